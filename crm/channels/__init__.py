@@ -1,0 +1,1 @@
+"""The outside world for messages: what each channel accepts, how it is spoken to and what it answers."""
