@@ -1,0 +1,1 @@
+"""Dialling hosts that users or strangers name: the address guard and the hardened HTTP client."""
