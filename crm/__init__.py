@@ -1,0 +1,1 @@
+"""Filodiretto: a self-hosted relationship and one-to-one outreach manager."""

@@ -1,0 +1,63 @@
+"""Owns the words of contacts: importance, lifecycle, kinds of company, states of a handle, origins of a fact."""
+
+from enum import StrEnum
+
+
+class Importance(StrEnum):
+    KEY = "key"
+    HIGH = "high"
+    NORMAL = "normal"
+
+
+class Lifecycle(StrEnum):
+    FOLLOWER = "follower"
+    LEAD = "lead"
+    PROSPECT = "prospect"
+    CUSTOMER = "customer"
+    PARTNER = "partner"
+    AMBASSADOR = "ambassador"
+    PRESS = "press"
+    PAST = "past"
+
+
+class CompanyKind(StrEnum):
+    PROSPECT = "prospect"
+    CUSTOMER = "customer"
+    PARTNER = "partner"
+    COMPETITOR = "competitor"
+    PRESS = "press"
+
+
+class Address(StrEnum):
+    """How the person is addressed in texts: Lei or tu."""
+
+    FORMAL = "formal"
+    INFORMAL = "informal"
+
+
+class HandleState(StrEnum):
+    ACTIVE = "active"
+    BOUNCED = "bounced"
+    BLOCKED = "blocked"
+    GONE = "gone"
+
+
+class FactOrigin(StrEnum):
+    TYPED = "typed"
+    IMPORTED = "imported"
+    FOUND = "found"
+    RECEIVED = "received"
+
+
+class FactState(StrEnum):
+    CURRENT = "current"
+    SUPERSEDED = "superseded"
+    SUGGESTED = "suggested"
+    REJECTED = "rejected"
+
+
+class LinkKind(StrEnum):
+    KNOWS = "knows"
+    INTRODUCED_BY = "introduced_by"
+    ASSISTANT_OF = "assistant_of"
+    REPORTS_TO = "reports_to"

@@ -1,0 +1,220 @@
+"""Owns the database session: base class, column aliases, workspace scoping, commit rule, after-commit list."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Engine,
+    ForeignKey,
+    ForeignKeyConstraint,
+    MetaData,
+    NullPool,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    create_engine,
+    event,
+    func,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, SessionTransaction, mapped_column, sessionmaker
+from sqlalchemy.schema import SchemaItem
+from uuid_utils.compat import uuid7
+
+from crm.events import Handlers
+
+type_annotations: dict[Any, Any] = {
+    str: Text(),
+    datetime: DateTime(timezone=True),
+    dict[str, Any]: JSONB(),
+    list[Any]: JSONB(),
+}
+
+
+def new_id() -> UUID:
+    """A fresh UUIDv7: unique, and ordered by the time it was made."""
+    return uuid7()
+
+
+class Base(DeclarativeBase):
+    """Declarative base with the naming convention that migrations rely on."""
+
+    type_annotation_map = type_annotations
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    __table__: Table  # pyright: ignore[reportIncompatibleVariableOverride]
+
+
+pk = Annotated[UUID, mapped_column(primary_key=True, default=new_id)]
+created_at = Annotated[datetime, mapped_column(server_default=func.now())]
+big = Annotated[int, mapped_column(BigInteger)]
+code = Annotated[str, mapped_column(String(64))]
+user_fk = Annotated[UUID, mapped_column(ForeignKey("app_user.id"))]
+
+
+class Tenant:
+    """Mixin of a table whose rows belong to one workspace.
+
+    The row's `workspace_id` is taken from the session when it is not given, and row-level security refuses any other.
+    """
+
+    id: Mapped[pk]
+    workspace_id: Mapped[UUID] = mapped_column(ForeignKey("workspace.id", ondelete="CASCADE"))
+
+
+def tenant_args(*items: SchemaItem, append_only: bool = False, frozen: bool = False) -> tuple[Any, ...]:
+    """`__table_args__` of a tenant table: the given items and the key that composite references point at.
+
+    `append_only` withholds UPDATE and DELETE from the application role, `frozen` UPDATE alone (see `crm.tenancy`).
+    """
+    info = {"tenant": True, "append_only": append_only, "frozen": frozen}
+    return (*items, UniqueConstraint("workspace_id", "id"), {"info": info})
+
+
+def one_of(column: str, kinds: type[StrEnum]) -> CheckConstraint:
+    """A CHECK that `column` (text, so that its index works under row-level security) holds one of `kinds`."""
+    values = ", ".join(f"'{kind.value}'" for kind in kinds)
+    return CheckConstraint(f"{column} in ({values})", name=column)
+
+
+def reference(target: str, column: str, *, ondelete: str | None = None) -> ForeignKeyConstraint:
+    """A composite reference `(workspace_id, column)` to `target`, so that no row can point into another workspace.
+
+    `ondelete="SET NULL"` clears the column alone, never the workspace.
+    """
+    action = f"SET NULL ({column})" if ondelete == "SET NULL" else ondelete
+    return ForeignKeyConstraint(
+        ["workspace_id", column], [f"{target}.workspace_id", f"{target}.id"], ondelete=action
+    )
+
+
+class WorkspaceSession(Session):
+    """A session that tells PostgreSQL which workspace it works for at the start of every transaction."""
+
+
+@event.listens_for(WorkspaceSession, "after_begin")
+def _announce_workspace(session: Session, transaction: SessionTransaction, connection: Any) -> None:
+    # A savepoint keeps the value of its transaction; a session without a workspace must clear an earlier one.
+    if not transaction.nested:
+        _set_workspace(connection, session.info.get("workspace_id"))
+
+
+@event.listens_for(WorkspaceSession, "before_flush")
+def _fill_workspace(session: Session, _context: Any, _instances: Any) -> None:
+    workspace_id = session.info.get("workspace_id")
+    for row in session.new:
+        if isinstance(row, Tenant) and row.workspace_id is None and workspace_id is not None:
+            row.workspace_id = workspace_id
+
+
+def _set_workspace(connection: Any, workspace_id: UUID | None) -> None:
+    connection.execute(
+        text("select set_config('crm.workspace', :id, true)"), {"id": str(workspace_id) if workspace_id else ""}
+    )
+
+
+def enter_workspace(session: Session, workspace_id: UUID | None) -> None:
+    """From here on the session sees and writes this workspace only, also within the running transaction."""
+    session.info["workspace_id"] = workspace_id
+    if session.in_transaction():
+        _set_workspace(session, workspace_id)
+
+
+def after_commit(session: Session, action: Callable[[], None]) -> None:
+    """Run `action` once the outermost commit has returned; a rollback forgets it."""
+    session.info.setdefault("after_commit", []).append(action)
+
+
+def commit(session: Session) -> None:
+    """Commit and then run the after-commit list; only edges call this."""
+    session.commit()
+    for action in session.info.pop("after_commit", []):
+        action()
+
+
+def rollback(session: Session) -> None:
+    """Roll back and forget what should have happened after the commit; only edges call this."""
+    session.rollback()
+    session.info.pop("after_commit", None)
+
+
+def database_now(session: Session) -> datetime:
+    """The start of the database transaction: the one clock all processes share."""
+    return session.execute(select(func.now())).scalar_one()
+
+
+class Database:
+    """One connection pool and the way to open sessions on it."""
+
+    def __init__(self, url: str, *, handlers: Handlers, pooled: bool = True, size: int = 10) -> None:
+        options: dict[str, Any] = {"pool_size": size, "max_overflow": 5, "pool_pre_ping": True}
+        self.engine: Engine = create_engine(url, **(options if pooled else {"poolclass": NullPool}))
+        self.handlers = handlers
+        self._maker = sessionmaker(self.engine, class_=WorkspaceSession, expire_on_commit=False)
+
+    def session(self, workspace_id: UUID | None = None) -> Session:
+        """A new session of that workspace; the caller commits or closes it."""
+        session = self._maker()
+        session.info.update(workspace_id=workspace_id, handlers=self.handlers, database=self)
+        return session
+
+    @contextmanager
+    def scope(self, workspace_id: UUID | None = None) -> Iterator[Session]:
+        """A session for one transaction: commit at the end, roll back on an error, then the after-commit list."""
+        session = self.session(workspace_id)
+        try:
+            yield session
+            commit(session)
+        except BaseException:
+            rollback(session)
+            raise
+        finally:
+            session.close()
+
+    def dispose(self) -> None:
+        """Close the pool's connections."""
+        self.engine.dispose()
+
+
+@contextmanager
+def aside(session: Session) -> Iterator[Session]:
+    """A short transaction of its own, beside the caller's: what it writes survives the caller's refusal.
+
+    It can't see the caller's uncommitted rows. Guess counters and the audit of denials go this way.
+    """
+    database: Database = session.info["database"]
+    with database.scope(session.info.get("workspace_id")) as other:
+        yield other
+
+
+def ensure_can_not_bypass(session: Session) -> None:
+    """Refuse to work as a database role that row-level security does not bind."""
+    unsafe = session.execute(
+        text(
+            "select r.rolname from pg_roles r where r.rolname = current_user and (r.rolsuper or r.rolbypassrls)"
+            " union all select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace"
+            " where n.nspname = 'public' and c.relrowsecurity and pg_has_role(c.relowner, 'usage') limit 1"
+        )
+    ).scalar()
+    if unsafe is not None:
+        raise RuntimeError(
+            "DATABASE_URL names a role that can bypass row-level security (a superuser, BYPASSRLS, or the owner of the"
+            " tables). Make a plain role for the application; see docs/operating.md."
+        )

@@ -1,0 +1,56 @@
+"""Owns the error types that every domain's own errors derive from, and what each means to a caller."""
+
+from collections.abc import Mapping
+
+
+class AppError(Exception):
+    """A refusal with a machine `code`, a sentence for people, and messages per field.
+
+    `status` is the HTTP status an edge answers with; `fields` maps an input's name to its message.
+    """
+
+    status = 400
+    code = "bad_request"
+
+    def __init__(
+        self, message: str = "", *, code: str | None = None, fields: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or type(self).code
+        self.fields: dict[str, str] = dict(fields or {})
+
+
+class InvalidInputError(AppError):
+    """Some input is wrong; nothing was changed."""
+
+    status = 422
+    code = "invalid"
+
+
+class NotFoundError(AppError):
+    """No such thing for this actor; another workspace's id looks exactly like this."""
+
+    status = 404
+    code = "not_found"
+
+
+class ForbiddenError(AppError):
+    """The actor is known and may not do this."""
+
+    status = 403
+    code = "forbidden"
+
+
+class ConflictError(AppError):
+    """The thing changed meanwhile, or its state does not allow this."""
+
+    status = 409
+    code = "conflict"
+
+
+class TooManyError(AppError):
+    """A rate limit was reached."""
+
+    status = 429
+    code = "too_many"

@@ -1,0 +1,1 @@
+"""Stored files: bytes under own ids in the home, names as data."""

@@ -1,0 +1,45 @@
+"""Owns the words of the timeline: kinds of interaction, direction, visibility, sentiment."""
+
+from enum import StrEnum
+
+
+class InteractionKind(StrEnum):
+    """Dotted names, stored as text: workspaces may add kinds of their own beside these."""
+
+    MESSAGE_SENT = "message.sent"
+    MESSAGE_RECEIVED = "message.received"
+    CALL = "call"
+    MEETING = "meeting"
+    NOTE = "note"
+    COMMENT = "comment"
+    MENTION = "mention"
+    LIKE = "like"
+    SHARE = "share"
+    FOLLOW = "follow"
+    REVIEW = "review"
+    PURCHASE = "purchase"
+    VISIT = "visit"
+    POINTS_EARNED = "points.earned"
+    POINTS_SPENT = "points.spent"
+    OFFER_GIVEN = "offer.given"
+    OFFER_REDEEMED = "offer.redeemed"
+    FIELD_CHANGED = "field.changed"
+    CONSENT_CHANGED = "consent.changed"
+
+
+class Direction(StrEnum):
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+    NONE = "none"
+
+
+class Visibility(StrEnum):
+    PRIVATE = "private"
+    TEAM = "team"
+    PUBLIC = "public"
+
+
+class Sentiment(StrEnum):
+    POSITIVE = "positive"
+    NEUTRAL = "neutral"
+    NEGATIVE = "negative"

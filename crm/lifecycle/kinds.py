@@ -1,0 +1,17 @@
+"""Owns the words of lifecycle: states and modes of an import."""
+
+from enum import StrEnum
+
+
+class ImportState(StrEnum):
+    UPLOADED = "uploaded"
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class ImportMode(StrEnum):
+    CREATE = "create"
+    UPDATE = "update"
+    UPSERT = "upsert"

@@ -1,0 +1,32 @@
+"""Imports every table, so that metadata is complete for migrations; owns nothing else."""
+
+from crm.accounts import models as accounts
+from crm.campaigns import models as campaigns
+from crm.consent import models as consent
+from crm.contacts import models as contacts
+from crm.db import Base
+from crm.enrichment import models as enrichment
+from crm.files import models as files
+from crm.interactions import models as interactions
+from crm.lifecycle import models as lifecycle
+from crm.loyalty import models as loyalty
+from crm.outreach import models as outreach
+from crm.segments import models as segments
+
+DOMAINS = (
+    accounts,
+    files,
+    contacts,
+    interactions,
+    consent,
+    loyalty,
+    enrichment,
+    outreach,
+    segments,
+    campaigns,
+    lifecycle,
+)
+
+metadata = Base.metadata
+
+__all__ = ["DOMAINS", "metadata"]

@@ -1,0 +1,61 @@
+"""Owns the words of outreach: the life of a message, delivery, account health, conversations."""
+
+from enum import StrEnum
+
+
+class MessageState(StrEnum):
+    DRAFT = "draft"
+    IN_REVIEW = "in_review"
+    APPROVED = "approved"
+    SCHEDULED = "scheduled"
+    CLAIMED = "claimed"
+    SENDING = "sending"
+    SENT = "sent"
+    HELD = "held"
+    SKIPPED = "skipped"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    UNCERTAIN = "uncertain"
+    RECEIVED = "received"
+
+
+class MessageDirection(StrEnum):
+    OUTBOUND = "outbound"
+    INBOUND = "inbound"
+
+
+class DeliveryState(StrEnum):
+    """In order of severity: a later, milder receipt never hides a worse one."""
+
+    NONE = "none"
+    DELIVERED = "delivered"
+    READ = "read"
+    DELAYED = "delayed"
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+
+
+class AccountState(StrEnum):
+    ACTIVE = "active"
+    PAUSED = "paused"
+    HELD = "held"
+
+
+class BatchState(StrEnum):
+    OPEN = "open"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+
+
+class ConversationState(StrEnum):
+    OPEN = "open"
+    WAITING = "waiting"
+    SNOOZED = "snoozed"
+    CLOSED = "closed"
+
+
+class InboundState(StrEnum):
+    STORED = "stored"
+    HANDLED = "handled"
+    FAILED = "failed"

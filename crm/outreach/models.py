@@ -1,0 +1,403 @@
+"""Owns the tables of sender accounts, templates, messages, attempts, claims, conversations and raw inbound."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from crm.channels.base import ChannelKind, OutcomeKind
+from crm.consent.kinds import Purpose
+from crm.db import Base, Tenant, created_at, new_id, one_of, reference, tenant_args
+from crm.outreach.kinds import (
+    AccountState,
+    BatchState,
+    ConversationState,
+    DeliveryState,
+    InboundState,
+    MessageDirection,
+    MessageState,
+)
+
+
+class SenderAccount(Tenant, Base):
+    """A mailbox, bot or page of the workspace; credentials are encrypted with workspace and row bound in."""
+
+    __tablename__ = "sender_account"
+
+    public_id: Mapped[UUID] = mapped_column(unique=True, default=new_id)
+    channel: Mapped[str]
+    name: Mapped[str]
+    address: Mapped[str] = mapped_column(server_default="")
+    display_name: Mapped[str] = mapped_column(server_default="")
+    owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("app_user.id"))
+    is_sandbox: Mapped[bool] = mapped_column(server_default=text("false"))
+    config: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    secret: Mapped[bytes | None]
+    signature: Mapped[str] = mapped_column(server_default="")
+    per_minute: Mapped[int | None]
+    per_hour: Mapped[int | None]
+    per_day: Mapped[int | None]
+    time_zone: Mapped[str] = mapped_column(server_default="Europe/Rome")
+    state: Mapped[str] = mapped_column(server_default=AccountState.ACTIVE.value)
+    hold_reason: Mapped[str] = mapped_column(server_default="")
+    hold_until: Mapped[datetime | None]
+    last_ok_at: Mapped[datetime | None]
+    last_error_at: Mapped[datetime | None]
+    last_error_code: Mapped[str] = mapped_column(server_default="")
+    version: Mapped[int] = mapped_column(server_default=text("1"))
+    created_at: Mapped[created_at]
+    deleted_at: Mapped[datetime | None]
+
+    __mapper_args__ = {"version_id_col": version}
+    __table_args__ = tenant_args(one_of("channel", ChannelKind), one_of("state", AccountState))
+
+
+class SenderPace(Tenant, Base):
+    """How many attempts an account took in one minute, hour or day (in the account's zone)."""
+
+    __tablename__ = "sender_pace"
+
+    account_id: Mapped[UUID]
+    span: Mapped[str]
+    starts_at: Mapped[datetime]
+    used: Mapped[int] = mapped_column(server_default=text("0"))
+
+    __table_args__ = tenant_args(
+        CheckConstraint("span in ('minute', 'hour', 'day')", name="span"),
+        reference("sender_account", "account_id", ondelete="CASCADE"),
+        UniqueConstraint("workspace_id", "account_id", "span", "starts_at"),
+    )
+
+
+class Template(Tenant, Base):
+    __tablename__ = "template"
+
+    name: Mapped[str]
+    purpose: Mapped[str]
+    channel: Mapped[str] = mapped_column(server_default=ChannelKind.EMAIL.value)
+    language: Mapped[str] = mapped_column(server_default="it")
+    subject: Mapped[str] = mapped_column(server_default="")
+    body: Mapped[str]
+    approved_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("app_user.id"))
+    version: Mapped[int] = mapped_column(server_default=text("1"))
+    created_at: Mapped[created_at]
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    deleted_at: Mapped[datetime | None]
+
+    __mapper_args__ = {"version_id_col": version}
+    __table_args__ = tenant_args(one_of("purpose", Purpose), one_of("channel", ChannelKind))
+
+
+class Batch(Tenant, Base):
+    """Messages that are paused or cancelled together; a campaign references its batch."""
+
+    __tablename__ = "batch"
+
+    name: Mapped[str] = mapped_column(server_default="")
+    state: Mapped[str] = mapped_column(server_default=BatchState.OPEN.value)
+    created_at: Mapped[created_at]
+
+    __table_args__ = tenant_args(one_of("state", BatchState))
+
+
+class Conversation(Tenant, Base):
+    """An exchange with one person (or a stranger's handle) over one channel."""
+
+    __tablename__ = "conversation"
+
+    channel: Mapped[str]
+    account_id: Mapped[UUID | None]
+    contact_id: Mapped[UUID | None]
+    handle_id: Mapped[UUID | None]
+    subject: Mapped[str] = mapped_column(server_default="")
+    state: Mapped[str] = mapped_column(server_default=ConversationState.OPEN.value)
+    assignee_id: Mapped[UUID | None] = mapped_column(ForeignKey("app_user.id"))
+    visibility: Mapped[str] = mapped_column(server_default="team")
+    snoozed_until: Mapped[datetime | None]
+    last_inbound_at: Mapped[datetime | None]
+    last_outbound_at: Mapped[datetime | None]
+    last_at: Mapped[datetime]
+    unanswered_since: Mapped[datetime | None]
+    created_at: Mapped[created_at]
+
+    __table_args__ = tenant_args(
+        one_of("channel", ChannelKind),
+        one_of("state", ConversationState),
+        reference("sender_account", "account_id"),
+        reference("contact", "contact_id", ondelete="SET NULL"),
+        reference("handle", "handle_id", ondelete="SET NULL"),
+        Index("ix_conversation_state", "workspace_id", "state", "last_at", "id"),
+        Index("ix_conversation_contact", "workspace_id", "contact_id", "last_at"),
+        Index("ix_conversation_handle", "workspace_id", "handle_id"),
+        Index(
+            "ix_conversation_unanswered",
+            "workspace_id",
+            "unanswered_since",
+            postgresql_where=text("unanswered_since is not null"),
+        ),
+    )
+
+
+class Claim(Tenant, Base):
+    """A batch of messages taken by one sender run: its lease and fencing number."""
+
+    __tablename__ = "claim"
+
+    account_id: Mapped[UUID]
+    fencing: Mapped[int] = mapped_column(BigInteger, Identity())
+    worker: Mapped[str] = mapped_column(server_default="")
+    leased_until: Mapped[datetime]
+    created_at: Mapped[created_at]
+    finished_at: Mapped[datetime | None]
+
+    __table_args__ = tenant_args(
+        reference("sender_account", "account_id"),
+        Index("ix_claim_open", "leased_until", postgresql_where=text("finished_at is null")),
+    )
+
+
+class Message(Tenant, Base):
+    """One text to or from one handle: one row, one life. Narrow; the words lie in `MessageText` and `FrozenContent`."""
+
+    __tablename__ = "message"
+
+    direction: Mapped[str] = mapped_column(server_default=MessageDirection.OUTBOUND.value)
+    channel: Mapped[str]
+    purpose: Mapped[str]
+    state: Mapped[str]
+    reason: Mapped[str] = mapped_column(server_default="")
+    contact_id: Mapped[UUID | None]
+    handle_id: Mapped[UUID | None]
+    account_id: Mapped[UUID | None]
+    conversation_id: Mapped[UUID | None]
+    batch_id: Mapped[UUID | None]
+    template_id: Mapped[UUID | None]
+    voucher_id: Mapped[UUID | None]
+    in_reply_to_id: Mapped[UUID | None]
+    planned_at: Mapped[datetime | None]
+    due_at: Mapped[datetime | None]
+    held_until: Mapped[datetime | None]
+    not_before: Mapped[datetime | None]
+    not_after: Mapped[datetime | None]
+    stop_if_replied_since: Mapped[datetime | None]
+    is_assisted: Mapped[bool] = mapped_column(server_default=text("false"))
+    late_accepted: Mapped[bool] = mapped_column(server_default=text("false"))
+    claim_id: Mapped[UUID | None]
+    tries: Mapped[int] = mapped_column(server_default=text("0"))
+    first_tried_at: Mapped[datetime | None]
+    approved_hash: Mapped[str | None]
+    approved_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("app_user.id"))
+    approved_at: Mapped[datetime | None]
+    needs_look: Mapped[str] = mapped_column(server_default="")
+    reference: Mapped[str | None]
+    remote_id: Mapped[str | None]
+    sent_at: Mapped[datetime | None]
+    delivery: Mapped[str] = mapped_column(server_default=DeliveryState.NONE.value)
+    delivery_at: Mapped[datetime | None]
+    created_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("app_user.id"))
+    version: Mapped[int] = mapped_column(server_default=text("1"))
+    created_at: Mapped[created_at]
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = tenant_args(
+        one_of("direction", MessageDirection),
+        one_of("channel", ChannelKind),
+        one_of("purpose", Purpose),
+        one_of("state", MessageState),
+        one_of("delivery", DeliveryState),
+        CheckConstraint("state <> 'scheduled' or due_at is not null", name="scheduled_has_time"),
+        reference("contact", "contact_id", ondelete="SET NULL"),
+        reference("handle", "handle_id", ondelete="SET NULL"),
+        reference("sender_account", "account_id"),
+        reference("conversation", "conversation_id", ondelete="SET NULL"),
+        reference("batch", "batch_id"),
+        reference("template", "template_id", ondelete="SET NULL"),
+        reference("voucher", "voucher_id", ondelete="SET NULL"),
+        reference("message", "in_reply_to_id", ondelete="SET NULL"),
+        reference("claim", "claim_id"),
+        Index(
+            "ix_message_due", "account_id", "due_at", "id", postgresql_where=text("state = 'scheduled'")
+        ),
+        Index("ix_message_claim", "workspace_id", "claim_id", postgresql_where=text("claim_id is not null")),
+        Index("ix_message_contact", "workspace_id", "contact_id", "created_at", "id"),
+        Index("ix_message_state", "workspace_id", "state", "planned_at", "id"),
+        Index("ix_message_batch", "workspace_id", "batch_id", "state"),
+        Index("ix_message_sent", "workspace_id", "contact_id", "purpose", "sent_at"),
+        Index("ix_message_conversation", "workspace_id", "conversation_id", "created_at"),
+        Index("ix_message_voucher", "workspace_id", "voucher_id", postgresql_where=text("voucher_id is not null")),
+        Index(
+            "uq_message_reference",
+            "workspace_id",
+            "reference",
+            unique=True,
+            postgresql_where=text("reference is not null"),
+        ),
+    )
+
+
+class MessageText(Tenant, Base):
+    """The words of a draft as a person edits them, and the readable text of a received message."""
+
+    __tablename__ = "message_text"
+
+    message_id: Mapped[UUID]
+    subject: Mapped[str] = mapped_column(server_default="")
+    body: Mapped[str] = mapped_column(server_default="")
+    missing: Mapped[list[Any]] = mapped_column(server_default=text("'[]'::jsonb"))
+    is_edited: Mapped[bool] = mapped_column(server_default=text("false"))
+    why: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+
+    __table_args__ = tenant_args(
+        reference("message", "message_id", ondelete="CASCADE"),
+        Index("uq_message_text_message", "workspace_id", "message_id", unique=True),
+    )
+
+
+class FrozenContent(Tenant, Base):
+    """What was approved, to the letter, and its hash: the only thing a sender ever sends."""
+
+    __tablename__ = "frozen_content"
+
+    message_id: Mapped[UUID]
+    hash: Mapped[str]
+    from_address: Mapped[str] = mapped_column(server_default="")
+    from_name: Mapped[str] = mapped_column(server_default="")
+    to_address: Mapped[str]
+    to_name: Mapped[str] = mapped_column(server_default="")
+    subject: Mapped[str] = mapped_column(server_default="")
+    text: Mapped[str]
+    html: Mapped[str] = mapped_column(server_default="")
+    headers: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    created_at: Mapped[created_at]
+
+    __table_args__ = tenant_args(
+        reference("message", "message_id", ondelete="CASCADE"),
+        Index("uq_frozen_content_hash", "workspace_id", "message_id", "hash", unique=True),
+        frozen=True,
+    )
+
+
+class Attempt(Tenant, Base):
+    """One try to hand one message to a channel, committed before any byte goes out."""
+
+    __tablename__ = "attempt"
+
+    message_id: Mapped[UUID]
+    account_id: Mapped[UUID]
+    claim_id: Mapped[UUID]
+    number: Mapped[int]
+    content_hash: Mapped[str]
+    started_at: Mapped[created_at]
+
+    __table_args__ = tenant_args(
+        reference("message", "message_id"),
+        reference("sender_account", "account_id"),
+        reference("claim", "claim_id"),
+        UniqueConstraint("workspace_id", "message_id", "number"),
+        Index("ix_attempt_account", "workspace_id", "account_id", "started_at"),
+        append_only=True,
+    )
+
+
+class AttemptOutcome(Tenant, Base):
+    """How one attempt ended, as the channel told it, or as a person decided it for an uncertain one."""
+
+    __tablename__ = "attempt_outcome"
+
+    attempt_id: Mapped[UUID]
+    kind: Mapped[str]
+    code: Mapped[str] = mapped_column(server_default="")
+    stage: Mapped[str] = mapped_column(server_default="")
+    decided_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("app_user.id"))
+    at: Mapped[created_at]
+
+    __table_args__ = tenant_args(
+        one_of("kind", OutcomeKind),
+        reference("attempt", "attempt_id"),
+        Index("ix_attempt_outcome_attempt", "workspace_id", "attempt_id"),
+        append_only=True,
+    )
+
+
+class AttemptEvidence(Tenant, Base):
+    """The server's own words about an attempt; may hold addresses, so erasure empties it."""
+
+    __tablename__ = "attempt_evidence"
+
+    attempt_id: Mapped[UUID]
+    detail: Mapped[str] = mapped_column(server_default="")
+
+    __table_args__ = tenant_args(
+        reference("attempt", "attempt_id"), Index("ix_attempt_evidence_attempt", "workspace_id", "attempt_id")
+    )
+
+
+class BudgetUse(Tenant, Base):
+    """A promotional or personal message that was tried for a person, counted over campaigns and colleagues."""
+
+    __tablename__ = "budget_use"
+
+    message_id: Mapped[UUID]
+    contact_id: Mapped[UUID]
+    company_id: Mapped[UUID | None]
+    purpose: Mapped[str]
+    at: Mapped[datetime]
+
+    __table_args__ = tenant_args(
+        reference("message", "message_id", ondelete="CASCADE"),
+        reference("contact", "contact_id", ondelete="CASCADE"),
+        reference("company", "company_id", ondelete="SET NULL"),
+        UniqueConstraint("workspace_id", "message_id"),
+        Index("ix_budget_use_contact", "workspace_id", "contact_id", "purpose", "at"),
+        Index("ix_budget_use_company", "workspace_id", "company_id", "purpose", "at"),
+    )
+
+
+class InboundEvent(Tenant, Base):
+    """Something a channel told us, stored raw once by the platform's id before anything else happens."""
+
+    __tablename__ = "inbound_event"
+
+    account_id: Mapped[UUID]
+    external_id: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default=InboundState.STORED.value)
+    kind: Mapped[str] = mapped_column(server_default="")
+    error: Mapped[str] = mapped_column(server_default="")
+    message_id: Mapped[UUID | None]
+    received_at: Mapped[created_at]
+    handled_at: Mapped[datetime | None]
+
+    __table_args__ = tenant_args(
+        one_of("state", InboundState),
+        reference("sender_account", "account_id"),
+        reference("message", "message_id", ondelete="SET NULL"),
+        UniqueConstraint("workspace_id", "account_id", "external_id"),
+        Index("ix_inbound_event_state", "state", "received_at", postgresql_where=text("state = 'stored'")),
+    )
+
+
+class InboundRaw(Tenant, Base):
+    """The raw bytes of an inbound event, emptied by erasure and retention."""
+
+    __tablename__ = "inbound_raw"
+
+    event_id: Mapped[UUID]
+    raw: Mapped[bytes]
+
+    __table_args__ = tenant_args(
+        reference("inbound_event", "event_id", ondelete="CASCADE"),
+        Index("uq_inbound_raw_event", "workspace_id", "event_id", unique=True),
+    )
+
+
+class ClockLease(Base):
+    """Which clock process is the active one, by database time."""
+
+    __tablename__ = "clock_lease"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    holder: Mapped[str]
+    until: Mapped[datetime]
+    ticked_at: Mapped[datetime]
