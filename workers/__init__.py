@@ -1,1 +1,71 @@
+"""What runs outside requests: the table of job handlers and the one function that RQ calls."""
 
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import structlog
+from prometheus_client import Counter
+
+from crm.db import Database
+from crm.jobs import JobName, JobQueue
+from crm.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+FAILED_JOBS = Counter("crm_jobs_failed_total", "Jobs that ended with an unexpected error.", ["job"])
+
+# A name is imported when its first job comes, so that a sending process doesn't carry the importer's libraries.
+HANDLERS: dict[JobName, str] = {
+    JobName.SEND_DUE: "workers.outreach:send_due",
+    JobName.RECEIVE: "workers.outreach:receive",
+    JobName.RUN_IMPORT: "workers.lifecycle:run_import",
+    JobName.ENRICH: "workers.enrichment:fetch",
+}
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What a handler gets besides its ids: settings, the database (without a pool) and the queue."""
+
+    settings: Settings
+    database: Database
+    jobs: JobQueue
+
+
+@cache
+def runtime() -> Runtime:
+    """This process's runtime, made once.
+
+    NullPool, because a worker forks: a pooled connection shared by parent and child would mix their conversations.
+    """
+    from crm.wiring import handlers
+
+    settings = Settings.load()
+    return Runtime(
+        settings=settings,
+        database=Database(settings.database_url, handlers=handlers(), pooled=False),
+        jobs=JobQueue(settings.redis_url),
+    )
+
+
+def handler(name: JobName) -> Callable[..., None]:
+    """The function behind a job name: called with the runtime and the ids (text) by keyword."""
+    module, _, function = HANDLERS[name].partition(":")
+    return getattr(importlib.import_module(module), function)
+
+
+def run(name: str, ids: dict[str, Any]) -> None:
+    """Run one job.
+
+    An error is logged and counted and ends the job: what is still due stays due in PostgreSQL, so RQ keeps no list of
+    failures and retries nothing.
+    """
+    with structlog.contextvars.bound_contextvars(job=name, **ids):
+        try:
+            handler(JobName(name))(runtime(), **ids)
+        except Exception:
+            FAILED_JOBS.labels(job=name).inc()
+            log.exception("job_failed")

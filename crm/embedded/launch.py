@@ -12,6 +12,12 @@ import sys
 PR_SET_PDEATHSIG = 1
 
 
+def follow_parent(signal_number: int) -> None:
+    """Ask the kernel to send this process the signal when the thread that started it ends (Linux only)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
+
+
 def main(argv: list[str]) -> None:
     """Drop the rights, tie the life of this process to its parent's and become the program in `argv[4:]`."""
     parent, signal_number, uid, gid = (int(value) for value in argv[:4])
@@ -19,9 +25,8 @@ def main(argv: list[str]) -> None:
         os.setgroups([])
         os.setgid(gid)
         os.setuid(uid)
-    if sys.platform == "linux":
-        # After the change of user, which would clear it; it survives the exec below.
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
+    # After the change of user, which would clear it; it survives the exec below.
+    follow_parent(signal_number)
     # A parent that died before the line above can't be noticed by the kernel any more.
     if os.getppid() != parent:
         os._exit(1)
