@@ -58,7 +58,7 @@ def upgrade() -> None:
     info={'tenant': True, 'append_only': False, 'frozen': False}
     )
     op.create_index('ix_company_name', 'company', ['workspace_id', 'name_norm', 'id'], unique=False, postgresql_where=sa.text('deleted_at is null'))
-    op.create_index('ix_company_search', 'company', ['search'], unique=False, postgresql_using='gin', postgresql_ops={'search': 'gin_trgm_ops'})
+    op.create_index('ix_company_search', 'company', ['workspace_id', 'search'], unique=False, postgresql_using='gin', postgresql_ops={'search': 'gin_trgm_ops'})
     op.create_index('uq_company_domain', 'company', ['workspace_id', 'domain'], unique=True, postgresql_where=sa.text("deleted_at is null and domain <> ''"))
     op.create_table('company_tag',
     sa.Column('company_id', sa.Uuid(), nullable=False),
@@ -128,7 +128,7 @@ def upgrade() -> None:
     op.create_index('ix_contact_created', 'contact', ['workspace_id', 'created_at', 'id'], unique=False, postgresql_where=sa.text('deleted_at is null'))
     op.create_index('ix_contact_last', 'contact', ['workspace_id', 'last_interaction_at', 'id'], unique=False, postgresql_where=sa.text('deleted_at is null'))
     op.create_index('ix_contact_owner', 'contact', ['workspace_id', 'owner_id', 'sort_name'], unique=False)
-    op.create_index('ix_contact_search', 'contact', ['search'], unique=False, postgresql_using='gin', postgresql_ops={'search': 'gin_trgm_ops'})
+    op.create_index('ix_contact_search', 'contact', ['workspace_id', 'search'], unique=False, postgresql_using='gin', postgresql_ops={'search': 'gin_trgm_ops'})
     op.create_index('ix_contact_sort', 'contact', ['workspace_id', 'sort_name', 'id'], unique=False, postgresql_where=sa.text('deleted_at is null'))
     op.create_table('affiliation',
     sa.Column('contact_id', sa.Uuid(), nullable=False),

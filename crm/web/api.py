@@ -1,0 +1,131 @@
+"""Owns the furniture of the REST API: blueprints, strict input models, page and problem shapes, the document."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+from uuid import UUID
+
+from flask import Blueprint, Response, jsonify, request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from spectree import SecurityScheme, SpecTree
+
+from crm.errors import InvalidInputError
+from crm.web.errors import problem
+from crm.web.paging import Page
+
+PREFIX = "/api/v1"
+M = TypeVar("M", bound=BaseModel)
+
+
+class ApiModel(BaseModel):
+    """Base of input and output models: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+
+class PageQuery(ApiModel):
+    """The query of every list."""
+
+    limit: int = Field(50, ge=1, le=200, description="Most items in the answer.")
+    after: str | None = Field(None, description="The `next` of the previous answer.")
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem document."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    errors: dict[str, str] = {}
+    request_id: str = ""
+
+
+def _refuse(_request: Any, response: Any, error: ValidationError | None, _instance: Any, *_rest: Any) -> None:
+    """Answer a malformed request with a problem document that names each field."""
+    if error is not None:
+        answer = problem(422, "invalid", "Some fields are not valid.", fields=field_errors(error))
+        response.data = answer.get_data()
+        response.status_code = 422
+        response.content_type = "application/problem+json"
+
+
+def field_errors(error: ValidationError) -> dict[str, str]:
+    """pydantic's findings as {dotted field: message}."""
+    return {".".join(str(part) for part in item["loc"]) or "body": item["msg"] for item in error.errors()}
+
+
+spec = SpecTree(
+    "flask",
+    title="Filodiretto",
+    version="1",
+    path="api/v1/docs-data",
+    openapi_version="3.1.0",
+    mode="strict",
+    before=_refuse,
+    validation_error_status=422,
+    security_schemes=[SecurityScheme(name="token", data={"type": "http", "scheme": "bearer"})],
+    security={"token": []},
+    naming_strategy=lambda model: model.__name__,
+    nested_naming_strategy=lambda _parent, child: child,
+)
+
+
+def api_blueprint(name: str, path: str = "") -> Blueprint:
+    """A blueprint below /api/v1; bearer token or signed-in session, CSRF-exempt only for tokens."""
+    return Blueprint(f"{name}_api", f"crm.{name}.api", url_prefix=f"{PREFIX}{path}")
+
+
+def read_json(model: type[M]) -> M:
+    """The request's JSON body as `model`; raises `InvalidInputError` naming each wrong field."""
+    data = request.get_json(silent=True)
+    if not isinstance(data, dict):
+        raise InvalidInputError("the body must be a JSON object", code="bad_json")
+    return parsed(model, data)
+
+
+def read_query(model: type[M]) -> M:
+    """The query string as `model`; raises `InvalidInputError` naming each wrong parameter."""
+    return parsed(model, request.args.to_dict())
+
+
+def parsed(model: type[M], data: Mapping[str, Any]) -> M:
+    """`data` as `model`, pydantic's findings turned into an `InvalidInputError`."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise InvalidInputError("Some fields are not valid.", fields=field_errors(error)) from error
+
+
+def answer(model: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """`model` as JSON."""
+    response = Response(model.model_dump_json(), status=status, mimetype="application/json")
+    response.headers.update(headers or {})
+    return response
+
+
+def page_answer(page: Page[Any], show: Callable[[Any], BaseModel]) -> Response:
+    """`{"items": [...], "next": cursor | null}` with each item shown by `show`."""
+    return jsonify({"items": [show(item).model_dump(mode="json") for item in page.items], "next": page.next})
+
+
+def etag(version: int) -> str:
+    """The ETag of a row's version."""
+    return f'"{version}"'
+
+
+def expected_version() -> int | None:
+    """The version in If-Match, None without one; raises `InvalidInputError` for a foreign tag."""
+    given = request.headers.get("If-Match", "").strip().removeprefix("W/").strip('"')
+    if not given or given == "*":
+        return None
+    if not given.isdigit():
+        raise InvalidInputError("If-Match must hold an ETag that this API gave", code="bad_etag")
+    return int(given)
+
+
+def parse_id(value: str) -> UUID:
+    """`value` as a UUID; raises `InvalidInputError`."""
+    try:
+        return UUID(value)
+    except ValueError as error:
+        raise InvalidInputError("this is not an id", code="bad_id") from error

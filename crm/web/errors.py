@@ -1,0 +1,98 @@
+"""Owns what a caller sees when something is refused: an error page, a partial, or an RFC 9457 problem document."""
+
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g, jsonify, render_template, request
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm.exc import StaleDataError
+from werkzeug.exceptions import HTTPException
+
+from crm.db import rollback
+from crm.errors import AppError, ConflictError
+from crm.web.i18n import _
+
+log = structlog.get_logger(__name__)
+
+PAGES = frozenset({400, 403, 404, 405, 409, 413, 422, 429, 500, 503})
+
+
+def init_app(app: Flask) -> None:
+    """Register the handlers."""
+    app.register_error_handler(AppError, _refused)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(StaleDataError, _stale)
+    app.register_error_handler(IntegrityError, _collision)
+    app.register_error_handler(Exception, _crash)
+
+
+def problem(
+    status: int, code: str, message: str = "", *, fields: dict[str, str] | None = None, extra: dict[str, Any] | None = None
+) -> Response:
+    """An `application/problem+json` answer (RFC 9457) with our `code` and messages per field."""
+    body: dict[str, Any] = {
+        "type": f"urn:filodiretto:problem:{code}",
+        "title": message or code.replace("_", " "),
+        "status": status,
+        "code": code,
+        "errors": fields or {},
+        "request_id": g.get("request_id", ""),
+        **(extra or {}),
+    }
+    response = jsonify(body)
+    response.status_code = status
+    response.content_type = "application/problem+json"
+    return response
+
+
+def wants_json() -> bool:
+    """True for the API and for callers that prefer JSON to HTML."""
+    return request.path.startswith("/api/") or (
+        request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
+    )
+
+
+def error_response(status: int, code: str, message: str = "", fields: dict[str, str] | None = None) -> Response:
+    """The error as a problem document or as a page that says what happened and what to do."""
+    if "session" in g:
+        rollback(g.session)
+    if wants_json():
+        return problem(status, code, message, fields=fields)
+    page = status if status in PAGES else 500 if status >= 500 else 400  # noqa: PLR2004 - the classes of HTTP.
+    html = render_template(f"errors/{page}.html", code=code, message=message, fields=fields or {})
+    return Response(html, status=status, mimetype="text/html")
+
+
+def _refused(error: AppError) -> Response:
+    log.info("refused", code=error.code, status=error.status, path=request.path)
+    return error_response(error.status, error.code, error.message, error.fields)
+
+
+def _http(error: HTTPException) -> Response:
+    if error.response is not None:
+        return error.response  # type: ignore[return-value]
+    status = error.code or 500
+    response = error_response(status, (error.name or "error").lower().replace(" ", "_"))
+    for name, value in error.get_headers():
+        if name.lower() in {"allow", "retry-after", "www-authenticate"}:
+            response.headers[name] = value
+    return response
+
+
+def _stale(_error: StaleDataError) -> Response:
+    return error_response(
+        ConflictError.status, "changed_meanwhile", _("Somebody changed this meanwhile. Look again and repeat your change.")
+    )
+
+
+def _collision(error: IntegrityError) -> Response:
+    # Two people did the same thing at once: the database let one through.
+    log.warning("collision", path=request.path, constraint=getattr(getattr(error.orig, "diag", None), "constraint_name", ""))
+    return error_response(ConflictError.status, "conflict", _("This exists already or is in use."))
+
+
+def _crash(error: Exception) -> Response:
+    log.exception("crashed", path=request.path, error_type=type(error).__name__)
+    if "session" in g:
+        rollback(g.session)
+    return error_response(500, "crashed")

@@ -1,0 +1,20 @@
+"""Owns the base of all forms: CSRF, translated messages, and errors from services beside their fields."""
+
+from flask_wtf import FlaskForm
+
+from crm.errors import AppError
+
+
+class Form(FlaskForm):
+    """A WTForms form; `absorb` puts a service's refusal beside the fields it names."""
+
+    def absorb(self, error: AppError) -> None:
+        """Show `error` in the form: beside its fields, or at the top when it names none of ours."""
+        placed = False
+        for name, message in error.fields.items():
+            field = self._fields.get(name)
+            if field is not None:
+                field.errors = [*field.errors, message]
+                placed = True
+        if not placed:
+            self.form_errors.append(error.message or error.code)
