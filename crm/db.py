@@ -100,9 +100,7 @@ def reference(target: str, column: str, *, ondelete: str | None = None) -> Forei
     `ondelete="SET NULL"` clears the column alone, never the workspace.
     """
     action = f"SET NULL ({column})" if ondelete == "SET NULL" else ondelete
-    return ForeignKeyConstraint(
-        ["workspace_id", column], [f"{target}.workspace_id", f"{target}.id"], ondelete=action
-    )
+    return ForeignKeyConstraint(["workspace_id", column], [f"{target}.workspace_id", f"{target}.id"], ondelete=action)
 
 
 class WorkspaceSession(Session):

@@ -106,7 +106,9 @@ class Handlers:
 
     def rows(self) -> list[tuple[str, str]]:
         """(event name, handler's dotted name) pairs, as docs/architecture.md lists them."""
-        return [(kind.__name__, f"{fn.__module__}.{fn.__qualname__}") for kind, fns in self._table.items() for fn in fns]
+        return [
+            (kind.__name__, f"{fn.__module__}.{fn.__qualname__}") for kind, fns in self._table.items() for fn in fns
+        ]
 
 
 def publish(session: Session, event: Event) -> None:

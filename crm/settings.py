@@ -37,7 +37,9 @@ class Settings(BaseSettings):
     log_level: str = Field("INFO", description="Lowest level that is logged.")
     log_json: bool = Field(True, description="JSON lines instead of readable ones.")
     worker_threads: int = Field(8, ge=1, le=64, description="Threads of one web process.")
-    late_after_seconds: int = Field(7200, ge=60, description="A message this much behind its due time waits for a person.")
+    late_after_seconds: int = Field(
+        7200, ge=60, description="A message this much behind its due time waits for a person."
+    )
     undo_seconds: int = Field(15, ge=0, le=600, description="How long 'send now' can be taken back.")
     lease_seconds: int = Field(120, ge=1, description="How long a claimed batch belongs to its sender.")
     clock_seconds: float = Field(1.0, gt=0, description="Pause between two looks at what is due.")
@@ -45,7 +47,9 @@ class Settings(BaseSettings):
     metrics_token: str = Field("", description="Bearer token for /metrics; empty closes the page.")
     test_switch: bool = Field(False, description="Allows failpoints; never on in production.")
     failpoints: str = Field("", description="name=action pairs, only with the test switch.")
-    password_hash_cost: str = Field("normal", pattern="^(normal|test)$", description="'test' lowers argon2id for suites.")
+    password_hash_cost: str = Field(
+        "normal", pattern="^(normal|test)$", description="'test' lowers argon2id for suites."
+    )
 
     @field_validator("net_allow", mode="before")
     @classmethod

@@ -20,10 +20,16 @@ def apply_privileges(connection: Connection, *, role: str) -> None:
     for table in Base.metadata.sorted_tables:
         if table.name in existing:
             _protect(connection, table, quoted)
-    for name in connection.execute(
-        text("select p.oid::regprocedure::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace"
-             " where n.nspname = 'public' and p.proname like 'crm\\_%' and p.proowner = current_user::regrole")
-    ).scalars().all():
+    for name in (
+        connection.execute(
+            text(
+                "select p.oid::regprocedure::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace"
+                " where n.nspname = 'public' and p.proname like 'crm\\_%' and p.proowner = current_user::regrole"
+            )
+        )
+        .scalars()
+        .all()
+    ):
         connection.execute(text(f"revoke all on function {name} from public"))
         connection.execute(text(f"grant execute on function {name} to {quoted}"))
 
@@ -36,7 +42,9 @@ def _protect(connection: Connection, table: Table, quoted: str) -> None:
         connection.execute(text(f"alter table {name} enable row level security"))
         connection.execute(text(f"drop policy if exists workspace_isolation on {name}"))
         connection.execute(
-            text(f"create policy workspace_isolation on {name} using ({key} = {WORKSPACE}) with check ({key} = {WORKSPACE})")
+            text(
+                f"create policy workspace_isolation on {name} using ({key} = {WORKSPACE}) with check ({key} = {WORKSPACE})"
+            )
         )
     if table.info.get("append_only"):
         connection.execute(text(f"revoke update, delete, truncate on {name} from {quoted}"))

@@ -245,8 +245,11 @@ def other_actor(other_house: House) -> Actor:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings.load(
-        home=tmp_path / "home", secret_key="test-secret-key", channel_key="dGVzdC1jaGFubmVsLWtleS0zMi1ieXRlcy1sb25nISE", 
-        password_hash_cost="test", undo_seconds=15,
+        home=tmp_path / "home",
+        secret_key="test-secret-key",
+        channel_key="dGVzdC1jaGFubmVsLWtleS0zMi1ieXRlcy1sb25nISE",
+        password_hash_cost="test",
+        undo_seconds=15,
     )
 
 
@@ -272,8 +275,14 @@ def signed_in(app) -> Callable[[House], object]:
     def sign_in(house: House):
         client = app.test_client()
         with client.session_transaction() as cookie:
-            cookie.update(_user_id=house.user.fs_uniquifier, _fresh=True, fs_cc="set", fs_paa=0.0,
-                          identity=house.user.fs_uniquifier, workspace_id=str(house.workspace.id))
+            cookie.update(
+                _user_id=house.user.fs_uniquifier,
+                _fresh=True,
+                fs_cc="set",
+                fs_paa=0.0,
+                identity=house.user.fs_uniquifier,
+                workspace_id=str(house.workspace.id),
+            )
         return client
 
     return sign_in

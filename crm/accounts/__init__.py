@@ -1,1 +1,1 @@
-
+"""Workspaces, users, memberships and roles, tokens, audit, notifications, progress of long work."""

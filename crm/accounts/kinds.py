@@ -48,3 +48,7 @@ class ProgressState(StrEnum):
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+
+class LinkPurpose(StrEnum):
+    RESET = "reset"

@@ -9,8 +9,8 @@ from sqlalchemy.ext.mutable import MutableList
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import JSON
 
-from crm.accounts.kinds import ActorKind, ProgressState, Role
-from crm.db import Base, Tenant, created_at, one_of, pk, tenant_args, user_fk
+from crm.accounts.kinds import ActorKind, LinkPurpose, ProgressState, Role
+from crm.db import Base, Tenant, big, created_at, one_of, pk, tenant_args, user_fk
 
 
 class Workspace(Base):
@@ -61,6 +61,8 @@ class User(Base):
     last_workspace_id: Mapped[UUID | None] = mapped_column(ForeignKey("workspace.id", ondelete="SET NULL"))
     tf_primary_method: Mapped[str | None]
     tf_totp_secret: Mapped[str | None]
+    # The time step of the last accepted code: a code that was seen once is refused (RFC 6238, section 5.2).
+    tf_last_counter: Mapped[big | None]
     mf_recovery_codes: Mapped[list[Any] | None] = mapped_column(MutableList.as_mutable(JSON()))
     created_at: Mapped[created_at]
 
@@ -93,6 +95,8 @@ class OneTimeLink(Base):
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
     created_at: Mapped[created_at]
+
+    __table_args__ = (one_of("purpose", LinkPurpose),)
 
 
 class Throttle(Base):

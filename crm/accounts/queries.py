@@ -29,8 +29,11 @@ def workspaces_of(session: Session, *, user_id: UUID) -> list[WorkspaceOfUser]:
 
 def unread_notifications(session: Session, actor: Actor) -> int:
     """How many lines of the bell the actor has not read."""
-    return session.scalar(
-        select(func.count())
-        .select_from(Notification)
-        .where(Notification.user_id == actor.user_id, Notification.read_at.is_(None))
-    ) or 0
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(Notification)
+            .where(Notification.user_id == actor.user_id, Notification.read_at.is_(None))
+        )
+        or 0
+    )

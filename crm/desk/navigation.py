@@ -113,11 +113,18 @@ def _shell() -> dict[str, Any]:
         "actor_user": {"id": g.user.id, "name": actor.name, "email": g.user.email},
         "nav": navigation(actor),
         "workspaces": [
-            {"id": row.id, "name": row.name, "current": row.id == actor.workspace_id, "url": f"/workspaces/{row.id}/switch"}
+            {
+                "id": row.id,
+                "name": row.name,
+                "current": row.id == actor.workspace_id,
+                "url": f"/workspaces/{row.id}/switch",
+            }
             for row in accounts.workspaces_of(session, user_id=g.user.id)
         ],
         "new_menu": [
-            {"label": label, "icon": icon, "url": path} for label, icon, path, needs in NEW if path in pages and actor.may(needs)
+            {"label": label, "icon": icon, "url": path}
+            for label, icon, path, needs in NEW
+            if path in pages and actor.may(needs)
         ],
         "bell_count": accounts.unread_notifications(session, actor),
         "shell": {

@@ -1,1 +1,1 @@
-
+"""Flask furniture without domain knowledge."""

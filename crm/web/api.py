@@ -1,19 +1,22 @@
 """Owns the furniture of the REST API: blueprints, strict input models, page and problem shapes, the document."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
 from flask import Blueprint, Response, jsonify, request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from spectree import Response as SpecResponse
 from spectree import SecurityScheme, SpecTree
+from spectree.models import SecureType, SecuritySchemeData
 
 from crm.errors import InvalidInputError
-from crm.web.errors import problem
 from crm.web.paging import Page
 
 PREFIX = "/api/v1"
 M = TypeVar("M", bound=BaseModel)
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class ApiModel(BaseModel):
@@ -40,17 +43,8 @@ class Problem(BaseModel):
     request_id: str = ""
 
 
-def _refuse(_request: Any, response: Any, error: ValidationError | None, _instance: Any, *_rest: Any) -> None:
-    """Answer a malformed request with a problem document that names each field."""
-    if error is not None:
-        answer = problem(422, "invalid", "Some fields are not valid.", fields=field_errors(error))
-        response.data = answer.get_data()
-        response.status_code = 422
-        response.content_type = "application/problem+json"
-
-
 def field_errors(error: ValidationError) -> dict[str, str]:
-    """pydantic's findings as {dotted field: message}."""
+    """The findings of pydantic as {dotted field: message}."""
     return {".".join(str(part) for part in item["loc"]) or "body": item["msg"] for item in error.errors()}
 
 
@@ -58,16 +52,42 @@ spec = SpecTree(
     "flask",
     title="Filodiretto",
     version="1",
-    path="api/v1/docs-data",
+    path="api/v1",
     openapi_version="3.1.0",
     mode="strict",
-    before=_refuse,
+    page_templates={},
     validation_error_status=422,
-    security_schemes=[SecurityScheme(name="token", data={"type": "http", "scheme": "bearer"})],
+    validation_error_model=Problem,
+    security_schemes=[SecurityScheme(name="token", data=SecuritySchemeData(type=SecureType.HTTP, scheme="bearer"))],
     security={"token": []},
     naming_strategy=lambda model: model.__name__,
     nested_naming_strategy=lambda _parent, child: child,
 )
+
+
+def page_model(item: type[BaseModel]) -> type[BaseModel]:
+    """The model of a list answer: `{"items": [item], "next": cursor | null}`."""
+    name = f"{item.__name__}Page"
+    return create_model(name, items=(list[item], ...), next=(str | None, None))
+
+
+def operation(
+    *,
+    tag: str,
+    body: type[BaseModel] | None = None,
+    query: type[BaseModel] | None = None,
+    returns: type[BaseModel] | None = None,
+    status: int = 200,
+    refuses: tuple[int, ...] = (),
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Put a view into the OpenAPI document; the view itself reads its input with `read_json` and `read_query`.
+
+    The summary and description are the view's docstring. 401, 403 and 422 are documented for every operation, 404 for
+    those with an id in their path belongs into `refuses`, like 409.
+    """
+    codes: dict[str, Any] = {f"HTTP_{status}": returns}
+    codes.update({f"HTTP_{code}": Problem for code in (401, 403, 422, *refuses)})
+    return spec.validate(json=body, query=query, resp=SpecResponse(**codes), tags=(tag,), skip_validation=True)
 
 
 def api_blueprint(name: str, path: str = "") -> Blueprint:

@@ -27,7 +27,12 @@ def init_app(app: Flask) -> None:
 
 
 def problem(
-    status: int, code: str, message: str = "", *, fields: dict[str, str] | None = None, extra: dict[str, Any] | None = None
+    status: int,
+    code: str,
+    message: str = "",
+    *,
+    fields: dict[str, str] | None = None,
+    extra: dict[str, Any] | None = None,
 ) -> Response:
     """An `application/problem+json` answer (RFC 9457) with our `code` and messages per field."""
     body: dict[str, Any] = {
@@ -81,18 +86,22 @@ def _http(error: HTTPException) -> Response:
 
 def _stale(_error: StaleDataError) -> Response:
     return error_response(
-        ConflictError.status, "changed_meanwhile", _("Somebody changed this meanwhile. Look again and repeat your change.")
+        ConflictError.status,
+        "changed_meanwhile",
+        _("Somebody changed this meanwhile. Look again and repeat your change."),
     )
 
 
 def _collision(error: IntegrityError) -> Response:
     # Two people did the same thing at once: the database let one through.
-    log.warning("collision", path=request.path, constraint=getattr(getattr(error.orig, "diag", None), "constraint_name", ""))
+    log.warning(
+        "collision", path=request.path, constraint=getattr(getattr(error.orig, "diag", None), "constraint_name", "")
+    )
     return error_response(ConflictError.status, "conflict", _("This exists already or is in use."))
 
 
 def _crash(error: Exception) -> Response:
-    log.exception("crashed", path=request.path, error_type=type(error).__name__)
+    log.error("crashed", path=request.path, exc_info=error)
     if "session" in g:
         rollback(g.session)
     return error_response(500, "crashed")

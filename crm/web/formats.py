@@ -12,7 +12,7 @@ from crm.web.i18n import _, choose_time_zone, locale_code
 
 def number(value: float | None) -> str:
     """1,240 in English, 1.240 in Italian; a dash for nothing."""
-    return "–" if value is None else format_decimal(value, decimal_quantization=False)
+    return "–" if value is None else format_decimal(value)
 
 
 def money(minor: int | None, currency: str = "EUR") -> str:

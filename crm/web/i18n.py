@@ -15,7 +15,9 @@ lazy = lazy_gettext
 def init_app(app: Flask, folder: Path) -> None:
     """Set up Flask-Babel with one catalogue folder per domain."""
     app.config["BABEL_DEFAULT_LOCALE"] = "en"
-    app.config["BABEL_TRANSLATION_DIRECTORIES"] = ";".join(str(path) for path in sorted(folder.glob("*")) if path.is_dir())
+    app.config["BABEL_TRANSLATION_DIRECTORIES"] = ";".join(
+        str(path) for path in sorted(folder.glob("*")) if path.is_dir()
+    )
     Babel(app, locale_selector=choose_locale, timezone_selector=choose_time_zone)
     app.jinja_env.add_extension("jinja2.ext.i18n")
 
