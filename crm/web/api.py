@@ -68,7 +68,7 @@ spec = SpecTree(
 def page_model(item: type[BaseModel]) -> type[BaseModel]:
     """The model of a list answer: `{"items": [item], "next": cursor | null}`."""
     name = f"{item.__name__}Page"
-    return create_model(name, items=(list[item], ...), next=(str | None, None))
+    return create_model(name, items=(list[item], ...), next=(str | None, None))  # pyright: ignore[reportInvalidTypeForm]
 
 
 def operation(
