@@ -278,7 +278,12 @@ def _bind_leaf(leaf: Leaf, path: Path, catalogue: Catalogue, problems: list[Prob
     raw, options, before = leaf.value, {}, len(problems)
     at: Path = (*path, "value")
     if found.options:
-        raw, options = _bind_options(found, leaf, at, problems)
+        given: Any = {} if leaf.value is None and leaf.op in _KNOWN else leaf.value
+        if not isinstance(given, dict):
+            message = _("Give an object with “value” and the options of this field.")
+            problems.append(Problem(at, "wrong_type", str(message)))
+            return None
+        raw, options = given.get("value"), _bind_options(found, given, at, problems)
         at = (*at, "value")
     value = None
     try:
@@ -289,15 +294,8 @@ def _bind_leaf(leaf: Leaf, path: Path, catalogue: Catalogue, problems: list[Prob
     return BoundLeaf(path, found, leaf.op, value, MappingProxyType(options)) if len(problems) == before else None
 
 
-def _bind_options(found: Field, leaf: Leaf, at: Path, problems: list[Problem]) -> tuple[Any, dict[str, Any]]:
-    """The main value and the typed options of a field whose value is an object."""
-    given: Any = leaf.value
-    if given is None and leaf.op in (Op.HAS_VALUE, Op.NO_VALUE):
-        given = {}
-    if not isinstance(given, dict):
-        message = _("Give an object with “value” and the options of this field.")
-        problems.append(Problem(at, "wrong_type", str(message)))
-        return None, {}
+def _bind_options(found: Field, given: dict[str, Any], at: Path, problems: list[Problem]) -> dict[str, Any]:
+    """The typed options of a field whose value is an object."""
     known = {"value", *(option.name for option in found.options)}
     problems.extend(
         Problem((*at, key), "unknown_key", str(_("There is no value with this name here.")))
@@ -311,7 +309,7 @@ def _bind_options(found: Field, leaf: Leaf, at: Path, problems: list[Problem]) -
         except ValueProblemError as error:
             inner = error.problem
             problems.append(Problem((*at, option.name, *inner.path), inner.code, inner.message))
-    return given.get("value"), options
+    return options
 
 
 def _by_key(choices: tuple[Choice, ...] | ChoiceLoader) -> Mapping[str, Choice] | None:
