@@ -1,0 +1,74 @@
+"""The bytes of an SMTP connection: one deadline over each stage and limits on what a server may send."""
+
+import re
+import smtplib
+import socket
+import time
+from typing import Any, Final
+
+_MAX_LINE: Final = 4096
+_MAX_LINES: Final = 128
+
+
+class Wire(smtplib.SMTP):
+    """The standard library's client with a deadline over each reply and limits on its size.
+
+    Its own reader has a time-out per line only, and no limit on the number of lines.
+    """
+
+    def __init__(self, connection: socket.socket, host: str) -> None:
+        # Without a name of ours the library would ask DNS for one.
+        super().__init__(local_hostname="localhost")
+        self.sock = connection
+        self._host = host  # The name that STARTTLS verifies.
+        self._received = bytearray()
+        self._deadline = time.monotonic()
+
+    def allow(self, seconds: float) -> None:
+        """Give the following writes and reads this long altogether."""
+        self._deadline = time.monotonic() + seconds
+
+    def getreply(self) -> tuple[int, bytes]:
+        """Read one reply, of several lines perhaps; -1 for something that is no SMTP reply."""
+        texts: list[bytes] = []
+        while len(texts) < _MAX_LINES:
+            line = self._line()
+            texts.append(line[4:].strip())
+            if not re.match(rb"[2-5][0-9]{2}(?:[ -]|\Z)", line):
+                return -1, b""
+            if line[3:4] != b"-":
+                return int(line[:3]), b"\n".join(texts)
+        return -1, b""
+
+    def send(self, s: Any) -> None:
+        """Write everything before the deadline. Raises `OSError`."""
+        self._hurry()
+        if self.sock is None:
+            raise smtplib.SMTPServerDisconnected("not connected")
+        self.sock.sendall(s.encode("ascii") if isinstance(s, str) else s)
+
+    def has_unread(self) -> bool:
+        """Whether bytes are waiting that no command asked for."""
+        return bool(self._received)
+
+    def _line(self) -> bytes:
+        while (end := self._received.find(b"\n")) < 0:
+            if len(self._received) > _MAX_LINE:
+                raise smtplib.SMTPServerDisconnected("reply line too long")
+            self._hurry()
+            if self.sock is None:
+                raise smtplib.SMTPServerDisconnected("not connected")
+            piece = self.sock.recv(8192)
+            if not piece:
+                raise smtplib.SMTPServerDisconnected("closed by the server")
+            self._received += piece
+        line = bytes(self._received[:end]).rstrip(b"\r")
+        del self._received[: end + 1]
+        return line
+
+    def _hurry(self) -> None:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        if self.sock is not None:
+            self.sock.settimeout(left)
