@@ -31,12 +31,8 @@ def revisions(settings: Settings) -> tuple[str | None, str | None]:
     return found, wanted
 
 
-@click.group()
-def db() -> None:
-    """Upgrade or downgrade the database."""
-
-
-def _ready_for_migrations(settings: Settings) -> Settings:
+def ready_for_migrations(settings: Settings) -> Settings:
+    """The same settings when they name the owner; else prints what is missing and exits with 1."""
     if not settings.database_owner_url:
         raise click.ClickException(
             "DATABASE_OWNER_URL is not set: migrations run as the owner of the tables, the application as another role."
@@ -44,12 +40,17 @@ def _ready_for_migrations(settings: Settings) -> Settings:
     return settings
 
 
+@click.group()
+def db() -> None:
+    """Upgrade or downgrade the database."""
+
+
 @db.command()
 @click.argument("revision", default="head")
 def upgrade(revision: str) -> None:
     """Bring the tables to REVISION (default: what this release wants)."""
     with available(Settings.load(), command="crm db upgrade") as settings:
-        command.upgrade(alembic_config(_ready_for_migrations(settings)), revision)
+        command.upgrade(alembic_config(ready_for_migrations(settings)), revision)
 
 
 @db.command()
@@ -57,7 +58,7 @@ def upgrade(revision: str) -> None:
 def downgrade(revision: str) -> None:
     """Take the tables back to REVISION, `-1` for one step; data that the former tables can't hold is lost."""
     with available(Settings.load(), command="crm db downgrade") as settings:
-        command.downgrade(alembic_config(_ready_for_migrations(settings)), revision)
+        command.downgrade(alembic_config(ready_for_migrations(settings)), revision)
 
 
 @db.command()
