@@ -53,7 +53,8 @@ def upgrade(revision: str) -> None:
         command.upgrade(alembic_config(ready_for_migrations(settings)), revision)
 
 
-@db.command()
+# "-1" is a number of steps, not an option.
+@db.command(context_settings={"ignore_unknown_options": True})
 @click.argument("revision")
 def downgrade(revision: str) -> None:
     """Take the tables back to REVISION, `-1` for one step; data that the former tables can't hold is lost."""

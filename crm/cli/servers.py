@@ -20,11 +20,6 @@ from crm.settings import Settings
 PATIENCE_SECONDS = 60.0
 
 
-def is_own(settings: Settings) -> bool:
-    """True when the operator named both servers, so that none is started here."""
-    return bool(settings.database_url and settings.redis_url)
-
-
 def publish(settings: Settings) -> None:
     """Put the addresses into the environment, where `Settings.load` of this process and its children finds them."""
     os.environ["DATABASE_URL"] = settings.database_url
@@ -70,7 +65,7 @@ def available(settings: Settings, *, command: str) -> Iterator[Settings]:
         try:
             postgres, valkey = embedded(settings)
             if postgres is None and valkey is None:
-                found = settings
+                found = with_addresses(settings, None, None)
             else:
                 found = _shared_or_started(stack, settings, postgres, valkey, command=command)
         except EmbeddedError as error:

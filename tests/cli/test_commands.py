@@ -1,0 +1,59 @@
+"""The table of commands: each entry exists, and help is quick because nothing else is imported."""
+
+import socket
+import subprocess
+import sys
+
+import click
+import pytest
+
+from crm.cli import COMMANDS, main
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_of_the_table_exists_and_has_help(name: str):
+    command = main.get_command(click.Context(main), name)
+    assert isinstance(command, click.Command)
+    assert command.name
+    assert command.help
+
+
+def test_help_imports_no_application():
+    source = "import sys; from crm.cli import main; main(['--help'], standalone_mode=False);"
+    done = subprocess.run(
+        [sys.executable, "-c", source + "print([m for m in ('flask', 'sqlalchemy', 'rq') if m in sys.modules])"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert all(f"  {name} " in done.stdout for name in COMMANDS)
+
+
+def test_an_unknown_command_is_an_error(crm):
+    result = crm("nonsense")
+    assert result.exit_code == 2
+    assert "No such command" in result.output
+
+
+def test_migrations_need_the_owner(crm, own_servers):
+    result = crm("db", "upgrade", **own_servers | {"DATABASE_OWNER_URL": ""})
+    assert result.exit_code == 1
+    assert "DATABASE_OWNER_URL is not set" in result.output
+
+
+def test_the_database_goes_one_step_down_and_up_again(crm, own_servers):
+    newest = crm("db", "current", **own_servers).output
+    assert crm("db", "downgrade", "-1", **own_servers).exit_code == 0
+    assert crm("db", "current", **own_servers).output != newest
+    assert crm("db", "upgrade", **own_servers).exit_code == 0
+    assert crm("db", "current", **own_servers).output == newest
+
+
+def test_a_port_that_is_in_use_is_said_before_the_server_starts(crm, own_servers):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        result = crm("web", "--port", taken.getsockname()[1], **own_servers)
+    assert result.exit_code == 1
+    assert "Choose another with --port" in result.output
