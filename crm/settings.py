@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -77,6 +78,12 @@ class Settings(BaseSettings):
         if given:
             return given
         return _kept_secret(self.home / "keys" / name)
+
+
+@cache
+def current() -> Settings:
+    """This process's settings, read once; for services, which get no settings from their caller."""
+    return Settings.load()
 
 
 def _kept_secret(path: Path) -> str:

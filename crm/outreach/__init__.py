@@ -1,1 +1,1 @@
-
+"""Messages: sender accounts, drafts, the gate, sending, conversations."""

@@ -46,6 +46,9 @@ class SenderAccount(Tenant, Base):
     last_ok_at: Mapped[datetime | None]
     last_error_at: Mapped[datetime | None]
     last_error_code: Mapped[str] = mapped_column(server_default="")
+    # Since when, and until when last, a sender looked after the account without a long gap: see rules.lateness.
+    attended_since: Mapped[datetime | None]
+    attended_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(server_default=text("1"))
     created_at: Mapped[created_at]
     deleted_at: Mapped[datetime | None]
@@ -217,8 +220,11 @@ class Message(Tenant, Base):
         reference("voucher", "voucher_id", ondelete="SET NULL"),
         reference("message", "in_reply_to_id", ondelete="SET NULL"),
         reference("claim", "claim_id"),
+        Index("ix_message_due", "account_id", "due_at", "id", postgresql_where=text("state = 'scheduled'")),
         Index(
-            "ix_message_due", "account_id", "due_at", "id", postgresql_where=text("state = 'scheduled'")
+            "ix_message_held",
+            "held_until",
+            postgresql_where=text("state = 'held' and held_until is not null"),
         ),
         Index("ix_message_claim", "workspace_id", "claim_id", postgresql_where=text("claim_id is not null")),
         Index("ix_message_contact", "workspace_id", "contact_id", "created_at", "id"),
