@@ -1,1 +1,1 @@
-
+"""What touches every domain: imports, exports, merges, erasure."""

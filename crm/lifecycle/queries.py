@@ -1,0 +1,102 @@
+"""Reads of imports: the list, one with its progress, a preview of rows, the refused rows."""
+
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from crm.accounts.kinds import Permission
+from crm.accounts.models import Progress
+from crm.accounts.rules import Actor
+from crm.errors import NotFoundError
+from crm.files import services as files
+from crm.lifecycle.kinds import ImportMode
+from crm.lifecycle.models import Import, RefusedRow
+from crm.lifecycle.planning import Plan, plan
+from crm.lifecycle.rules import reading
+from crm.lifecycle.rules.columns import Target
+from crm.web.paging import Page, decode_cursor, page_of
+
+PREVIEW_ROWS = 8
+
+
+class ImportNotFoundError(NotFoundError):
+    """No such import in this workspace."""
+
+    code = "import_not_found"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportView:
+    """An import and the state of its work (None before it was started)."""
+
+    row: Import
+    progress: Progress | None
+
+
+def get(session: Session, actor: Actor, *, import_id: UUID, lock: bool = False) -> Import:
+    """The import; raises `ImportNotFoundError`. `lock` keeps a second worker out."""
+    actor.require(Permission.IMPORT)
+    wanted = select(Import).where(Import.id == import_id)
+    row = session.scalars(wanted.with_for_update() if lock else wanted).one_or_none()
+    if row is None:
+        raise ImportNotFoundError("there is no such import")
+    return row
+
+
+def view(session: Session, actor: Actor, *, import_id: UUID) -> ImportView:
+    """The import with its progress."""
+    row = get(session, actor, import_id=import_id)
+    return ImportView(row, session.get(Progress, row.progress_id) if row.progress_id else None)
+
+
+def imports(session: Session, actor: Actor, *, after: str | None = None, limit: int = 50) -> Page[Import]:
+    """The imports of the workspace, newest first (ids are ordered by time)."""
+    actor.require(Permission.IMPORT)
+    wanted = select(Import).order_by(Import.id.desc()).limit(limit + 1)
+    if after:
+        wanted = wanted.where(Import.id < decode_cursor(after, UUID)[0])
+    return page_of(session.scalars(wanted).all(), limit=limit, key=lambda row: (row.id,))
+
+
+def preview(session: Session, actor: Actor, *, row: Import, folder: Path) -> list[Plan]:
+    """What would happen to the first rows with the mapping and mode as they are now."""
+    with files.open_file(session, folder=folder, file_id=row.file_id) as file:
+        sample = list(islice(numbered(file, row), PREVIEW_ROWS))
+    return plan(
+        session, actor, rows=sample, columns=row.columns, mapping=targets(row.mapping), mode=ImportMode(row.mode)
+    )
+
+
+def samples(session: Session, *, row: Import, folder: Path) -> dict[str, str]:
+    """{column: its first value}, shown beside the choice of what the column means."""
+    found: dict[str, str] = {}
+    with files.open_file(session, folder=folder, file_id=row.file_id) as file:
+        for _number, cells in islice(numbered(file, row), 50):
+            for column, cell in zip(row.columns, cells, strict=False):
+                if cell:
+                    found.setdefault(column, cell)
+    return found
+
+
+def numbered(file: BinaryIO, row: Import):  # noqa: ANN201 - an iterator of (row number, cells).
+    """(number of the row in the file, cells) behind the header; the header is row 1, empty lines don't count."""
+    lines = reading.rows(file, reading.Dialect(row.encoding, row.delimiter))
+    next(lines, None)
+    return ((number, cells) for number, cells in enumerate(lines, start=2))
+
+
+def targets(mapping: dict[str, str]) -> dict[str, Target]:
+    """A stored mapping with the meanings as `Target`."""
+    return {column: Target(value) for column, value in mapping.items()}
+
+
+def refused(session: Session, actor: Actor, *, import_id: UUID, limit: int | None = None) -> list[RefusedRow]:
+    """The rows that did not go in, in the order of the file."""
+    get(session, actor, import_id=import_id)
+    wanted = select(RefusedRow).where(RefusedRow.import_id == import_id).order_by(RefusedRow.row)
+    return list(session.scalars(wanted.limit(limit) if limit else wanted))

@@ -1,0 +1,72 @@
+"""Runs an import in many short transactions: each part of the rows is loaded, counted and committed together."""
+
+from collections.abc import Iterator
+from itertools import dropwhile, islice
+from pathlib import Path
+from uuid import UUID
+
+import structlog
+
+from crm.accounts.rules import system_actor
+from crm.db import Database, database_now
+from crm.errors import AppError
+from crm.files import services as files
+from crm.lifecycle import queries, services
+from crm.lifecycle.kinds import ImportState
+
+log = structlog.get_logger(__name__)
+
+PART_ROWS = 1000
+LIVE = frozenset({ImportState.QUEUED, ImportState.RUNNING})
+
+
+def run(database: Database, *, workspace_id: UUID, import_id: UUID, folder: Path) -> None:
+    """Load what is left of an import; safe to call again after a kill, and while another worker runs the same one.
+
+    The import's row is locked for each part, and a part begins behind the last counted row, so two runners take turns
+    instead of loading a row twice.
+    """
+    actor = system_actor(workspace_id)
+    with database.scope(workspace_id) as session:
+        row = queries.get(session, actor, import_id=import_id)
+        if row.state not in LIVE:
+            return
+        source = files.open_file(session, folder=folder, file_id=row.file_id)
+    with source:
+        for part in _parts(queries.numbered(source, row), after=row.next_row):
+            if not _load(database, workspace_id, import_id, part):
+                return
+    with database.scope(workspace_id) as session:
+        row = queries.get(session, actor, import_id=import_id, lock=True)
+        if row.state in LIVE:
+            services.finish(session, actor, row=row, now=database_now(session))
+
+
+def _parts(rows: Iterator[tuple[int, list[str]]], *, after: int) -> Iterator[tuple[tuple[int, list[str]], ...]]:
+    left = dropwhile(lambda entry: entry[0] <= after, rows)
+    while part := tuple(islice(left, PART_ROWS)):
+        yield part
+
+
+def _load(database: Database, workspace_id: UUID, import_id: UUID, part: tuple[tuple[int, list[str]], ...]) -> bool:
+    """Load one part; False when the import is no longer to be run."""
+    actor = system_actor(workspace_id)
+    with database.scope(workspace_id) as session:
+        row = queries.get(session, actor, import_id=import_id, lock=True)
+        if row.state not in LIVE:
+            return False
+        row.state = ImportState.RUNNING.value
+        left = [entry for entry in part if entry[0] > row.next_row]
+        if left:
+            services.load_part(session, actor, row=row, rows=left, now=database_now(session))
+    return True
+
+
+def fail(database: Database, *, workspace_id: UUID, import_id: UUID, error: Exception) -> None:
+    """Mark an import as failed; what was loaded stays, and the counts say how much."""
+    actor = system_actor(workspace_id)
+    log.error("import_failed", import_id=str(import_id), exc_info=error)
+    with database.scope(workspace_id) as session:
+        row = queries.get(session, actor, import_id=import_id, lock=True)
+        code = error.code if isinstance(error, AppError) else "crashed"
+        services.finish(session, actor, row=row, error=code, now=database_now(session))

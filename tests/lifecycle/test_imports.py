@@ -1,0 +1,253 @@
+"""An import counts every row once, keeps what people said, and brings nobody in twice."""
+
+import io
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from crm.accounts.models import Progress
+from crm.consent.kinds import Basis, ConsentAction
+from crm.consent.models import ConsentEvent, ConsentState
+from crm.contacts.kinds import FactOrigin
+from crm.contacts.models import Affiliation, Company, Contact, ContactTag, Fact, Handle
+from crm.db import new_id
+from crm.errors import InvalidInputError
+from crm.lifecycle import queries, runner, services
+from crm.lifecycle.kinds import ImportMode, ImportState
+from crm.lifecycle.planning import Action
+
+TABLE = (
+    "Nome;Cognome;E-mail;Cellulare;Azienda;Ruolo;Tag\n"
+    "Chiara;Moretti;chiara@valdarno.it;339 1234567;Ceramiche Valdarno;Acquisti;Fiera\n"
+    "Luca;Bianchi;luca@valdarno.it;;ceramiche valdarno;;\n"
+    "Anna;Verdi;anna.verdi;;;;\n"
+    "Chiara;Moretti;chiara@valdarno.it;;;Direzione;\n"
+)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "files"
+
+
+@pytest.fixture
+def bring(session, actor, folder, now):
+    def bring(table: str, *, mode=ImportMode.UPSERT, basis=Basis.CONSENT, source="Fiera di Bologna", tag=""):
+        row = services.upload(
+            session, actor, folder=folder, name="gente.csv", stream=io.BytesIO(table.encode()), limit=10**6, now=now
+        )
+        choices = services.Choices(mapping=row.mapping, mode=mode, basis=basis, source=source, tag=tag)
+        services.configure(session, actor, import_id=row.id, choices=choices, now=now)
+        services.start(session, actor, import_id=row.id, folder=folder, now=now)
+        return row
+
+    return bring
+
+
+@pytest.fixture
+def run(transaction, session, folder):
+    def run(row):
+        session.flush()
+        runner.run(transaction, workspace_id=row.workspace_id, import_id=row.id, folder=folder)
+        session.expire_all()
+        return row
+
+    return run
+
+
+def _count(session, model):
+    return session.scalar(select(func.count()).select_from(model))
+
+
+def test_people_come_in_with_companies_handles_facts_tags_and_consent(session, bring, run):
+    row = run(bring(TABLE, tag="Import novembre"))
+
+    assert (row.created, row.updated, row.unchanged, row.refused) == (2, 1, 0, 1)
+    chiara = session.scalars(select(Contact).where(Contact.first_name == "Chiara")).one()
+    assert (chiara.title, chiara.display_name, chiara.email) == ("Direzione", "Chiara Moretti", "chiara@valdarno.it")
+    assert session.scalars(select(Company.name)).all() == ["Ceramiche Valdarno"]
+    assert _count(session, Affiliation) == 2
+    assert sorted(session.scalars(select(Handle.address_norm))) == [
+        "+393391234567",
+        "chiara@valdarno.it",
+        "luca@valdarno.it",
+    ]
+    facts = session.scalars(select(Fact).where(Fact.contact_id == chiara.id, Fact.field == "title")).all()
+    assert {(fact.value, fact.state, fact.origin, fact.source) for fact in facts} == {
+        ("Acquisti", "superseded", FactOrigin.IMPORTED, "gente.csv"),
+        ("Direzione", "current", FactOrigin.IMPORTED, "gente.csv"),
+    }
+    assert _count(session, ContactTag) == 3
+    states = session.scalars(select(ConsentState).where(ConsentState.contact_id == chiara.id)).all()
+    assert {(state.purpose, state.channel, state.basis) for state in states} == {
+        ("promotional", "email", "consent"),
+        ("promotional", "phone", "consent"),
+    }
+
+
+def test_the_refused_row_says_what_is_wrong_and_keeps_its_cells(session, actor, bring, run):
+    row = run(bring(TABLE))
+
+    (refused,) = queries.refused(session, actor, import_id=row.id)
+
+    assert (refused.row, refused.column, refused.code) == (4, "E-mail", "bad_email")
+    assert refused.values[:3] == ["Anna", "Verdi", "anna.verdi"]
+
+
+def test_the_same_file_again_brings_nobody_new(session, bring, run):
+    run(bring(TABLE))
+    before = (
+        _count(session, Contact),
+        _count(session, Handle),
+        _count(session, Company),
+        _count(session, ConsentEvent),
+    )
+
+    again = run(bring(TABLE))
+
+    assert (_count(session, Contact), _count(session, Handle), _count(session, Company)) == before[:3]
+    assert (again.created, again.refused) == (0, 1)
+
+
+def test_a_name_without_any_address_is_found_again(session, bring, run):
+    table = "Nome;Cognome;Azienda\nSofia;Neri;Vetreria Lagorai\n"
+    run(bring(table))
+
+    again = run(bring(table))
+
+    assert (again.created, again.unchanged, _count(session, Contact)) == (0, 1, 1)
+
+
+def test_a_file_never_overrules_a_withdrawal(session, actor, bring, run, now):
+    row = run(bring(TABLE))
+    chiara = session.scalars(select(Contact).where(Contact.first_name == "Chiara")).one()
+    state = session.scalars(
+        select(ConsentState).where(ConsentState.contact_id == chiara.id, ConsentState.channel == "email")
+    ).one()
+    state.action = ConsentAction.WITHDRAWN
+    session.flush()
+    events = _count(session, ConsentEvent)
+
+    run(bring(TABLE))
+
+    session.refresh(state)
+    assert row.state == ImportState.DONE
+    assert (state.action, _count(session, ConsentEvent)) == (ConsentAction.WITHDRAWN, events)
+
+
+def test_an_unknown_basis_gives_no_consent(session, bring, run):
+    run(bring(TABLE, basis=Basis.UNKNOWN))
+
+    assert _count(session, ConsentEvent) == 0
+
+
+@pytest.mark.parametrize(
+    ("mode", "counts"), [(ImportMode.CREATE, (1, 0, 1)), (ImportMode.UPDATE, (0, 1, 1)), (ImportMode.UPSERT, (1, 1, 0))]
+)
+def test_the_mode_decides_about_known_and_new_people(bring, run, mode, counts):
+    run(bring("Nome;E-mail\nAnn;ann@example.it\n"))
+
+    row = run(bring("Nome;E-mail\nAnna;ann@example.it\nBob;bob@example.it\n", mode=mode))
+
+    assert (row.created, row.updated, row.refused) == counts
+
+
+def test_an_address_of_the_company_does_not_become_a_persons(session, bring, run):
+    company = Company(name="Ceramiche Valdarno", name_norm="ceramiche valdarno")
+    session.add(company)
+    session.flush()
+    session.add(Handle(channel="email", address="info@v.it", address_norm="info@v.it", company_id=company.id))
+
+    row = run(bring("Nome;E-mail\nAnn;info@v.it\n"))
+
+    assert (row.created, row.refused) == (0, 1)
+
+
+def test_a_row_whose_addresses_belong_to_two_people_is_refused(bring, run):
+    run(bring("Nome;E-mail;Cellulare\nAnn;ann@example.it;\nBob;;339 1234567\n"))
+
+    row = run(bring("Nome;E-mail;Cellulare\nAnn;ann@example.it;339 1234567\n"))
+
+    assert (row.updated, row.refused) == (0, 1)
+
+
+def test_a_runner_that_is_called_again_goes_on_behind_the_last_counted_row(session, bring, run, monkeypatch):
+    monkeypatch.setattr(runner, "PART_ROWS", 2)
+    row = bring("Nome;E-mail\n" + "".join(f"P{n};p{n}@example.it\n" for n in range(7)))
+    loaded = services.load_part
+    calls = []
+
+    def dies_on_the_third(*args, **kwargs):
+        calls.append(kwargs["rows"])
+        if len(calls) == 3:
+            raise ConnectionError("killed")
+        return loaded(*args, **kwargs)
+
+    monkeypatch.setattr(services, "load_part", dies_on_the_third)
+    with pytest.raises(ConnectionError):
+        run(row)
+    session.expire_all()
+    assert (row.created, row.state) == (4, ImportState.RUNNING)
+
+    run(row)
+
+    assert (row.created, row.refused, row.state, _count(session, Contact)) == (7, 0, ImportState.DONE, 7)
+    work = session.get(Progress, row.progress_id)
+    assert (work.done, work.total, work.state) == (7, 7, "done")
+
+
+def test_the_preview_says_what_would_happen_and_changes_nothing(session, actor, bring, run, folder, now):
+    run(bring("Nome;E-mail\nAnn;ann@example.it\n"))
+    table = "Nome;E-mail\nAnn;ann@example.it\nBea;bea@example.it\nCarl;carl\n"
+    row = services.upload(
+        session, actor, folder=folder, name="b.csv", stream=io.BytesIO(table.encode()), limit=10**6, now=now
+    )
+
+    plans = queries.preview(session, actor, row=row, folder=folder)
+
+    assert [entry.action for entry in plans] == [Action.UNCHANGED, Action.CREATE, Action.REFUSE]
+    assert _count(session, Contact) == 1
+
+
+def test_a_chosen_mapping_is_offered_again_for_the_same_header(session, actor, folder, now):
+    table = b"Chi;Dove\nAnn;ann@example.it\n"
+    choices = services.Choices(
+        mapping={"Chi": "full_name", "Dove": "email"}, mode=ImportMode.UPSERT, basis=Basis.UNKNOWN, source="Amici"
+    )
+    first = services.upload(session, actor, folder=folder, name="a.csv", stream=io.BytesIO(table), limit=999, now=now)
+    services.configure(session, actor, import_id=first.id, choices=choices, now=now)
+
+    later = now + timedelta(days=1)
+    again = services.upload(session, actor, folder=folder, name="b.csv", stream=io.BytesIO(table), limit=999, now=later)
+
+    assert again.mapping == choices.mapping
+
+
+@pytest.mark.parametrize(
+    ("mapping", "source", "field"),
+    [
+        ({"Nome": "first_name", "Lavoro": "title"}, "x", "Lavoro"),
+        ({"Nome": "shoe_size"}, "x", "mapping"),
+        ({"Nome": "first_name"}, " ", "source"),
+    ],
+)
+def test_impossible_choices_are_refused_beside_their_field(session, actor, folder, now, mapping, source, field):
+    row = services.upload(
+        session, actor, folder=folder, name="a.csv", stream=io.BytesIO(b"Nome;B\nAnn;1\n"), limit=999, now=now
+    )
+    choices = services.Choices(mapping=mapping, mode=ImportMode.UPSERT, basis=Basis.UNKNOWN, source=source)
+
+    with pytest.raises(InvalidInputError) as refusal:
+        services.configure(session, actor, import_id=row.id, choices=choices, now=now)
+
+    assert field in refusal.value.fields
+
+
+def test_another_workspaces_import_does_not_exist(session, other_actor, bring):
+    row = bring(TABLE)
+    session.flush()
+
+    with pytest.raises(queries.ImportNotFoundError):
+        queries.get(session, other_actor, import_id=new_id())
+    assert row.workspace_id != other_actor.workspace_id
