@@ -2,6 +2,7 @@
 
 import json
 import mimetypes
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,9 @@ DIST: Final = Path(__file__).resolve().parent.parent / "static" / "dist"
 PREFIX: Final = "/assets"
 
 _YEAR: Final = 365 * 24 * 3600
+
+# Files that the build makes without a source stand in the manifest as "_icons-B9gB8-R2.svg".
+_GENERATED: Final = re.compile(r"_([a-z]+)-.{8}\.svg")
 _ENCODINGS: Final = (("br", ".br"), ("gzip", ".gz"))
 
 # The machine's own table may lack or misname these, and a wrong type is refused with nosniff.
@@ -57,14 +61,11 @@ def read_bundle(dist: Path = DIST) -> Bundle:
     files: dict[str, str] = {}
     styles: dict[str, tuple[str, ...]] = {}
     for source, entry in entries.items():
-        name = source.rsplit("/", 1)[-1]
+        generated = _GENERATED.fullmatch(source)
+        name = f"{generated[1]}.svg" if generated else source.rsplit("/", 1)[-1]
         files[name] = entry["file"]
         if entry.get("isEntry"):
             styles[name] = tuple(entry.get("css", ()))
-    for own in ("icons.svg", "logo.svg"):
-        found = sorted(dist.glob(f"assets/{own.removesuffix('.svg')}-*.svg"))
-        if found:
-            files[own] = found[0].relative_to(dist).as_posix()
     fonts = tuple(sorted(file for file in files.values() if file.endswith(".woff2")))
     return Bundle(files=files, styles=styles, preloads=fonts)
 
