@@ -196,6 +196,7 @@ class PostgresServer:
                 arguments,
                 parent_death=signal.SIGINT,
                 account=self._account,
+                needs=(Path(arguments[0]), self.data),
                 environment=server_environment(),
                 log=log,
                 folder="/",

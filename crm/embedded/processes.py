@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from crm.embedded.launch import passing_capability
+
 LAUNCHER = Path(__file__).with_name("launch.py")
 LOG_LIMIT_BYTES = 5_000_000
 
@@ -48,9 +50,13 @@ class Account:
         return self.closed_parent(path) is None
 
     def require_path(self, path: Path) -> None:
-        """Raise `EmbeddedError` unless every parent of `path` lets this user through."""
+        """Raise `EmbeddedError` unless this user gets to `path`, by its parents' modes or by what root may hand on.
+
+        A checkout in root's own closed home is common in containers; the modes of somebody's folders are not ours to
+        change.
+        """
         folder = self.closed_parent(path)
-        if folder is not None:
+        if folder is not None and passing_capability() is None:
             raise EmbeddedError(
                 f"The servers run as the user '{self.name}' when started by root, and that user can't enter "
                 f"{folder} on the way to {path}. Start as an ordinary user, or allow passing through with: "
@@ -126,19 +132,24 @@ def launch(
     *,
     parent_death: signal.Signals,
     account: Account | None = None,
+    needs: Sequence[Path] = (),
     environment: Mapping[str, str] | None = None,
     log: IO[bytes] | None = None,
     folder: str | Path | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a program in a session of its own that gets `parent_death` when we die (Linux).
 
+    As `account` it keeps the right to pass through closed folders only when it can't get to a path in `needs` without.
+
     A session of its own, because Ctrl-C in the terminal must reach the supervisor only, which stops its children in
     order. Call it from a thread that lives as long as the process: the kernel watches the starting thread.
     """
     uid, gid = (account.uid, account.gid) if account else (-1, -1)
-    bootstrap = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), str(int(parent_death))]
+    may_pass = account is not None and not all(account.reaches(path) for path in needs)
+    numbers = (os.getpid(), int(parent_death), uid, gid, int(may_pass))
+    bootstrap = [sys.executable, "-I", "-S", str(LAUNCHER), *map(str, numbers)]
     return subprocess.Popen(  # noqa: S603 - an argument list of our own, no shell.
-        [*bootstrap, str(uid), str(gid), *arguments],
+        [*bootstrap, *arguments],
         env=dict(environment) if environment is not None else None,
         cwd=folder,
         stdin=subprocess.DEVNULL,

@@ -107,6 +107,7 @@ class ValkeyServer:
                 arguments,
                 parent_death=signal.SIGTERM,
                 account=self._account,
+                needs=(binary, self.data),
                 environment=server_environment(),
                 log=log,
                 folder="/",

@@ -1,5 +1,7 @@
 """`crm doctor` finds each thing that can be wrong, and says what to do."""
 
+from datetime import timedelta
+
 import dns.resolver
 import pytest
 from sqlalchemy import create_engine, text
@@ -47,11 +49,12 @@ def test_the_clock_is_judged_by_its_last_look(own_servers, tmp_path, minutes: in
     assert findings_of(own_servers, tmp_path)["clock"].state is State.FAIL
     change(
         own_servers["DATABASE_OWNER_URL"],
-        "INSERT INTO clock_lease (name, holder, until, ticked_at) SELECT 'main', 'h', now(), now()",
+        "INSERT INTO clock_lease (name, holder, until, ticked_at) VALUES ('main', 'h', now(), now())",
     )
-    change(
-        own_servers["DATABASE_OWNER_URL"], f"UPDATE clock_lease SET ticked_at = now() - interval '{minutes} minutes'"
-    )
+    owner = create_engine(own_servers["DATABASE_OWNER_URL"])
+    with owner.begin() as connection:
+        connection.execute(text("UPDATE clock_lease SET ticked_at = now() - :age"), {"age": timedelta(minutes=minutes)})
+    owner.dispose()
     assert findings_of(own_servers, tmp_path)["clock"].state is state
 
 

@@ -26,15 +26,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def start_program(tmp_path: Path):
+def start_program():
     """Start Python source in a process of its own; whatever still runs at the end is killed."""
     started: list[subprocess.Popen[str]] = []
 
     def start(source: str, *arguments: object) -> subprocess.Popen[str]:
-        path = tmp_path / f"program{len(started)}.py"
-        path.write_text(source)
         process = subprocess.Popen(
-            [sys.executable, str(path), *map(str, arguments)],
+            [sys.executable, "-c", source, *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -3,6 +3,7 @@
 import os
 import signal
 import stat
+import sys
 from pathlib import Path
 
 import psycopg
@@ -12,7 +13,7 @@ from sqlalchemy.engine import make_url
 
 from crm.embedded import BinaryMissingError, EmbeddedError, PostgresServer, ValkeyServer
 from crm.embedded.postgres import EXTENSIONS
-from crm.embedded.processes import Account
+from crm.embedded.processes import Account, account_for, launch
 
 SERVERS = """
 import sys, signal
@@ -178,12 +179,51 @@ def test_programs_can_be_named_by_the_operator(home: Path, monkeypatch: pytest.M
     assert (find_postgres(), find_valkey()) == (postgres, valkey)
 
 
-def test_a_closed_parent_folder_is_named_with_the_command_that_opens_it(tmp_path: Path):
+def test_a_closed_parent_folder_is_named_with_the_command_that_opens_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
+    monkeypatch.setattr("crm.embedded.processes.passing_capability", lambda: None)
     stranger = Account("stranger", uid=54321, gid=54321)
     with pytest.raises(EmbeddedError, match=r"'stranger'.*chmod o\+x"):
         stranger.require_path(closed / "home" / "postgres")
+
+
+def test_servers_work_behind_a_folder_that_is_closed_to_others(home: Path):
+    closed = home.parent / "closed"
+    closed.mkdir(mode=0o700)
+    with PostgresServer(closed / "instance", fast=True) as postgres, ValkeyServer(closed / "instance") as valkey:
+        postgres.provision()
+        with redis.Redis.from_url(valkey.url) as queue:
+            assert queue.ping()
+        assert stat.S_IMODE(closed.stat().st_mode) == 0o700
+
+
+def test_servers_work_for_an_ordinary_user(home: Path, tmp_path: Path, eventually, is_running):
+    home.mkdir(parents=True)
+    ordinary = account_for(home / "postgres")
+    if ordinary is not None:
+        os.chown(home, ordinary.uid, ordinary.gid)
+    with (tmp_path / "output").open("w+b") as output:
+        program = launch(
+            [sys.executable, "-c", SERVERS, str(home)],
+            parent_death=signal.SIGKILL,
+            account=ordinary,
+            needs=(Path(sys.executable).resolve(),),
+            environment={"PYTHONPATH": os.pathsep.join(sys.path), "HOME": str(home)},
+            log=output,
+            folder=home,
+        )
+        try:
+            assert eventually(lambda: (tmp_path / "output").read_text().count("\n"))
+            pids = [int(word) for word in (tmp_path / "output").read_text().split()]
+            assert all(is_running(pid) for pid in pids)
+            assert {(home / name).stat().st_uid for name in ("postgres", "valkey", "log")} == {home.stat().st_uid}
+        finally:
+            program.terminate()
+            program.wait()
+    assert eventually(lambda: not any(is_running(pid) for pid in pids))
 
 
 def test_logs_hold_no_personal_values(home: Path):

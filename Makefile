@@ -1,0 +1,71 @@
+# Everything a person does with this checkout. `make help` lists it.
+# CRM_HOME, CRM_HOST and CRM_PORT are read by `make run` as by every other command.
+
+VENV ?= .venv
+JOBS ?= 2
+ARGS ?=
+
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+# The first of these that is there and new enough makes the virtual environment.
+PYTHONS := $(PYTHON) python3 python3.11 python3.12 python3.13 python3.14
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+CODE := crm workers migrations tests benchmarks hatch_build.py wsgi.py
+
+.DEFAULT_GOAL := help
+.PHONY: help run install assets test test-all check fix bench faults clean
+
+help: ## Show this list.
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: assets ## Start everything with a demo workspace; prints the address and the sign-in.
+	@$(BIN)/crm up --demo $(ARGS)
+
+install: $(INSTALLED) ## Make the virtual environment and install everything into it.
+
+assets: $(INSTALLED) ## Build what the browser loads and the translations, where something changed.
+	@$(BIN)/python hatch_build.py
+
+test: assets ## Run the tests, but for the long ones.
+	@$(BIN)/pytest -n $(JOBS) -m "not long" $(ARGS)
+
+test-all: assets ## Run all tests.
+	@$(BIN)/pytest -n $(JOBS) $(ARGS)
+
+check: assets ## Check format, lint, imports, types, templates and conventions.
+	@$(BIN)/ruff format --check $(CODE)
+	@$(BIN)/ruff check $(CODE)
+	@$(BIN)/lint-imports
+	@$(BIN)/pyright
+	@$(BIN)/djlint --check --lint --quiet templates
+	@$(BIN)/pytest -q -n 0 tests/architecture
+
+fix: $(INSTALLED) ## Format, and mend what the linter can mend.
+	@$(BIN)/ruff format $(CODE)
+	@$(BIN)/ruff check --fix $(CODE)
+
+bench: assets ## Measure the claims of docs/benchmarks.md; ARGS chooses some.
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+faults: assets ## Kill real processes at the worst moments and count what was lost or sent twice.
+	@$(BIN)/pytest -n 0 tests/faults $(ARGS)
+
+clean: ## Remove what was built and installed; the data in instance/ stays.
+	@rm -rf $(VENV) build dist crm/static/dist frontend/node_modules .pytest_cache .ruff_cache .hypothesis \
+	  .import_linter_cache htmlcov .coverage*
+	@find crm workers migrations tests translations benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	@find translations -name '*.mo' -delete 2>/dev/null || true
+
+$(INSTALLED): pyproject.toml constraints.txt hatch_build.py
+	@set -e; \
+	if [ ! -x $(BIN)/python ]; then \
+	  for python in $(PYTHONS); do \
+	    if "$$python" -c '$(NEW_ENOUGH)' 2>/dev/null; then found="$$python"; break; fi; \
+	  done; \
+	  if [ -z "$$found" ]; then echo "Python 3.11 or newer is needed (PYTHON=... names one)." >&2; exit 1; fi; \
+	  echo "Making $(VENV) with $$found"; \
+	  "$$found" -m venv $(VENV) || { echo "On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }; \
+	fi
+	@echo "Installing (a minute or two the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
