@@ -1,6 +1,25 @@
-"""Owns the one table of events and their handlers, shared by web, workers and command line."""
+"""Owns the one table of events and their handlers and the one of rule fields, shared by web, workers, command line."""
 
+from crm.campaigns import fields as campaigns
+from crm.consent import fields as consent
+from crm.contacts import fields as contacts
 from crm.events import Event, Handler, Handlers
+from crm.filters import registry
+from crm.filters.catalogue import Catalogue, FactLoader, Field, join
+from crm.interactions import fields as interactions
+from crm.loyalty import fields as loyalty
+from crm.outreach import fields as outreach
+from crm.segments import fields as segments
+
+FIELDS: tuple[tuple[tuple[Field, ...], FactLoader], ...] = (
+    (contacts.FIELDS, contacts.load_facts),
+    (interactions.FIELDS, interactions.load_facts),
+    (consent.FIELDS, consent.load_facts),
+    (loyalty.FIELDS, loyalty.load_facts),
+    (outreach.FIELDS, outreach.load_facts),
+    (campaigns.FIELDS, campaigns.load_facts),
+    (segments.FIELDS, segments.load_facts),
+)
 
 EVENTS: tuple[tuple[type[Event], Handler], ...] = ()
 
@@ -8,3 +27,11 @@ EVENTS: tuple[tuple[type[Event], Handler], ...] = ()
 def handlers() -> Handlers:
     """The reactions of the whole product, in the order in which they run."""
     return Handlers(EVENTS)
+
+
+def catalogue() -> Catalogue:
+    """Everything that rules can ask about a contact."""
+    return join(contacts.SUBJECT, *FIELDS)
+
+
+registry.install(catalogue)

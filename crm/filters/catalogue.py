@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from flask_babel import lazy_gettext as _
-from sqlalchemy import ColumnElement, FromClause
+from sqlalchemy import ColumnElement, FromClause, SQLColumnExpression
 from sqlalchemy.orm import Session
 
 from crm.filters.schema import All, AnyOf, Leaf, Not, Op, Path, Problem, Rule, RuleError
@@ -75,9 +75,9 @@ ChoiceLoader: TypeAlias = Callable[[Session, UUID], Sequence[Choice]]
 class Option:
     """A further question of a field ("within 45 days", "of which offer"), a key of its value object.
 
-    `kind` is `choice` (a list of keys), `span` (a `Span`) or `window` (a `Window`). `choices` as in `Field`. Without
-    `required` it may be left out: any choice, at any time. `phrase` is its part of the sentence ("by %(value)s"),
-    `default` what the sentence says when it is left out.
+    `kind` is `choice` (a list of keys, or one key unless `many`), `span` (a `Span`) or `window` (a `Window`). `choices`
+    as in `Field`. Without `required` it may be left out: any choice, at any time. `phrase` is its part of the sentence
+    ("by %(value)s"), `default` what the sentence says when it is left out.
     """
 
     name: str
@@ -85,11 +85,12 @@ class Option:
     label: Any
     choices: tuple[Choice, ...] | ChoiceLoader = ()
     required: bool = False
+    many: bool = True
     phrase: Any = ""
     default: Any = ""
 
     def parse(self, raw: Any) -> Any:
-        """The typed value: tuple of keys, `Span`, `Window`, or None when nothing was asked."""
+        """The typed value: tuple of keys (of one unless `many`), `Span`, `Window`, or None when nothing was asked."""
         if raw is None or raw in ([], {}):
             if self.required:
                 raise ValueProblemError("missing", _("Choose a value."))
@@ -100,6 +101,8 @@ class Option:
             window = parse_model(Window, raw)
             return window if window != Window() else None
         fixed = _by_key(self.choices)
+        if not self.many:
+            return (parse_key(raw, choices=fixed),)
         return parse_list(raw, lambda item: parse_key(item, choices=fixed))
 
 
@@ -122,8 +125,8 @@ class Subject:
     """What rules select: a table, its id and workspace columns and what a row must fulfil to exist for people."""
 
     table: FromClause
-    id: ColumnElement[UUID]
-    workspace: ColumnElement[UUID]
+    id: SQLColumnExpression[UUID]
+    workspace: SQLColumnExpression[UUID]
     alive: tuple[ColumnElement[bool], ...] = ()
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, and_, exists, func, literal, or_, select, true
+from sqlalchemy import ColumnElement, FromClause, SQLColumnExpression, and_, exists, func, literal, or_, select, true
 
 from crm.filters.catalogue import Ask
 from crm.filters.moments import Interval, coming, days_interval, last_days, next_days, past, yearly_spans
@@ -20,7 +20,7 @@ from crm.filters.values import FieldType, Window
 Condition: TypeAlias = ColumnElement[bool]
 
 
-def compare(column: ColumnElement[Any], ask: Ask) -> Condition:
+def compare(column: SQLColumnExpression[Any], ask: Ask) -> Condition:
     """`column` under the ask's operator and value; NULL counts as "does not hold" for the caller.
 
     Text columns hold normalised text (`text.normalise`), choices their keys, references their UUIDs.
@@ -40,7 +40,7 @@ def compare(column: ColumnElement[Any], ask: Ask) -> Condition:
             return _key(column, ask)
 
 
-def _text(column: ColumnElement[Any], ask: Ask) -> Condition:
+def _text(column: SQLColumnExpression[Any], ask: Ask) -> Condition:
     match ask.op:
         case Op.HAS_VALUE:
             return and_(column.is_not(None), column != "")
@@ -54,7 +54,7 @@ def _text(column: ColumnElement[Any], ask: Ask) -> Condition:
             return column == normalise(ask.value)
 
 
-def number(column: ColumnElement[Any], op: Op, value: Any) -> Condition:  # noqa: PLR0911 - one line for each case.
+def number(column: SQLColumnExpression[Any], op: Op, value: Any) -> Condition:  # noqa: PLR0911 - one line for each case.
     """`column` under one of the operators of numbers."""
     match op:
         case Op.HAS_VALUE:
@@ -73,7 +73,7 @@ def number(column: ColumnElement[Any], op: Op, value: Any) -> Condition:  # noqa
             return column == value
 
 
-def money(amount: ColumnElement[Any], currency: ColumnElement[Any]) -> Callable[[Ask], Condition]:
+def money(amount: SQLColumnExpression[Any], currency: SQLColumnExpression[Any]) -> Callable[[Ask], Condition]:
     """A field of type money: minor units and currency in two columns of the contact; other currencies never match."""
 
     def compiled(ask: Ask) -> Condition:
@@ -87,7 +87,7 @@ def money(amount: ColumnElement[Any], currency: ColumnElement[Any]) -> Callable[
     return compiled
 
 
-def _date(column: ColumnElement[Any], ask: Ask) -> Condition:  # noqa: PLR0911 - one line for each case.
+def _date(column: SQLColumnExpression[Any], ask: Ask) -> Condition:  # noqa: PLR0911 - one line for each case.
     context = ask.context
     match ask.op:
         case Op.HAS_VALUE:
@@ -135,7 +135,7 @@ def window_of(ask: Ask, name: str = "when") -> Interval:
     return days_interval(window.first, window.until, tz=tz)
 
 
-def within(column: ColumnElement[Any], interval: Interval) -> Condition:
+def within(column: SQLColumnExpression[Any], interval: Interval) -> Condition:
     """`column` inside the interval."""
     bounds = []
     if interval.start is not None:
@@ -145,7 +145,7 @@ def within(column: ColumnElement[Any], interval: Interval) -> Condition:
     return and_(true(), *bounds)
 
 
-def _instant(column: ColumnElement[Any], ask: Ask) -> Condition:
+def _instant(column: SQLColumnExpression[Any], ask: Ask) -> Condition:
     return column.is_not(None) if ask.op is Op.HAS_VALUE else within(column, interval_of(ask))
 
 
@@ -158,7 +158,7 @@ def _are_ids(ask: Ask) -> bool:
     return callable(ask.field.choices) or ask.field.type is FieldType.CONTACT
 
 
-def _key(column: ColumnElement[Any], ask: Ask) -> Condition:
+def _key(column: SQLColumnExpression[Any], ask: Ask) -> Condition:
     if ask.op is Op.HAS_VALUE:
         return column.is_not(None) if _are_ids(ask) else and_(column.is_not(None), column != "")
     if ask.op is Op.IS:
@@ -166,12 +166,12 @@ def _key(column: ColumnElement[Any], ask: Ask) -> Condition:
     return column.in_(keys(ask, ask.value))
 
 
-def column(target: ColumnElement[Any]) -> Callable[[Ask], Condition]:
+def column(target: SQLColumnExpression[Any]) -> Callable[[Ask], Condition]:
     """A field that is a column of the subject's own table."""
     return lambda ask: compare(target, ask)
 
 
-def anniversary(month: ColumnElement[Any], day: ColumnElement[Any]) -> Callable[[Ask], Condition]:
+def anniversary(month: SQLColumnExpression[Any], day: SQLColumnExpression[Any]) -> Callable[[Ask], Condition]:
     """A field that is a day of the year in two columns of the subject: month 1-12 and day 1-31."""
 
     def compiled(ask: Ask) -> Condition:
@@ -194,10 +194,10 @@ class Rows:
     """
 
     source: FromClause
-    contact: ColumnElement[Any]
-    workspace: ColumnElement[Any]
+    contact: SQLColumnExpression[Any]
+    workspace: SQLColumnExpression[Any]
     where: Callable[[Ask], Sequence[Condition]] = lambda _ask: ()
-    key: ColumnElement[Any] | None = None
+    key: SQLColumnExpression[Any] | None = None
 
     def conditions(self, ask: Ask) -> list[Condition]:
         """The row's own conditions, the workspace first."""
@@ -212,7 +212,7 @@ def exists_row(rows: Rows, ask: Ask, *conditions: Condition) -> Condition:
     return exists(inner.correlate(ask.subject.table))
 
 
-def any_row(rows: Rows, value: ColumnElement[Any]) -> Callable[[Ask], Condition]:
+def any_row(rows: Rows, value: SQLColumnExpression[Any]) -> Callable[[Ask], Condition]:
     """A field whose values are rows: it holds when some row's `value` does; `all of` wants one row for each."""
 
     def compiled(ask: Ask) -> Condition:
@@ -253,12 +253,12 @@ def count_rows(rows: Rows) -> Callable[[Ask], Condition]:
     return lambda ask: _aggregated(rows, ask, None)
 
 
-def sum_rows(rows: Rows, amount: ColumnElement[Any]) -> Callable[[Ask], Condition]:
+def sum_rows(rows: Rows, amount: SQLColumnExpression[Any]) -> Callable[[Ask], Condition]:
     """A field that adds up a positive column of rows; no rows make zero."""
     return lambda ask: _aggregated(rows, ask, amount)
 
 
-def _aggregated(rows: Rows, ask: Ask, amount: ColumnElement[Any] | None) -> Condition:
+def _aggregated(rows: Rows, ask: Ask, amount: SQLColumnExpression[Any] | None) -> Condition:
     if not holds_number(ask.op, 0, ask.value):
         return _grouped(rows, ask, ask.op, ask.value, amount)
     if ask.op is Op.BETWEEN:
@@ -268,7 +268,7 @@ def _aggregated(rows: Rows, ask: Ask, amount: ColumnElement[Any] | None) -> Cond
     return ~_grouped(rows, ask, _OPPOSITE[ask.op], ask.value, amount) if ask.op in _OPPOSITE else true()
 
 
-def _grouped(rows: Rows, ask: Ask, op: Op, value: Any, amount: ColumnElement[Any] | None) -> Condition:
+def _grouped(rows: Rows, ask: Ask, op: Op, value: Any, amount: SQLColumnExpression[Any] | None) -> Condition:
     if amount is None and (op, value) in ((Op.AT_LEAST, 1), (Op.MORE_THAN, 0)):
         return exists_row(rows, ask)
     total = func.count() if amount is None else func.sum(amount)
@@ -278,7 +278,7 @@ def _grouped(rows: Rows, ask: Ask, op: Op, value: Any, amount: ColumnElement[Any
     return exists(select(literal(1)).where(found.c.contact_id == ask.subject.id).correlate(ask.subject.table))
 
 
-def first_row(rows: Rows, at: ColumnElement[Any]) -> Callable[[Ask], Condition]:
+def first_row(rows: Rows, at: SQLColumnExpression[Any]) -> Callable[[Ask], Condition]:
     """A date-time field that is the earliest of some rows: one before the end, and none before the start."""
 
     def compiled(ask: Ask) -> Condition:
