@@ -39,6 +39,23 @@ _AUTO_SUBJECT = re.compile(
 def parse_email(raw: bytes) -> Reply | AutoReply | Bounce | Complaint:
     """Read one raw RFC 5322 message. Raises `InboundError` with a code for what is too big or broken to read."""
     message = read_message(raw)
+    try:
+        return _event(message, raw)
+    except (
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
+        # The library's parser has corners that only a mail made on purpose reaches; one such mail must not stop a box.
+        raise InboundError("unreadable") from error
+
+
+def _event(message: Message, raw: bytes) -> Reply | AutoReply | Bounce | Complaint:
+    """Tell the kinds apart, the most telling structure first."""
     complaint = read_complaint(message, raw)
     if complaint is not None:
         return complaint

@@ -116,24 +116,28 @@ def leaves(message: Message) -> Iterator[Message]:
     count = 0
     while stack and count < _MAX_PARTS:
         part = stack.pop()
-        payload = part.get_payload()
-        if isinstance(payload, list) and part.get_content_maintype() == "multipart":
-            stack.extend(inner for inner in reversed(payload) if isinstance(inner, Message))
+        if part.is_multipart() and part.get_content_maintype() == "multipart":
+            stack.extend(reversed(inner_messages(part)))
             continue
         count += 1
         yield part
 
 
+def inner_messages(part: Message) -> list[Message]:
+    """The messages inside a part; none for one that holds text or bytes."""
+    payload = part.get_payload() if part.is_multipart() else []
+    return [inner for inner in payload if isinstance(inner, Message)]
+
+
 def payload_bytes(part: Message) -> bytes:
     """The decoded bytes of one part; a broken encoding gives what can be had."""
-    payload = part.get_payload()
-    if isinstance(payload, list):
-        return b"".join(as_bytes(inner) for inner in payload if isinstance(inner, Message))
+    if part.is_multipart():
+        return b"".join(as_bytes(inner) for inner in inner_messages(part))
     try:
         decoded = part.get_payload(decode=True)
     except (ValueError, LookupError, AssertionError):
         decoded = None
-    return decoded if isinstance(decoded, bytes) else str(payload).encode("utf-8", "replace")
+    return decoded if isinstance(decoded, bytes) else b""
 
 
 def as_bytes(message: Message) -> bytes:
@@ -141,7 +145,7 @@ def as_bytes(message: Message) -> bytes:
     try:
         return message.as_bytes()
     except (MessageError, LookupError, ValueError, TypeError):
-        return str(message.get_payload()).encode("utf-8", "replace")
+        return payload_bytes(message)
 
 
 def payload_text(part: Message) -> str:

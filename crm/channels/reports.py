@@ -11,6 +11,7 @@ from crm.channels.mail_parts import (
     event_id,
     header,
     headers,
+    inner_messages,
     leaves,
     message_ids,
     payload_bytes,
@@ -150,10 +151,8 @@ def _original(message: Message) -> Message | None:
     for part in leaves(message):
         kind = part.get_content_type()
         if kind in {"message/rfc822", "message/global"}:
-            payload = part.get_payload()
-            if isinstance(payload, list) and payload and isinstance(payload[0], Message):
-                return payload[0]
-            return email.message_from_bytes(payload_bytes(part))
+            inner = inner_messages(part)
+            return inner[0] if inner else email.message_from_bytes(payload_bytes(part))
         if kind in {"text/rfc822-headers", "message/rfc822-headers", "message/global-headers"}:
             return email.message_from_bytes(payload_bytes(part))
     return None
@@ -175,11 +174,10 @@ def _quoted_reference(message: Message) -> str | None:
 
 def _blocks(part: Message) -> list[Message]:
     """The header blocks of a report part, which the parser gives as a list, or as text for newer types."""
-    payload = part.get_payload()
-    if isinstance(payload, list):
-        blocks = [block for block in payload if isinstance(block, Message)]
+    blocks = inner_messages(part)
+    if blocks:
         # A newer type is parsed as one inner message: its first block as headers, the others as body.
-        rest = "\n\n".join(str(block.get_payload()) for block in blocks if not block.is_multipart())
+        rest = "\n\n".join(payload_text(block) for block in blocks if not block.is_multipart())
         return blocks + _split_blocks(rest)
     return _split_blocks(payload_text(part))
 
@@ -194,4 +192,4 @@ def _first_block(part: Message) -> Message | None:
         return None
     first = blocks[0]
     # The fields may come as the body of an inner message without headers of its own.
-    return first if first.keys() else email.message_from_string(str(first.get_payload()))
+    return first if first.keys() else email.message_from_string(payload_text(first))
