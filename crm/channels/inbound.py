@@ -27,6 +27,16 @@ __all__ = ["InboundError", "parse_email"]
 
 MAX_TEXT: Final = 500_000
 _MAX_ATTACHMENTS: Final = 100
+#: The library's parser has corners that only a mail made on purpose reaches; one such mail must not stop a mailbox.
+_PARSER_ERRORS: Final = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 _TOKEN = re.compile(r"[a-z0-9.!#$%&'*/=?^_`{|}~-]{1,64}\+([A-Za-z0-9_-]{4,64})@")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069/\\]+")
 _AUTO_SUBJECT = re.compile(
