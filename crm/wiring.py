@@ -3,11 +3,12 @@
 from crm.campaigns import fields as campaigns
 from crm.consent import fields as consent
 from crm.contacts import fields as contacts
-from crm.events import Event, Handler, Handlers
+from crm.events import Event, Handler, Handlers, InteractionLogged, InteractionRemoved, MessageStateChanged
 from crm.filters import registry
 from crm.filters.catalogue import Catalogue, FactLoader, Field, join
 from crm.interactions import fields as interactions
 from crm.loyalty import fields as loyalty
+from crm.loyalty import handlers as loyalty_handlers
 from crm.outreach import fields as outreach
 from crm.segments import fields as segments
 
@@ -21,7 +22,11 @@ FIELDS: tuple[tuple[tuple[Field, ...], FactLoader], ...] = (
     (segments.FIELDS, segments.load_facts),
 )
 
-EVENTS: tuple[tuple[type[Event], Handler], ...] = ()
+EVENTS: tuple[tuple[type[Event], Handler], ...] = (
+    (InteractionLogged, loyalty_handlers.award_points),
+    (InteractionRemoved, loyalty_handlers.take_points_back),
+    (MessageStateChanged, loyalty_handlers.release_voucher),
+)
 
 
 def handlers() -> Handlers:

@@ -62,7 +62,10 @@ class Member(Tenant, Base):
 
 
 class LedgerTransaction(Tenant, Base):
-    """One movement of points: who, why, when; its postings sum to zero. `at` is when it counts."""
+    """One movement of points: who, why, when; its postings sum to zero. `at` is when it counts.
+
+    A reversal keeps the rule and the local day of what it reverses, so that sums per rule and day are net.
+    """
 
     __tablename__ = "ledger_transaction"
 
@@ -75,7 +78,6 @@ class LedgerTransaction(Tenant, Base):
     cause_id: Mapped[UUID | None]
     rule_id: Mapped[UUID | None]
     local_day: Mapped[date]
-    reason: Mapped[str] = mapped_column(server_default="")
     idempotency_key: Mapped[str]
     request_hash: Mapped[str]
     reverses_id: Mapped[UUID | None]
@@ -90,7 +92,22 @@ class LedgerTransaction(Tenant, Base):
         Index("ix_ledger_transaction_member", "workspace_id", "member_id", "at", "id"),
         Index("ix_ledger_transaction_rule", "workspace_id", "rule_id", "member_id", "local_day"),
         Index("ix_ledger_transaction_reverses", "workspace_id", "reverses_id"),
+        Index("ix_ledger_transaction_cause", "workspace_id", "cause_id", postgresql_where=text("cause_id is not null")),
         append_only=True,
+    )
+
+
+class LedgerNote(Tenant, Base):
+    """What a person typed as the reason of an entry: apart from the ledger, so that erasure can remove it."""
+
+    __tablename__ = "ledger_note"
+
+    transaction_id: Mapped[UUID]
+    note: Mapped[str]
+
+    __table_args__ = tenant_args(
+        reference("ledger_transaction", "transaction_id"),
+        Index("uq_ledger_note_transaction", "workspace_id", "transaction_id", unique=True),
     )
 
 
@@ -271,7 +288,13 @@ class Redemption(Tenant, Base):
         reference("offer", "offer_id"),
         reference("contact", "contact_id", ondelete="SET NULL"),
         UniqueConstraint("workspace_id", "idempotency_key"),
-        Index("uq_redemption_voucher", "workspace_id", "voucher_id", unique=True, postgresql_where=text("undone_at is null")),
+        Index(
+            "uq_redemption_voucher",
+            "workspace_id",
+            "voucher_id",
+            unique=True,
+            postgresql_where=text("undone_at is null"),
+        ),
         Index("ix_redemption_offer", "workspace_id", "offer_id", "at"),
         Index("ix_redemption_contact", "workspace_id", "contact_id"),
     )

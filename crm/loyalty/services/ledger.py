@@ -1,0 +1,398 @@
+"""Moves points: earn, confirm, spend, adjust, reverse, expire, and rebuild what is cached."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import case, exists, func, select, update
+from sqlalchemy.orm import Session
+
+from crm.accounts.kinds import ActorKind, Permission
+from crm.accounts.rules import Actor
+from crm.errors import NotFoundError
+from crm.interactions import services as interactions
+from crm.interactions.kinds import InteractionKind
+from crm.loyalty.errors import NotEnoughPointsError, NotMemberError, NotReversibleError
+from crm.loyalty.kinds import EntryKind, LedgerAccount
+from crm.loyalty.models import LedgerTransaction, Lot, LotUse, Member, Posting
+from crm.loyalty.rules import ledger as rules
+from crm.loyalty.services.book import Book, Entry, lot_facts
+
+LONGEST_NOTE = 200
+
+_AVAILABLE, _PENDING, _ISSUED = LedgerAccount.AVAILABLE, LedgerAccount.PENDING, LedgerAccount.ISSUED
+_REVERSIBLE = frozenset({EntryKind.EARN, EntryKind.SPEND, EntryKind.ADJUST})
+
+
+def earn(
+    session: Session,
+    actor: Actor,
+    *,
+    member_id: UUID,
+    points: int,
+    reason: str,
+    idempotency_key: str,
+    cause_kind: str = "manual",
+    cause_id: UUID | None = None,
+    rule_id: UUID | None = None,
+    day: date | None = None,
+    validity_months: int | None = None,
+    pending: bool = False,
+    request: Mapping[str, object] | None = None,
+    now: datetime,
+) -> LedgerTransaction:
+    """Give `points` (whole, above zero) to a member, as a lot that expires as the programme says.
+
+    `reason` is what people read (kept apart from the ledger); `validity_months` overrides the programme; `day` is the
+    local day the points count toward; `pending` points can't be spent until confirmed; `request` replaces what a
+    repeated key is compared by. An open debt is repaid first. The same key and request give the same entry again.
+
+    Raises `InvalidInputError`, `NotMemberError` for a member who left, `KeyReusedError`, `ForbiddenError`.
+    """
+    actor.require(Permission.ADJUST_POINTS)
+    points = rules.whole_points(points)
+    request = request or {
+        "do": "earn", "member": member_id, "points": points, "reason": reason, "cause": cause_id, "pending": pending
+    }  # fmt: skip
+    book = Book.open(session, actor, member_id=member_id, now=now)
+    answered = book.answered(idempotency_key, request)
+    if answered is not None:
+        return answered
+    _require_membership(book)
+    book.load()
+    entry = book.write(
+        Entry(
+            kind=EntryKind.EARN,
+            key=idempotency_key,
+            request=request,
+            at=now,
+            cause_kind=cause_kind,
+            cause_id=cause_id,
+            rule_id=rule_id,
+            local_day=day,
+            # A rule has its own name; only what a person typed needs a place that erasure can empty.
+            note="" if rule_id else _note(reason),
+        ),
+        [(_PENDING if pending else _AVAILABLE, points), (_ISSUED, -points)],
+    )
+    months = validity_months if validity_months is not None else book.program.validity_months
+    expires_at = rules.expiry(now, validity_months=months, tz=book.program.time_zone)
+    book.add_lot(entry, points=points, expires_at=expires_at, is_pending=pending)
+    book.repay(entry)
+    _tell(book, entry, points=points, subject=_note(reason))
+    return entry
+
+
+def confirm(
+    session: Session, actor: Actor, *, entry_id: UUID, idempotency_key: str, now: datetime
+) -> LedgerTransaction:
+    """Make the pending points of an entry spendable, with the expiry they had.
+
+    Raises `NotReversibleError` (code `not_pending`) when nothing of it is pending any more.
+    """
+    actor.require(Permission.ADJUST_POINTS)
+    original = _entry(session, entry_id)
+    request = {"do": "confirm", "entry": entry_id}
+    book = Book.open(session, actor, member_id=original.member_id, now=now)
+    answered = book.answered(idempotency_key, request)
+    if answered is not None:
+        return answered
+    book.load()
+    lot = next((lot for lot in book.lots.values() if lot.transaction_id == entry_id and lot.is_pending), None)
+    if lot is None or lot.remaining == 0:
+        raise NotReversibleError("nothing of this entry is pending", code="not_pending")
+    entry = book.write(
+        Entry(
+            kind=EntryKind.CONFIRM,
+            key=idempotency_key,
+            request=request,
+            at=now,
+            cause_kind="ledger_transaction",
+            cause_id=entry_id,
+        ),
+        [(_PENDING, -lot.remaining), (_AVAILABLE, lot.remaining)],
+    )
+    lot.is_pending = False
+    book.repay(entry)
+    session.flush()
+    return entry
+
+
+def spend(
+    session: Session,
+    actor: Actor,
+    *,
+    member_id: UUID,
+    points: int,
+    reason: str,
+    idempotency_key: str,
+    cause_kind: str = "manual",
+    cause_id: UUID | None = None,
+    now: datetime,
+) -> LedgerTransaction:
+    """Take `points` (whole, above zero) for something given: earliest expiry first, then oldest.
+
+    Raises `NotEnoughPointsError`, `InvalidInputError`, `KeyReusedError`, `NotFoundError`, `ForbiddenError`.
+    """
+    actor.require(Permission.ADJUST_POINTS)
+    points = rules.whole_points(points)
+    request = {"do": "spend", "member": member_id, "points": points, "reason": reason, "cause": cause_id}
+    entry = Entry(
+        kind=EntryKind.SPEND,
+        key=idempotency_key,
+        request=request,
+        at=now,
+        cause_kind=cause_kind,
+        cause_id=cause_id,
+        note=_note(reason),
+    )
+    return _take(session, actor, member_id=member_id, points=points, entry=entry, into=LedgerAccount.REDEEMED)
+
+
+def adjust(
+    session: Session,
+    actor: Actor,
+    *,
+    member_id: UUID,
+    points: int,
+    reason: str,
+    idempotency_key: str,
+    now: datetime,
+) -> LedgerTransaction:
+    """Correct a balance by hand: `points` up (they expire as the programme says) or down (never below zero).
+
+    Raises `NotEnoughPointsError`, `InvalidInputError`, `KeyReusedError`, `NotFoundError`, `ForbiddenError`.
+    """
+    actor.require(Permission.ADJUST_POINTS)
+    points = rules.whole_points(points, signed=True)
+    request = {"do": "adjust", "member": member_id, "points": points, "reason": reason}
+    entry = Entry(
+        kind=EntryKind.ADJUST, key=idempotency_key, request=request, at=now, cause_kind="manual", note=_note(reason)
+    )
+    if points < 0:
+        return _take(session, actor, member_id=member_id, points=-points, entry=entry, into=_ISSUED)
+    book = Book.open(session, actor, member_id=member_id, now=now)
+    answered = book.answered(idempotency_key, request)
+    if answered is not None:
+        return answered
+    book.load()
+    made = book.write(entry, [(_AVAILABLE, points), (_ISSUED, -points)])
+    expires_at = rules.expiry(now, validity_months=book.program.validity_months, tz=book.program.time_zone)
+    book.add_lot(made, points=points, expires_at=expires_at)
+    book.repay(made)
+    _tell(book, made, points=points, subject=_note(reason))
+    return made
+
+
+def reverse(
+    session: Session,
+    actor: Actor,
+    *,
+    entry_id: UUID,
+    reason: str,
+    idempotency_key: str,
+    points: int | None = None,
+    now: datetime,
+) -> LedgerTransaction:
+    """Undo an earning, a spending or an adjustment, whole or `points` of it, by a new entry that names it.
+
+    A spending returns to the lots it was taken from, which keep their expiry. An earning is taken from its own lot;
+    what was spent of it already is taken from other lots and then left as a debt that the next earnings repay: the
+    only way below zero. What expired of an earning can't be taken back.
+
+    Raises `NotReversibleError` when nothing is left of it, `InvalidInputError` for more than is left, `KeyReusedError`,
+    `NotFoundError`, `ForbiddenError`.
+    """
+    actor.require(Permission.ADJUST_POINTS)
+    if points is not None:
+        points = rules.whole_points(points)
+    original = _entry(session, entry_id)
+    request = {"do": "reverse", "entry": entry_id, "points": points, "reason": reason}
+    book = Book.open(session, actor, member_id=original.member_id, now=now)
+    answered = book.answered(idempotency_key, request)
+    if answered is not None:
+        return answered
+    book.load()
+    if original.kind not in _REVERSIBLE:
+        raise NotReversibleError("an entry of this kind has no reversal")
+    left, direction = _reversible(session, original)
+    if left == 0:
+        raise NotReversibleError("nothing of this entry is left to reverse")
+    wanted = left if points is None else points
+    if wanted > left:
+        raise NotReversibleError("more than is left of the entry", code="more_than_entry", fields={"points": "range"})
+    entry = Entry(
+        kind=EntryKind.REVERSE,
+        key=idempotency_key,
+        request=request,
+        at=now,
+        cause_kind=original.cause_kind,
+        cause_id=original.cause_id,
+        rule_id=original.rule_id,
+        local_day=original.local_day,
+        reverses_id=original.id,
+        note=_note(reason),
+    )
+    made = _put_back(book, original, entry, wanted) if direction < 0 else _claw_back(book, original, entry, wanted)
+    _tell(book, made, points=-direction * wanted, subject=_note(reason))
+    return made
+
+
+def expire_due(session: Session, actor: Actor, *, member_ids: list[UUID], now: datetime) -> int:
+    """Write off what expired of these members; returns the points. Locks in the order of ids, so sweeps can't deadlock.
+
+    Only the system sweeps.
+    """
+    return sum(Book.open(session, actor, member_id=member_id, now=now).load() for member_id in sorted(member_ids))
+
+
+def rebuild(session: Session, actor: Actor, *, member_id: UUID, now: datetime) -> Member:
+    """Recompute what is cached of a member from the append-only rows: what lots hold, balance, pending.
+
+    Raises `NotFoundError`, `ForbiddenError`.
+    """
+    actor.require(Permission.MANAGE_LOYALTY)
+    book = Book.open(session, actor, member_id=member_id, now=now)
+    used = select(func.coalesce(func.sum(LotUse.points), 0)).where(LotUse.lot_id == Lot.id).scalar_subquery()
+    was_pending = exists().where(
+        Posting.transaction_id == Lot.transaction_id, Posting.account == _PENDING.value, Posting.points > 0
+    )
+    confirmed = exists().where(
+        LedgerTransaction.cause_id == Lot.transaction_id, LedgerTransaction.kind == EntryKind.CONFIRM.value
+    )
+    session.execute(
+        update(Lot)
+        .where(Lot.member_id == member_id)
+        .values(remaining=Lot.points - used, is_pending=was_pending & ~confirmed)
+        .execution_options(synchronize_session=False)
+    )
+    balance, pending = session.execute(
+        select(_sum_of(_AVAILABLE), _sum_of(_PENDING)).where(Posting.member_id == member_id)
+    ).one()
+    book.member.balance, book.member.pending = int(balance), int(pending)
+    session.flush()
+    session.expire_all()
+    return book.member
+
+
+def _sum_of(account: LedgerAccount):  # noqa: ANN202 - a column expression.
+    return func.coalesce(func.sum(case((Posting.account == account.value, Posting.points), else_=0)), 0)
+
+
+def _entry(session: Session, entry_id: UUID) -> LedgerTransaction:
+    found = session.get(LedgerTransaction, entry_id)
+    if found is None:
+        raise NotFoundError("no such entry")
+    return found
+
+
+def _require_membership(book: Book) -> None:
+    if book.member.left_at is not None:
+        raise NotMemberError("this member has left the programme")
+
+
+def _take(
+    session: Session, actor: Actor, *, member_id: UUID, points: int, entry: Entry, into: LedgerAccount
+) -> LedgerTransaction:
+    book = Book.open(session, actor, member_id=member_id, now=entry.at)
+    answered = book.answered(entry.key, entry.request)
+    if answered is not None:
+        return answered
+    book.load()
+    plan = rules.draw(map(lot_facts, book.available()), points, at=entry.at)
+    if plan.missing:
+        raise NotEnoughPointsError(f"only {book.spendable()} points can be spent", fields={"points": "not_enough"})
+    made = book.write(entry, [(_AVAILABLE, -points), (into, points)])
+    book.move(made, plan.uses)
+    _tell(book, made, points=-points, subject=entry.note)
+    return made
+
+
+def _reversible(session: Session, original: LedgerTransaction) -> tuple[int, int]:
+    """(points of the entry that can still be reversed, +1 for a credit or -1 for a debit)."""
+    moved = _member_points(session, Posting.transaction_id == original.id)
+    reversed_points = _member_points(
+        session,
+        Posting.transaction_id.in_(select(LedgerTransaction.id).where(LedgerTransaction.reverses_id == original.id)),
+    )
+    expired = 0
+    if moved > 0:
+        expired = session.scalar(
+            select(func.coalesce(func.sum(LotUse.points), 0))
+            .join(Lot, Lot.id == LotUse.lot_id)
+            .join(LedgerTransaction, LedgerTransaction.id == LotUse.transaction_id)
+            .where(Lot.transaction_id == original.id, LedgerTransaction.kind == EntryKind.EXPIRE.value)
+        ) or 0  # fmt: skip
+    # A reversal may have taken other lots, whose place this one's points then expired in: never less than nothing.
+    return max(0, int(abs(moved) - abs(reversed_points) - expired)), 1 if moved > 0 else -1
+
+
+def _member_points(session: Session, which) -> int:  # noqa: ANN001 - a condition.
+    return session.scalar(
+        select(func.coalesce(func.sum(Posting.points), 0)).where(which, Posting.member_id.is_not(None))
+    ) or 0  # fmt: skip
+
+
+def _put_back(book: Book, original: LedgerTransaction, entry: Entry, points: int) -> LedgerTransaction:
+    """Return a spending to its lots, last taken first; what had expired meanwhile is written off at once."""
+    returned = (
+        select(LotUse.lot_id, func.sum(LotUse.points).label("points"))
+        .join(LedgerTransaction, LedgerTransaction.id == LotUse.transaction_id)
+        .where(LedgerTransaction.reverses_id == original.id, LotUse.points < 0)
+        .group_by(LotUse.lot_id)
+        .subquery()
+    )
+    taken = book.session.execute(
+        select(LotUse.lot_id, LotUse.points + func.coalesce(returned.c.points, 0))
+        .outerjoin(returned, returned.c.lot_id == LotUse.lot_id)
+        .where(LotUse.transaction_id == original.id)
+        .order_by(LotUse.id)
+    ).all()
+    plan = rules.give_back([(lot_id, int(amount)) for lot_id, amount in taken], points)
+    into = LedgerAccount.REDEEMED if original.kind == EntryKind.SPEND else _ISSUED
+    made = book.write(entry, [(_AVAILABLE, points), (into, -points)])
+    book.move(made, [(lot_id, -amount) for lot_id, amount in plan.uses])
+    book.repay(made)
+    book.write_off_expired()
+    return made
+
+
+def _claw_back(book: Book, original: LedgerTransaction, entry: Entry, points: int) -> LedgerTransaction:
+    """Take an earning back: from its own lot first, then from others, the rest as a debt."""
+    own_lots = [lot for lot in book.lots.values() if lot.transaction_id == original.id and lot.remaining > 0]
+    account = _PENDING if any(lot.is_pending for lot in own_lots) else _AVAILABLE
+    own = rules.draw(map(lot_facts, own_lots), points, at=book.now)
+    kind = EntryKind.VOID if account is _PENDING else EntryKind.REVERSE
+    if own.missing:
+        kind = EntryKind.CLAW_BACK
+    made = book.write(
+        replace(entry, kind=kind),
+        [(account, -points), (_ISSUED, points - own.missing), (LedgerAccount.CLAWED_BACK, own.missing)],
+    )
+    others = rules.draw(map(lot_facts, book.available(beside=original.id)), own.missing, at=book.now)
+    book.move(made, [*own.uses, *others.uses])
+    return made
+
+
+def _note(reason: str) -> str:
+    return " ".join(reason.split())[:LONGEST_NOTE]
+
+
+def _tell(book: Book, entry: LedgerTransaction, *, points: int, subject: str) -> None:
+    """Put the movement on the person's timeline, where its cause stands too."""
+    if book.member.contact_id is None:
+        return
+    interactions.log(
+        book.session,
+        book.actor,
+        kind=InteractionKind.POINTS_EARNED if points > 0 else InteractionKind.POINTS_SPENT,
+        contact_id=book.member.contact_id,
+        happened_at=book.now,
+        subject=subject,
+        source_kind="ledger_transaction",
+        source_id=entry.id,
+        is_automatic=book.actor.kind is ActorKind.SYSTEM,
+        points=points,
+        now=book.now,
+    )

@@ -1,0 +1,151 @@
+"""Makes, changes and withdraws offers."""
+
+from datetime import date, datetime
+from typing import Any, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from crm.accounts.kinds import Permission
+from crm.accounts.models import Workspace
+from crm.accounts.rules import Actor
+from crm.errors import ConflictError, InvalidInputError, NotFoundError
+from crm.events import OfferWithdrawn, publish
+from crm.loyalty.kinds import OfferKind, OfferState, VoucherState
+from crm.loyalty.models import Offer, Voucher
+from crm.loyalty.rules.offers import validity
+
+MOST_MONEY = 1_000_000_000
+"""The largest sum in minor units: what an `integer` column holds safely."""
+
+LIVE = (VoucherState.ALLOCATED, VoucherState.ACTIVE, VoucherState.ON_HOLD)
+"""The states of a voucher that can still be redeemed some day."""
+
+
+class OfferInput(BaseModel):
+    """A private promotion; money in minor units of the workspace's currency, days are local and inclusive."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+    name: str = Field(min_length=1, max_length=120)
+    kind: OfferKind
+    percent: int | None = Field(None, ge=1, le=100, strict=True)
+    amount_minor: int | None = Field(None, ge=1, le=MOST_MONEY, strict=True)
+    gift: str = Field("", max_length=200)
+    public_text: str = Field("", max_length=500)
+    terms: str = Field("", max_length=5_000)
+    starts_on: date | None = None
+    ends_on: date | None = None
+    limit_total: int | None = Field(None, ge=1, le=MOST_MONEY, strict=True)
+    limit_per_person: int = Field(1, ge=1, le=1_000, strict=True)
+    budget_minor: int | None = Field(None, ge=1, le=1_000 * MOST_MONEY, strict=True)
+
+    @model_validator(mode="after")
+    def _one_value(self) -> Self:
+        """Each kind has its own value and no other's."""
+        needed = {OfferKind.PERCENT: "percent", OfferKind.AMOUNT: "amount_minor", OfferKind.GIFT: "gift"}
+        if self.kind not in needed:
+            raise ValueError("kind: offers of this kind can't be made")
+        for kind, name in needed.items():
+            given = bool(getattr(self, name))
+            if kind is self.kind and not given:
+                raise ValueError(f"{name}: needed for this kind of offer")
+            if kind is not self.kind and given:
+                raise ValueError(f"{name}: belongs to another kind of offer")
+        if self.starts_on and self.ends_on and self.ends_on < self.starts_on:
+            raise ValueError("ends_on: it ends before it starts")
+        return self
+
+
+def create_offer(session: Session, actor: Actor, *, data: OfferInput, now: datetime) -> Offer:
+    """Make an offer in the workspace's zone and currency; it is active from its first day.
+
+    Raises `InvalidInputError` when its last day is over already, `ForbiddenError`.
+    """
+    actor.require(Permission.MANAGE_LOYALTY)
+    workspace = session.get_one(Workspace, actor.workspace_id)
+    offer = Offer(
+        time_zone=workspace.time_zone,
+        currency=workspace.currency,
+        created_by_id=actor.user_id,
+        created_at=now,
+        redeemed=0,
+        spent_minor=0,
+        state=OfferState.ACTIVE.value,
+        **_columns(data, tz=workspace.time_zone),
+    )
+    if offer.valid_until is not None and offer.valid_until <= now:
+        raise InvalidInputError("its last day is over", fields={"ends_on": "past"})
+    session.add(offer)
+    session.flush()
+    return offer
+
+
+def update_offer(session: Session, actor: Actor, *, offer_id: UUID, data: OfferInput, now: datetime) -> Offer:  # noqa: ARG001
+    """Change an offer. Its kind and value stay once a code was made, because people were promised them.
+
+    Raises `NotFoundError`, `ConflictError` (`withdrawn`, `promised`, `below_used`), `ForbiddenError`.
+    """
+    actor.require(Permission.MANAGE_LOYALTY)
+    offer = lock_offer(session, offer_id=offer_id)
+    if offer.state == OfferState.WITHDRAWN:
+        raise ConflictError("a withdrawn offer stays as it was", code="withdrawn")
+    values = _columns(data, tz=offer.time_zone)
+    promised = [name for name in ("kind", "percent", "amount_minor", "gift") if values[name] != getattr(offer, name)]
+    if promised and session.scalar(select(Voucher.id).where(Voucher.offer_id == offer.id).limit(1)):
+        fields = dict.fromkeys(promised, "promised")
+        raise ConflictError("people hold codes that promise this", code="promised", fields=fields)
+    if data.limit_total is not None and data.limit_total < offer.redeemed:
+        raise ConflictError("more were used already", code="below_used", fields={"limit_total": "below_used"})
+    if data.budget_minor is not None and data.budget_minor < offer.spent_minor:
+        raise ConflictError("more was spent already", code="below_used", fields={"budget_minor": "below_used"})
+    for name, value in values.items():
+        setattr(offer, name, value)
+    session.flush()
+    return offer
+
+
+def withdraw_offer(session: Session, actor: Actor, *, offer_id: UUID, now: datetime) -> Offer:
+    """End an offer: no code of it can be redeemed from now on, and messages that carry one are told.
+
+    Withdrawing again changes nothing. Raises `NotFoundError`, `ForbiddenError`.
+    """
+    actor.require(Permission.MANAGE_LOYALTY)
+    offer = lock_offer(session, offer_id=offer_id)
+    if offer.state == OfferState.WITHDRAWN:
+        return offer
+    offer.state, offer.withdrawn_at = OfferState.WITHDRAWN.value, now
+    session.flush()
+    live = Voucher.state.in_([state.value for state in LIVE])
+    voucher_ids = session.scalars(select(Voucher.id).where(Voucher.offer_id == offer.id, live).order_by(Voucher.id))
+    # Messages before vouchers: a sender locks them in this order too, so the two can't wait for each other.
+    publish(
+        session,
+        OfferWithdrawn(workspace_id=actor.workspace_id, now=now, offer_id=offer.id, voucher_ids=tuple(voucher_ids)),
+    )
+    session.execute(
+        update(Voucher)
+        .where(Voucher.offer_id == offer.id, live)
+        .values(state=VoucherState.WITHDRAWN.value, ended_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    return offer
+
+
+def lock_offer(session: Session, *, offer_id: UUID) -> Offer:
+    """The offer under its row lock, which always comes before its vouchers' locks; raises `NotFoundError`."""
+    offer = session.scalar(
+        select(Offer).where(Offer.id == offer_id).with_for_update().execution_options(populate_existing=True)
+    )
+    if offer is None:
+        raise NotFoundError("no such offer")
+    return offer
+
+
+def _columns(data: OfferInput, *, tz: str) -> dict[str, Any]:
+    valid_from, valid_until = validity(data.starts_on, data.ends_on, tz=tz)
+    values = data.model_dump(exclude={"starts_on", "ends_on"}) | {"valid_from": valid_from, "valid_until": valid_until}
+    values["kind"] = data.kind.value
+    return values
