@@ -9,11 +9,12 @@ import ctypes
 import os
 import sys
 
-# linux/prctl.h and linux/capability.h.
+# linux/prctl.h, linux/securebits.h and linux/capability.h.
 PR_SET_PDEATHSIG = 1
-PR_SET_KEEPCAPS = 8
+PR_SET_SECUREBITS = 28
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
+SECBIT_NO_SETUID_FIXUP = 1 << 2
 CAPABILITY_VERSION_3 = 0x20080522
 CAP_DAC_OVERRIDE = 1
 CAP_DAC_READ_SEARCH = 2
@@ -42,18 +43,25 @@ def become(uid: int, gid: int, *, may_pass: bool) -> None:
     """Change to the user, keeping nothing of root's rights, but for passing through closed folders when asked."""
     capability = passing_capability() if may_pass else None
     libc = ctypes.CDLL(None, use_errno=True)
-    if capability is not None:
-        libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
+    if capability is not None and libc.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) != 0:
+        # Without this bit access(2), by which initdb looks at its own folder, ignores the capability.
+        capability = None
     os.setgroups([])
     os.setgid(gid)
     os.setuid(uid)
     if capability is not None:
-        bit = 1 << capability
-        header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
-        # Effective, permitted and inheritable, each as a low and a high word.
-        data = (ctypes.c_uint32 * 6)(bit, bit, bit, 0, 0, 0)
-        if libc.capset(header, data) == 0:
-            libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0)
+        _keep_only(libc, capability)
+
+
+def _keep_only(libc: ctypes.CDLL, capability: int) -> None:
+    """Give up every capability but one, which also the programs that are started from here get."""
+    bit = 1 << capability
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
+    # Effective, permitted and inheritable, each as a low and a high word.
+    sets = (ctypes.c_uint32 * 6)(bit, bit, bit, 0, 0, 0)
+    if libc.capset(header, sets) != 0:
+        sys.exit("The rights of root can't be given up here.")
+    libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0)
 
 
 def main(argv: list[str]) -> None:

@@ -39,8 +39,8 @@ class Account:
         return bool(status.st_mode & stat.S_IXOTH)
 
     def closed_parent(self, path: Path) -> Path | None:
-        """The outermost parent of `path` that doesn't let this user through."""
-        for folder in reversed(path.resolve().parents):
+        """The outermost parent of `path`, or of what it links to, that doesn't let this user through."""
+        for folder in (*reversed(path.absolute().parents), *reversed(path.resolve().parents)):
             if folder.exists() and not self.can_enter(folder):
                 return folder
         return None

@@ -12,6 +12,7 @@ import redis
 from sqlalchemy.engine import make_url
 
 from crm.embedded import BinaryMissingError, EmbeddedError, PostgresServer, ValkeyServer
+from crm.embedded.binaries import find_postgres, find_valkey
 from crm.embedded.postgres import EXTENSIONS
 from crm.embedded.processes import Account, account_for, launch
 
@@ -166,8 +167,6 @@ def test_a_missing_program_names_the_ways_out(home: Path, monkeypatch: pytest.Mo
 
 
 def test_programs_can_be_named_by_the_operator(home: Path, monkeypatch: pytest.MonkeyPatch):
-    from crm.embedded.binaries import find_postgres, find_valkey
-
     postgres, valkey = find_postgres(), find_valkey()
     monkeypatch.setattr("crm.embedded.binaries._package_folder", lambda _name: None)
     monkeypatch.setenv("CRM_PG_BIN", str(postgres))
@@ -190,9 +189,13 @@ def test_a_closed_parent_folder_is_named_with_the_command_that_opens_it(
         stranger.require_path(closed / "home" / "postgres")
 
 
-def test_servers_work_behind_a_folder_that_is_closed_to_others(home: Path):
+def test_servers_and_programs_work_behind_a_folder_that_is_closed_to_others(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+):
     closed = home.parent / "closed"
     closed.mkdir(mode=0o700)
+    (closed / "bin").symlink_to(find_postgres())
+    monkeypatch.setenv("CRM_PG_BIN", str(closed / "bin"))
     with PostgresServer(closed / "instance", fast=True) as postgres, ValkeyServer(closed / "instance") as valkey:
         postgres.provision()
         with redis.Redis.from_url(valkey.url) as queue:
