@@ -10,6 +10,7 @@ import socket
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 from uuid import UUID
 
 import redis
@@ -81,6 +82,18 @@ def connect(url: str) -> redis.Redis:
     return redis.Redis.from_url(
         url, socket_connect_timeout=ANSWER_SECONDS, socket_timeout=ANSWER_SECONDS, retry=Retry(NoBackoff(), 0)
     )
+
+
+class Jobs(Protocol):
+    """What the rest of the product needs of a queue."""
+
+    def enqueue(self, name: JobName, *, id: str, **ids: UUID | str | int) -> bool:  # noqa: A002 - the job's own id.
+        """Wake a worker; False when it is awake already or can't be woken."""
+        ...
+
+    def wake(self, account_id: UUID, *, workspace_id: UUID) -> bool:
+        """Tell the sender that an account may have messages due now."""
+        ...
 
 
 class JobQueue:

@@ -3,7 +3,9 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+import time
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,12 +23,16 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
 from crm import wiring
+from crm.accounts import security
 from crm.accounts.kinds import ActorKind, Role
 from crm.accounts.models import Membership, User, Workspace
 from crm.accounts.rules import Actor
+from crm.accounts.services import browsers
+from crm.accounts.services import browsers
 from crm.app import create_app
-from crm.db import Database, WorkspaceSession, enter_workspace, new_id
+from crm.db import Database, WorkspaceSession, database_now, enter_workspace, new_id
 from crm.embedded import PostgresServer, ValkeyServer
+from crm.jobs import JobName
 from crm.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -253,9 +259,30 @@ def settings(tmp_path: Path) -> Settings:
     )
 
 
+class RecordedJobs:
+    """Notes which workers would be woken, instead of waking them; journeys use the real queue."""
+
+    def __init__(self) -> None:
+        self.rung: list[tuple[JobName, dict[str, object]]] = []
+
+    def enqueue(self, name: JobName, *, id: str, **ids: object) -> bool:  # noqa: A002, ARG002 - the queue's own name.
+        self.rung.append((name, ids))
+        return True
+
+    def wake(self, account_id: UUID, *, workspace_id: UUID) -> bool:
+        return self.enqueue(
+            JobName.SEND_DUE, id=f"account:{account_id}", account_id=account_id, workspace_id=workspace_id
+        )
+
+
 @pytest.fixture
-def app(transaction: OuterTransactionDatabase, settings: Settings):
-    app = create_app(settings, database=transaction)
+def jobs() -> RecordedJobs:
+    return RecordedJobs()
+
+
+@pytest.fixture
+def app(transaction: OuterTransactionDatabase, settings: Settings, jobs: RecordedJobs):
+    app = create_app(settings, database=transaction, jobs=jobs)
     app.config["TESTING"] = True
     app.config["WTF_CSRF_ENABLED"] = False
     app.config["RATELIMIT_ENABLED"] = False
@@ -269,18 +296,19 @@ def anonymous(app):
 
 
 @pytest.fixture
-def signed_in(app) -> Callable[[House], object]:
-    """Make a browser signed in as a house's user."""
+def signed_in(app, session: Session):
+    """Make a browser signed in as a house's user, as `POST /sign-in` would (which has tests of its own)."""
 
     def sign_in(house: House):
         client = app.test_client()
+        key = browsers.start(session, user_id=house.user.id, ip="127.0.0.1", agent="test", now=database_now(session))
         with client.session_transaction() as cookie:
             cookie.update(
                 _user_id=house.user.fs_uniquifier,
                 _fresh=True,
                 fs_cc="set",
-                fs_paa=0.0,
-                identity=house.user.fs_uniquifier,
+                fs_paa=time.time(),
+                key=key,
                 workspace_id=str(house.workspace.id),
             )
         return client

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask, current_app, g, request
-from flask_babel import LazyString
 
 from crm.accounts import queries as accounts
 from crm.accounts.kinds import Permission
@@ -21,7 +20,7 @@ class Entry:
     """One line of the navigation; it shows when its page exists and the actor may open it."""
 
     key: str
-    label: LazyString
+    label: str
     icon: str
     path: str
     group: int = 1

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 from uuid import UUID
 
 from sqlalchemy import insert, select
@@ -45,7 +45,7 @@ class ImportStateError(ConflictError):
 
 
 def upload(
-    session: Session, actor: Actor, *, folder: Path, name: str, stream: BinaryIO, limit: int, now: datetime
+    session: Session, actor: Actor, *, folder: Path, name: str, stream: IO[bytes], limit: int, now: datetime
 ) -> Import:
     """Keep the file and guess how it is written and what its columns mean.
 

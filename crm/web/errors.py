@@ -4,22 +4,24 @@ from typing import Any
 
 import structlog
 from flask import Flask, Response, g, jsonify, render_template, request
+from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 
 from crm.db import rollback
 from crm.errors import AppError, ConflictError
-from crm.web.i18n import _
+from crm.web.i18n import _, translated
 
 log = structlog.get_logger(__name__)
 
-PAGES = frozenset({400, 403, 404, 405, 409, 413, 422, 429, 500, 503})
+PAGES = frozenset({403, 404, 405, 413, 429, 500, 503})
 
 
 def init_app(app: Flask) -> None:
     """Register the handlers."""
     app.register_error_handler(AppError, _refused)
+    app.register_error_handler(CSRFError, _csrf)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(StaleDataError, _stale)
     app.register_error_handler(IntegrityError, _collision)
@@ -63,14 +65,32 @@ def error_response(status: int, code: str, message: str = "", fields: dict[str, 
         rollback(g.session)
     if wants_json():
         return problem(status, code, message, fields=fields)
-    page = status if status in PAGES else 500 if status >= 500 else 400  # noqa: PLR2004 - the classes of HTTP.
-    html = render_template(f"errors/{page}.html", code=code, message=message, fields=fields or {})
+    html = render_template(
+        f"errors/{_page(status)}.html",
+        status=status,
+        description=message,
+        fields=fields or {},
+        request_id=g.get("request_id", ""),
+    )
     return Response(html, status=status, mimetype="text/html")
+
+
+def _page(status: int) -> str:
+    if status in PAGES:
+        return str(status)
+    return "500" if status >= 500 else "refused"  # noqa: PLR2004 - the classes of HTTP.
+
+
+def _csrf(error: CSRFError) -> Response:
+    if wants_json():
+        return error_response(400, "csrf", error.description or "")
+    return Response(render_template("errors/csrf.html", request_id=g.get("request_id", "")), status=400)
 
 
 def _refused(error: AppError) -> Response:
     log.info("refused", code=error.code, status=error.status, path=request.path)
-    return error_response(error.status, error.code, error.message, error.fields)
+    fields = {name: translated(message) for name, message in error.fields.items()}
+    return error_response(error.status, error.code, translated(error.message), fields)
 
 
 def _http(error: HTTPException) -> Response:

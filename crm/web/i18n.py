@@ -1,6 +1,8 @@
 """Owns languages: which one a request speaks, and the catalogues of each domain."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from flask import Flask, g, has_request_context, request, session
 from flask_babel import Babel, get_locale, gettext, lazy_gettext, ngettext
@@ -9,7 +11,8 @@ from flask_babel import lazy_ngettext as lazy_n
 LOCALES = ("en", "it")
 
 _ = gettext
-lazy = lazy_gettext
+# A lazy string stands wherever a label is wanted; WTForms' own annotations know only `str`.
+lazy: Callable[..., Any] = lazy_gettext
 
 
 def init_app(app: Flask, folder: Path) -> None:
@@ -32,6 +35,11 @@ def choose_locale() -> str:
     return request.accept_languages.best_match(LOCALES) or "en"
 
 
+def translated(sentence: str) -> str:
+    """A sentence that a service marked with `errors.worded`, in the request's language."""
+    return gettext(sentence) if sentence and has_request_context() else sentence
+
+
 def choose_time_zone() -> str:
     """The zone in which times are shown: the actor's."""
     return (g.get("time_zone") if has_request_context() else None) or "Europe/Rome"
@@ -43,4 +51,4 @@ def locale_code() -> str:
     return locale.language if locale else "en"
 
 
-__all__ = ["LOCALES", "_", "choose_locale", "init_app", "lazy", "lazy_n", "locale_code", "ngettext"]
+__all__ = ["LOCALES", "_", "choose_locale", "init_app", "lazy", "lazy_n", "locale_code", "ngettext", "translated"]

@@ -1,0 +1,126 @@
+"""REST API of imports."""
+
+import json
+from datetime import datetime
+from uuid import UUID
+
+from flask import Response, request
+from pydantic import Field
+
+from crm.accounts.guards import current_actor, requires
+from crm.accounts.kinds import Permission
+from crm.consent.kinds import Basis
+from crm.errors import InvalidInputError
+from crm.lifecycle import queries, services
+from crm.lifecycle.kinds import ImportMode, ImportState
+from crm.lifecycle.models import Import
+from crm.lifecycle.refused import as_csv
+from crm.lifecycle.views import file_folder, wake
+from crm.web.api import (
+    ApiModel,
+    PageQuery,
+    answer,
+    api_blueprint,
+    operation,
+    page_answer,
+    page_model,
+    parsed,
+    read_query,
+)
+from crm.web.sessions import current_session, request_now
+
+blueprint = api_blueprint("lifecycle", "/imports")
+LIMIT_MB = 25
+
+
+class ImportIn(ApiModel):
+    """The form fields beside `file`: `mapping` is a JSON object {column: meaning}, empty to take the guess."""
+
+    mapping: dict[str, str] = {}
+    mode: ImportMode = ImportMode.UPSERT
+    basis: Basis = Basis.UNKNOWN
+    source: str = Field(min_length=1, max_length=200)
+    tag: str = Field("", max_length=100)
+
+
+class ImportOut(ApiModel):
+    id: UUID
+    file_name: str
+    state: ImportState
+    mode: ImportMode
+    basis: Basis
+    source: str
+    mapping: dict[str, str]
+    created: int
+    updated: int
+    unchanged: int
+    refused: int
+    total: int | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+def shown(row: Import, total: int | None = None) -> ImportOut:
+    """The import as the API shows it."""
+    names = [name for name in ImportOut.model_fields if name != "total"]
+    return ImportOut.model_validate({**{name: getattr(row, name) for name in names}, "total": total})
+
+
+@blueprint.get("")
+@requires(Permission.IMPORT)
+@operation(tag="imports", query=PageQuery, returns=page_model(ImportOut))
+def index() -> Response:
+    """List imports, newest first."""
+    query = read_query(PageQuery)
+    return page_answer(queries.imports(current_session(), current_actor(), **query.model_dump()), shown)
+
+
+@blueprint.post("")
+@requires(Permission.IMPORT)
+@operation(tag="imports", returns=ImportOut, status=202, refuses=(413,))
+def create() -> Response:
+    """Import people from a CSV file (multipart: `file`, `source`, and optionally `mapping`, `mode`, `basis`, `tag`)."""
+    file = request.files.get("file")
+    if file is None:
+        raise InvalidInputError("send the table as the part `file`", fields={"file": "missing"})
+    fields = request.form.to_dict()
+    try:
+        fields["mapping"] = json.loads(fields.get("mapping") or "{}")
+    except json.JSONDecodeError as error:
+        raise InvalidInputError("mapping must be a JSON object", fields={"mapping": "not JSON"}) from error
+    data = parsed(ImportIn, fields)
+    session, actor, now = current_session(), current_actor(), request_now()
+    row = services.upload(
+        session,
+        actor,
+        folder=file_folder(),
+        name=file.filename or "",
+        stream=file.stream,
+        limit=LIMIT_MB * 1024 * 1024,
+        now=now,
+    )
+    choices = services.Choices(
+        mapping=data.mapping or row.mapping, mode=data.mode, basis=data.basis, source=data.source, tag=data.tag
+    )
+    services.configure(session, actor, import_id=row.id, choices=choices, now=now)
+    services.start(session, actor, import_id=row.id, folder=file_folder(), now=now)
+    wake(row.id)
+    return answer(shown(row), 202)
+
+
+@blueprint.get("/<uuid:import_id>")
+@requires(Permission.IMPORT)
+@operation(tag="imports", returns=ImportOut, refuses=(404,))
+def read(import_id: UUID) -> Response:
+    """Show the state and the counts of an import."""
+    view = queries.view(current_session(), current_actor(), import_id=import_id)
+    return answer(shown(view.row, view.progress.total if view.progress else None))
+
+
+@blueprint.get("/<uuid:import_id>/errors.csv")
+@requires(Permission.IMPORT)
+def errors(import_id: UUID) -> Response:
+    """Download the refused rows with their reasons."""
+    session, actor = current_session(), current_actor()
+    row = queries.get(session, actor, import_id=import_id)
+    return Response(as_csv(row, queries.refused(session, actor, import_id=import_id)), mimetype="text/csv")

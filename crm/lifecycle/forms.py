@@ -1,0 +1,61 @@
+"""Forms of imports: the file, and the choices for its columns."""
+
+from flask_wtf.file import FileField, FileRequired
+from wtforms import Field, RadioField, SelectField, StringField
+from wtforms.validators import DataRequired, Length
+
+from crm.consent.kinds import Basis
+from crm.lifecycle.kinds import ImportMode
+from crm.lifecycle.models import Import
+from crm.lifecycle.rules.columns import Target
+from crm.lifecycle.services import Choices
+from crm.lifecycle.words import BASES, MODES, TARGETS
+from crm.web.forms import Form
+from crm.web.i18n import lazy
+
+
+class UploadForm(Form):
+    file = FileField(lazy("CSV file"), validators=[FileRequired(lazy("Choose a file."))])
+
+
+class ChoicesForm(Form):
+    """Mode, basis and source; `for_import` adds one choice per column of the file."""
+
+    mode = SelectField(lazy("What to do"), choices=[(kind.value, label) for kind, label in MODES.items()])
+    source = StringField(
+        lazy("Where these people come from"),
+        description=lazy("Kept with each value, like “Cersaie fair, September 2026”."),
+        validators=[DataRequired(lazy("Say where they come from.")), Length(max=200)],
+    )
+    basis = RadioField(
+        lazy("Why you may write to them"),
+        choices=[(kind.value, label) for kind, label in BASES.items()],
+        default=Basis.UNKNOWN.value,
+    )
+    tag = StringField(lazy("Tag for everybody in this file"), validators=[Length(max=100)])
+
+    columns: dict[str, Field]
+
+    @classmethod
+    def for_import(cls, row: Import) -> "ChoicesForm":
+        """The form of one import, filled with what was guessed or chosen before."""
+        choices = [(target.value, label) for target, label in TARGETS.items()]
+        fields = {
+            f"column_{index}": SelectField(column, choices=choices, default=row.mapping.get(column, ""))
+            for index, column in enumerate(row.columns)
+        }
+        form = type("ChoicesFormOfFile", (cls,), fields)(
+            data=None, mode=row.mode, source=row.source, basis=row.basis, tag=row.tag
+        )
+        form.columns = {column: form._fields[f"column_{index}"] for index, column in enumerate(row.columns)}
+        return form
+
+    def choices(self) -> Choices:
+        """What was chosen, as the service takes it."""
+        return Choices(
+            mapping={column: Target(field.data).value for column, field in self.columns.items()},
+            mode=ImportMode(self.mode.data),
+            basis=Basis(self.basis.data),
+            source=self.source.data or "",
+            tag=self.tag.data or "",
+        )

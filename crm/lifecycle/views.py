@@ -1,0 +1,175 @@
+"""Pages of imports: upload, choose what the columns mean, watch, download what was refused."""
+
+from pathlib import Path
+from uuid import UUID
+
+from flask import Blueprint, Response, abort, current_app, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from crm.accounts.guards import current_actor, requires
+from crm.accounts.kinds import Permission
+from crm.db import after_commit
+from crm.errors import AppError
+from crm.jobs import JobName
+from crm.lifecycle import queries, services, words
+from crm.lifecycle.forms import ChoicesForm, UploadForm
+from crm.lifecycle.kinds import ImportState
+from crm.lifecycle.refused import as_csv
+from crm.settings import Settings
+from crm.web.i18n import _
+from crm.web.sessions import current_session, request_now
+
+blueprint = Blueprint("lifecycle", __name__)
+may_import = requires(Permission.IMPORT)
+
+
+def file_folder() -> Path:
+    """Where uploaded files lie."""
+    return _settings().home / "files"
+
+
+def _settings() -> Settings:
+    return current_app.extensions["crm_settings"]
+
+
+@blueprint.get("/imports")
+@may_import
+def imports() -> str:
+    """The list of imports."""
+    page = queries.imports(current_session(), current_actor(), after=request.args.get("after"))
+    return render_template("lifecycle/imports.html", page=page, states=words.STATES)
+
+
+@blueprint.get("/imports/new")
+@may_import
+def new() -> str:
+    """Choose a file."""
+    return render_template("lifecycle/new.html", form=UploadForm(), limit=_settings().max_upload_mb)
+
+
+@blueprint.post("/imports/new")
+@may_import
+def upload() -> AnyResponse | tuple[str, int]:
+    """Take the file."""
+    form = UploadForm()
+    if form.validate_on_submit():
+        try:
+            row = services.upload(
+                current_session(),
+                current_actor(),
+                folder=file_folder(),
+                name=form.file.data.filename or "",
+                stream=form.file.data.stream,
+                limit=_settings().max_upload_mb * 1024 * 1024,
+                now=request_now(),
+            )
+            return redirect(url_for(".show", import_id=row.id))
+        except AppError as error:
+            form.file.errors = [_(error.message)]
+    return render_template("lifecycle/new.html", form=form, limit=_settings().max_upload_mb), 422
+
+
+@blueprint.get("/imports/<uuid:import_id>")
+@may_import
+def show(import_id: UUID) -> str:
+    """The choices before the start, the progress and result after it."""
+    view = queries.view(current_session(), current_actor(), import_id=import_id)
+    if view.row.state == ImportState.UPLOADED:
+        return _choices(view.row.id, ChoicesForm.for_import(view.row))
+    return _result(view)
+
+
+@blueprint.post("/imports/<uuid:import_id>")
+@may_import
+def configure(import_id: UUID) -> AnyResponse | tuple[str, int]:
+    """Store the choices; start, or only show the preview anew."""
+    session, actor = current_session(), current_actor()
+    row = queries.get(session, actor, import_id=import_id)
+    form = ChoicesForm.for_import(row)
+    if not form.validate_on_submit():
+        return _choices(import_id, form), 422
+    try:
+        services.configure(session, actor, import_id=import_id, choices=form.choices(), now=request_now())
+        if "preview" in request.form:
+            return redirect(url_for(".show", import_id=import_id, _anchor="preview"))
+        services.start(session, actor, import_id=import_id, folder=file_folder(), now=request_now())
+    except services.MappingError as error:
+        for column, message in error.fields.items():
+            if column in form.columns:
+                form.columns[column].errors = [_(message)]
+        if not error.fields:
+            form.form_errors.append(_(error.message))
+        return _choices(import_id, form), 422
+    wake(import_id)
+    flash(_("The import has started. You can leave this page: the bell tells you when it is done."), "success")
+    return redirect(url_for(".show", import_id=import_id))
+
+
+@blueprint.post("/imports/<uuid:import_id>/resume")
+@may_import
+def resume(import_id: UUID) -> AnyResponse:
+    """Wake a worker again for an import that stands still; what was loaded is not loaded twice."""
+    row = queries.get(current_session(), current_actor(), import_id=import_id)
+    if row.state not in {ImportState.QUEUED, ImportState.RUNNING}:
+        raise services.ImportStateError(_("This import has ended."))
+    wake(import_id)
+    return redirect(url_for(".show", import_id=import_id))
+
+
+@blueprint.get("/imports/<uuid:import_id>/progress")
+@may_import
+def progress(import_id: UUID) -> str | Response:
+    """The progress bar alone; at the end the browser loads the page with the result."""
+    view = queries.view(current_session(), current_actor(), import_id=import_id)
+    if view.progress is None:
+        abort(404)
+    html = render_template("lifecycle/_progress.html", view=view)
+    if view.row.state in {ImportState.DONE, ImportState.FAILED}:
+        return Response(html, headers={"HX-Refresh": "true"})
+    return html
+
+
+@blueprint.get("/imports/<uuid:import_id>/refused.csv")
+@may_import
+def refused(import_id: UUID) -> Response:
+    """The rows that did not go in, with their reasons, to correct and upload again."""
+    session, actor = current_session(), current_actor()
+    row = queries.get(session, actor, import_id=import_id)
+    rows = queries.refused(session, actor, import_id=import_id)
+    return Response(
+        as_csv(row, rows),
+        mimetype="text/csv",
+        headers={"Content-Disposition": f'attachment; filename="refused-{import_id}.csv"'},
+    )
+
+
+def wake(import_id: UUID) -> None:
+    """Ring for a worker once the request is committed."""
+    workspace_id, jobs = current_actor().workspace_id, current_app.extensions["crm_jobs"]
+    after_commit(
+        current_session(),
+        lambda: jobs.enqueue(
+            JobName.RUN_IMPORT, id=f"import:{import_id}", workspace_id=workspace_id, import_id=import_id
+        ),
+    )
+
+
+def _choices(import_id: UUID, form: ChoicesForm) -> str:
+    session, actor = current_session(), current_actor()
+    row = queries.get(session, actor, import_id=import_id)
+    return render_template(
+        "lifecycle/choices.html",
+        row=row,
+        form=form,
+        samples=queries.samples(session, row=row, folder=file_folder()),
+        plans=queries.preview(session, actor, row=row, folder=file_folder()),
+        actions=words.ACTIONS,
+        reason=words.reason,
+    )
+
+
+def _result(view: queries.ImportView) -> str:
+    rows = queries.refused(current_session(), current_actor(), import_id=view.row.id, limit=100)
+    return render_template(
+        "lifecycle/result.html", view=view, row=view.row, refused=rows, reason=words.reason, states=words.STATES
+    )

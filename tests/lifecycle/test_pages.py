@@ -1,0 +1,111 @@
+"""The pages of imports, from the file to the result."""
+
+import io
+import re
+
+import pytest
+from sqlalchemy import select
+
+from crm.jobs import JobName
+from crm.lifecycle import runner
+from crm.lifecycle.kinds import ImportState
+from crm.lifecycle.models import Import
+from crm.lifecycle.refused import safe
+
+TABLE = "Nome;E-mail;Colore\nAnn;ann@example.it;blu\nBob;bob.example;=1+1\n"
+
+
+@pytest.fixture
+def uploaded(client, session):
+    answer = client.post("/imports/new", data={"file": (io.BytesIO(TABLE.encode()), "gente.csv")})
+    assert answer.status_code in {302, 303}
+    return session.scalars(select(Import)).one()
+
+
+def _form(row, **changes):
+    chosen = {f"column_{index}": row.mapping[column] for index, column in enumerate(row.columns)}
+    return {**chosen, "mode": "upsert", "source": "Fiera", "basis": "consent", "tag": "", **changes}
+
+
+def test_the_first_visit_says_what_the_page_is_for(client):
+    page = client.get("/imports").text
+
+    assert "Bring your people in" in page
+
+
+def test_a_file_goes_from_upload_to_result(client, session, uploaded, jobs, transaction, settings):
+    page = client.get(f"/imports/{uploaded.id}").text
+    assert re.search(r"Ann\s*<span[^>]*>ann@example.it", page)
+    assert "This is not an e-mail address." in page
+
+    answer = client.post(f"/imports/{uploaded.id}", data=_form(uploaded))
+    assert answer.status_code in {302, 303}
+    assert jobs.rung == [(JobName.RUN_IMPORT, {"workspace_id": uploaded.workspace_id, "import_id": uploaded.id})]
+    runner.run(transaction, workspace_id=uploaded.workspace_id, import_id=uploaded.id, folder=settings.home / "files")
+    session.expire_all()
+
+    assert uploaded.state == ImportState.DONE
+    result = client.get(f"/imports/{uploaded.id}").text
+    assert "Rows that were left out" in result
+    refused = client.get(f"/imports/{uploaded.id}/refused.csv")
+    assert refused.mimetype == "text/csv"
+    assert "bob.example;'=1+1;3;E-mail;This is not an e-mail address." in refused.get_data().decode("utf-8-sig")
+
+
+def test_the_preview_is_shown_anew_without_starting(client, session, uploaded, jobs):
+    client.post(f"/imports/{uploaded.id}", data=_form(uploaded, preview="1", column_1=""))
+
+    session.expire_all()
+    assert (uploaded.mapping["E-mail"], uploaded.state, jobs.rung) == ("", ImportState.UPLOADED, [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"source": ""}, "Say where they come from."),
+        ({"column_0": "email", "column_1": "birthday", "column_2": "birthday"}, "is chosen for this already"),
+        ({"column_0": "", "column_1": "", "column_2": "city"}, "Choose at least one column"),
+        ({"column_0": "shoe"}, "Not a valid choice"),
+    ],
+)
+def test_impossible_choices_come_back_with_their_reason_and_start_nothing(
+    client, session, uploaded, jobs, changes, message
+):
+    answer = client.post(f"/imports/{uploaded.id}", data=_form(uploaded, **changes))
+
+    assert answer.status_code == 422
+    assert message in answer.text
+    session.expire_all()
+    assert (uploaded.state, jobs.rung) == (ImportState.UPLOADED, [])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "The file is empty."),
+        (b"a@b.it;x\nc@d.it;y\n", "The first line holds values"),
+        (b"\x00\x01\x02\x00binary", "This is not a text file."),
+    ],
+)
+def test_an_unusable_file_is_refused_beside_its_field_and_not_kept(client, session, settings, content, message):
+    answer = client.post("/imports/new", data={"file": (io.BytesIO(content), "x.csv")})
+
+    assert answer.status_code == 422
+    assert message in answer.text
+    assert session.scalars(select(Import)).all() == []
+    assert [path for path in (settings.home / "files").rglob("*") if path.is_file()] == []
+
+
+def test_an_upload_beyond_the_limit_is_refused_before_it_is_read(client, app):
+    app.config["MAX_CONTENT_LENGTH"] = 1000
+    answer = client.post("/imports/new", data={"file": (io.BytesIO(b"x" * 5000), "x.csv")})
+
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [("=1+1", "'=1+1"), ("@x", "'@x"), ("+39 333 123", "+39 333 123"), ("-5", "-5"), ("-a", "'-a"), ("Ann", "Ann")],
+)
+def test_cells_can_not_become_formulas(cell, written):
+    assert safe(cell) == written
