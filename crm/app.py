@@ -3,17 +3,23 @@
 from importlib import import_module
 from pathlib import Path
 
-from flask import Flask
+from flask import Blueprint, Flask
 from flask_wtf import CSRFProtect
 
 from crm import wiring
-from crm.accounts import guards
+from crm.accounts import guards, idempotency, limits, security
 from crm.db import Database, ensure_can_not_bypass
 from crm.desk import navigation
+from crm.jobs import JobQueue, Jobs
 from crm.settings import Settings
-from crm.web import errors, formats, headers, i18n, logs, sessions, vite
+from crm.web import api, errors, formats, headers, i18n, logs, sessions, vite
 
-BLUEPRINTS: tuple[str, ...] = ()
+BLUEPRINTS: tuple[str, ...] = (
+    "crm.accounts.views:blueprint",
+    "crm.lifecycle.views:blueprint",
+    "crm.accounts.api:blueprint",
+    "crm.lifecycle.api:blueprint",
+)
 """`module:attribute` of every blueprint, in the order of the navigation; pages first, then the API."""
 
 csrf = CSRFProtect()
@@ -25,8 +31,8 @@ def folder(name: str) -> Path:
     return beside if beside.is_dir() else Path(__file__).parent / f"_{name}"
 
 
-def create_app(settings: Settings, *, database: Database | None = None) -> Flask:
-    """The application for `settings`; `database` replaces the pool made from `settings.database_url`.
+def create_app(settings: Settings, *, database: Database | None = None, jobs: Jobs | None = None) -> Flask:
+    """The application for `settings`; `database` and `jobs` replace what the settings' addresses lead to.
 
     Raises `RuntimeError` when the database role can bypass row-level security.
     """
@@ -42,6 +48,7 @@ def create_app(settings: Settings, *, database: Database | None = None) -> Flask
         WTF_CSRF_TIME_LIMIT=None,
     )
     app.extensions["crm_settings"] = settings
+    app.extensions["crm_jobs"] = jobs or JobQueue(settings.redis_url)
     logs.init(level=settings.log_level, as_json=settings.log_json)
     i18n.init_app(app, folder("translations"))
     headers.init_app(app, is_https=settings.is_https)
@@ -51,10 +58,17 @@ def create_app(settings: Settings, *, database: Database | None = None) -> Flask
     formats.init_app(app)
     vite.init_app(app)
     navigation.init_app(app)
+    security.init_app(app, settings)
     guards.init_app(app)
+    limits.init_app(app, settings)
+    idempotency.init_app(app)
     for name in BLUEPRINTS:
         module, attribute = name.split(":")
-        app.register_blueprint(getattr(import_module(module), attribute))
+        blueprint: Blueprint = getattr(import_module(module), attribute)
+        app.register_blueprint(blueprint)
+        if (blueprint.url_prefix or "").startswith(api.PREFIX):
+            # Tokens need no CSRF protection; for browsers' sessions the guards ask for it.
+            csrf.exempt(blueprint)
     return app
 
 

@@ -104,6 +104,10 @@ class Handlers:
         for handler in self._table.get(type(event), ()):
             handler(session, event)
 
+    def hears(self, event_type: type[Event]) -> bool:
+        """True when somebody reacts to events of this type."""
+        return bool(self._table.get(event_type))
+
     def rows(self) -> list[tuple[str, str]]:
         """(event name, handler's dotted name) pairs, as docs/architecture.md lists them."""
         return [

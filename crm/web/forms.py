@@ -3,6 +3,7 @@
 from flask_wtf import FlaskForm
 
 from crm.errors import AppError
+from crm.web.i18n import translated
 
 
 class Form(FlaskForm):
@@ -14,7 +15,7 @@ class Form(FlaskForm):
         for name, message in error.fields.items():
             field = self._fields.get(name)
             if field is not None:
-                field.errors = [*field.errors, message]
+                field.errors = [*field.errors, translated(message)]
                 placed = True
         if not placed:
-            self.form_errors.append(error.message or error.code)
+            self.form_errors.append(translated(error.message) or error.code)

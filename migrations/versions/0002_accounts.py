@@ -3,11 +3,69 @@
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.dialects import postgresql
+
 revision = '0002'
 down_revision = '0001'
 branch_labels = None
 depends_on = None
+
+# Row-level security shows a session one workspace. These are the questions that must be asked before the workspace
+# is known. Each runs as the owner of the tables, with a fixed search path, reads only, and is safe for the reason
+# that stands above it.
+FUNCTIONS = (
+    # Safe: answers with the workspaces of one user, whose id only the sign-in or a stored session supplies.
+    """
+    create function public.crm_memberships_of(p_user uuid)
+    returns table (
+        membership_id uuid, workspace_id uuid, role text, name text, slug text, time_zone text, locale text,
+        require_second_factor boolean, is_demo boolean
+    )
+    language sql stable security definer set search_path = pg_catalog, public, pg_temp
+    as $$
+        select m.id, w.id, m.role, w.name, w.slug, w.time_zone, w.locale, w.require_second_factor, w.is_demo
+        from public.membership m join public.workspace w on w.id = m.workspace_id
+        where m.user_id = p_user and m.ended_at is null
+        order by w.name, w.id
+    $$
+    """,
+    # Safe: only who holds the secret knows its SHA-256, and the answer is an id that row-level security then binds.
+    """
+    create function public.crm_token_workspace(p_hash text) returns uuid
+    language sql stable security definer set search_path = pg_catalog, public, pg_temp
+    as $$ select t.workspace_id from public.api_token t where t.token_hash = p_hash $$
+    """,
+    # Safe: as above, for the secret of an invitation link.
+    """
+    create function public.crm_invitation_workspace(p_hash text) returns uuid
+    language sql stable security definer set search_path = pg_catalog, public, pg_temp
+    as $$ select i.workspace_id from public.invitation i where i.token_hash = p_hash $$
+    """,
+    # Safe: for operators at the command line, who name a workspace; answers with its id and nothing else.
+    """
+    create function public.crm_workspace_called(p_name text) returns uuid
+    language sql stable security definer set search_path = pg_catalog, public, pg_temp
+    as $$
+        select w.id from public.workspace w where w.slug = p_name or w.id::text = p_name or w.name = p_name
+        order by (w.slug = p_name) desc, w.created_at limit 1
+    $$
+    """,
+    # Safe: removes only answers older than the promised 24 hours, whoever asks.
+    """
+    create function public.crm_forget_answers() returns bigint
+    language sql volatile security definer set search_path = pg_catalog, public, pg_temp
+    as $$
+        with gone as (delete from public.idempotency_key where created_at < now() - interval '24 hours' returning 1)
+        select count(*) from gone
+    $$
+    """,
+)
+FUNCTION_NAMES = (
+    "crm_memberships_of(uuid)",
+    "crm_token_workspace(text)",
+    "crm_invitation_workspace(text)",
+    "crm_workspace_called(text)",
+    "crm_forget_answers()",
+)
 
 
 def upgrade() -> None:
@@ -60,6 +118,7 @@ def upgrade() -> None:
     sa.Column('last_workspace_id', sa.Uuid(), nullable=True),
     sa.Column('tf_primary_method', sa.Text(), nullable=True),
     sa.Column('tf_totp_secret', sa.Text(), nullable=True),
+    sa.Column('tf_last_counter', sa.BigInteger(), nullable=True),
     sa.Column('mf_recovery_codes', sa.JSON(), nullable=True),
     sa.Column('created_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
     sa.ForeignKeyConstraint(['last_workspace_id'], ['workspace.id'], name=op.f('fk_app_user_last_workspace_id'), ondelete='SET NULL'),
@@ -197,6 +256,7 @@ def upgrade() -> None:
     sa.Column('expires_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('used_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('created_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
+    sa.CheckConstraint("purpose in ('reset')", name=op.f('ck_one_time_link_purpose')),
     sa.ForeignKeyConstraint(['user_id'], ['app_user.id'], name=op.f('fk_one_time_link_user_id'), ondelete='CASCADE'),
     sa.ForeignKeyConstraint(['workspace_id'], ['workspace.id'], name=op.f('fk_one_time_link_workspace_id'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_one_time_link')),
@@ -239,27 +299,13 @@ def upgrade() -> None:
     )
     op.create_index(op.f('ix_user_session_user_id'), 'user_session', ['user_id'], unique=False)
     # ### end Alembic commands ###
-
-
-    # Safe beside row-level security: it shows one user's own memberships and the names of those workspaces, and the
-    # caller passes the id of the user who is signed in.
-    op.execute(
-        """
-        create function public.crm_memberships_of(wanted uuid)
-        returns table (workspace_id uuid, name text, role text)
-        language sql stable security definer set search_path = pg_catalog, public, pg_temp
-        as $$
-            select m.workspace_id, w.name, m.role
-            from public.membership m join public.workspace w on w.id = m.workspace_id
-            where m.user_id = wanted and m.ended_at is null
-            order by w.name, w.id
-        $$
-        """
-    )
+    for function in FUNCTIONS:
+        op.execute(function)
 
 
 def downgrade() -> None:
-    op.execute("drop function public.crm_memberships_of(uuid)")
+    for name in FUNCTION_NAMES:
+        op.execute(f"drop function public.{name}")
     # ### commands auto generated by Alembic - please adjust! ###
     op.drop_index(op.f('ix_user_session_user_id'), table_name='user_session')
     op.drop_table('user_session')

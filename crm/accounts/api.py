@@ -1,0 +1,140 @@
+"""REST: who am I, the audit log, and the health of the installation."""
+
+from datetime import datetime
+from importlib.metadata import version
+from typing import Any
+from uuid import UUID
+
+from flask import Response
+
+from crm.accounts import queries
+from crm.accounts.guards import any_role, current_actor, requires
+from crm.accounts.kinds import ActorKind, Permission
+from crm.accounts.queries import AuditFilter, AuditLine
+from crm.accounts.rules import RIGHTS
+from crm.accounts.views.operations import checks
+from crm.web.api import ApiModel, PageQuery, answer, api_blueprint, operation, page_answer, page_model, read_query
+from crm.web.sessions import current_session
+
+blueprint = api_blueprint("accounts")
+
+
+class WorkspaceOut(ApiModel):
+    id: UUID
+    name: str
+    time_zone: str
+    locale: str
+    currency: str
+
+
+class MeOut(ApiModel):
+    kind: ActorKind
+    name: str
+    role: str | None
+    permissions: list[Permission]
+    user_id: UUID | None
+    token_id: UUID | None
+    workspace: WorkspaceOut
+
+
+class AuditQuery(PageQuery):
+    user_id: UUID | None = None
+    action: str = ""
+    object_id: UUID | None = None
+    since: datetime | None = None
+    before: datetime | None = None
+
+
+class AuditOut(ApiModel):
+    id: UUID
+    at: datetime
+    actor_kind: ActorKind
+    user_id: UUID | None
+    user_name: str
+    token_id: UUID | None
+    action: str
+    object_kind: str
+    object_id: UUID | None
+    request_id: str
+    ip: str
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+class HealthOut(ApiModel):
+    status: str
+    version: str
+    checks: dict[str, bool]
+
+
+@blueprint.get("/me")
+@operation(tag="me", returns=MeOut)
+@any_role
+def me() -> Response:
+    """Who this token or session is, where, and what it may do."""
+    actor = current_actor()
+    row = queries.workspace(current_session(), actor)
+    rights = RIGHTS[actor.role] if actor.role else frozenset()
+    return answer(
+        MeOut(
+            kind=actor.kind,
+            name=actor.name,
+            role=actor.role,
+            permissions=sorted(right for right in rights if actor.may(right)),
+            user_id=actor.user_id,
+            token_id=actor.token_id,
+            workspace=WorkspaceOut.model_validate(row, extra="ignore"),
+        )
+    )
+
+
+@blueprint.get("/audit")
+@operation(tag="audit", query=AuditQuery, returns=page_model(AuditOut))
+@requires(Permission.SEE_AUDIT)
+def audit() -> Response:
+    """The audit log, the newest entry first."""
+    query = read_query(AuditQuery)
+    page = queries.audit_entries(
+        current_session(),
+        current_actor(),
+        narrow=AuditFilter(
+            user_id=query.user_id,
+            action=query.action,
+            object_id=query.object_id,
+            since=query.since,
+            before=query.before,
+        ),
+        after=query.after,
+        limit=query.limit,
+    )
+    return page_answer(page, _line)
+
+
+@blueprint.get("/health")
+@operation(tag="health", returns=HealthOut)
+@any_role
+def health() -> Response:
+    """Whether the servers behind this process answer, and which release runs."""
+    found = checks()
+    return answer(
+        HealthOut(status="ok" if all(found.values()) else "degraded", version=version("filodiretto"), checks=found)
+    )
+
+
+def _line(line: AuditLine) -> AuditOut:
+    entry, detail = line.entry, line.detail
+    return AuditOut(
+        id=entry.id,
+        at=entry.at,
+        actor_kind=ActorKind(entry.actor_kind),
+        user_id=entry.user_id,
+        user_name=line.who,
+        token_id=entry.token_id,
+        action=entry.action,
+        object_kind=entry.object_kind,
+        object_id=entry.object_id,
+        request_id=entry.request_id,
+        ip=detail.ip if detail else "",
+        before=detail.before if detail else {},
+        after=detail.after if detail else {},
+    )

@@ -1,0 +1,107 @@
+"""Who works in the workspace: members, roles, invitations, and the table of rights."""
+
+from uuid import UUID
+
+from flask import current_app, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from crm.accounts import queries
+from crm.accounts.forms import InviteForm, RoleForm
+from crm.accounts.guards import current_actor, requires
+from crm.accounts.kinds import Permission, Role
+from crm.accounts.rules import RIGHTS
+from crm.accounts.services import memberships
+from crm.accounts.views.blueprint import blueprint
+from crm.accounts.words import PERMISSIONS, ROLE_TEXTS, ROLES
+from crm.errors import AppError
+from crm.settings import Settings
+from crm.web.i18n import _
+from crm.web.sessions import current_session, request_now
+
+
+@blueprint.get("/settings/people")
+@requires(Permission.VIEW_OWN)
+def people() -> ResponseReturnValue:
+    """List members, open invitations and the table of rights."""
+    return _page(InviteForm())
+
+
+@blueprint.post("/settings/people/invitations")
+@requires(Permission.MANAGE_USERS)
+def invite() -> ResponseReturnValue:
+    """Invite somebody by a link that is shown once."""
+    form = InviteForm()
+    if form.validate_on_submit():
+        try:
+            made, secret = memberships.invite(
+                current_session(),
+                current_actor(),
+                email=str(form.email.data),
+                role=Role(form.role.data),
+                now=request_now(),
+            )
+        except AppError as error:
+            form.absorb(error)
+        else:
+            settings: Settings = current_app.extensions["crm_settings"]
+            link = f"{settings.public_url}{url_for('accounts.invitation', secret=secret)}"
+            return _page(InviteForm(formdata=None), link=link, invited=made.email)
+    return _page(form)
+
+
+@blueprint.post("/settings/people/invitations/<uuid:invitation_id>/withdraw")
+@requires(Permission.MANAGE_USERS)
+def withdraw_invitation(invitation_id: UUID) -> ResponseReturnValue:
+    """Make an invitation's link useless."""
+    memberships.withdraw(current_session(), current_actor(), invitation_id=invitation_id, now=request_now())
+    flash(_("The invitation is withdrawn."), "ok")
+    return redirect(url_for("accounts.people"), code=303)
+
+
+@blueprint.post("/settings/people/<uuid:membership_id>/role")
+@requires(Permission.MANAGE_USERS)
+def change_role(membership_id: UUID) -> ResponseReturnValue:
+    """Give a member another role; their browsers are signed out."""
+    form = RoleForm()
+    if form.validate_on_submit():
+        memberships.set_role(
+            current_session(),
+            current_actor(),
+            membership_id=membership_id,
+            role=Role(form.role.data),
+            now=request_now(),
+        )
+        flash(_("The role is changed; they sign in anew."), "ok")
+        return redirect(url_for("accounts.people"), code=303)
+    return _page(InviteForm(formdata=None), status=422)
+
+
+@blueprint.post("/settings/people/<uuid:membership_id>/end")
+@requires(Permission.MANAGE_USERS)
+def end_membership(membership_id: UUID) -> ResponseReturnValue:
+    """Take somebody out of the workspace at once."""
+    memberships.end(current_session(), current_actor(), membership_id=membership_id, now=request_now())
+    flash(_("The membership is over. What the person did stays."), "ok")
+    return redirect(url_for("accounts.people"), code=303)
+
+
+def _page(
+    form: InviteForm, *, link: str | None = None, invited: str = "", status: int | None = None
+) -> ResponseReturnValue:
+    actor, session = current_actor(), current_session()
+    may_manage = actor.may(Permission.MANAGE_USERS)
+    page = render_template(
+        "settings/people.html",
+        form=form,
+        link=link,
+        invited=invited,
+        may_manage=may_manage,
+        members=queries.members(session, actor),
+        invitations=queries.open_invitations(session, actor, now=request_now()) if may_manage else [],
+        roles=[(role, ROLES[role], ROLE_TEXTS[role]) for role in Role],
+        role_names={role.value: ROLES[role] for role in Role},
+        rights=[(PERMISSIONS[right], [right in RIGHTS[role] for role in Role]) for right in Permission],
+        me=actor.user_id,
+        may_owner=actor.role is Role.OWNER,
+    )
+    return page, status or (422 if request.method == "POST" and form.errors else 200)
