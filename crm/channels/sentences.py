@@ -35,3 +35,58 @@ ADDRESS_SENTENCES: Final = MappingProxyType(
         "webhook_url": N_("A webhook address begins with https:// and has a host name."),
     }
 )
+
+#: What each network allows, by the codes of `assisted.RULES`.
+RULE_SENTENCES: Final = MappingProxyType(
+    {
+        "by_hand": N_("Send it yourself from your own account, then say how it went."),
+        "whatsapp_opt_in": N_("WhatsApp: write first only to people who agreed to hear from you there."),
+        "instagram_request": N_("Instagram: if they don't follow you, your message lands among their requests."),
+        "messenger_request": N_("Messenger: from a page you can only answer people who wrote first."),
+        "linkedin_by_hand": N_("LinkedIn: messages are written by hand; automatic sending costs the account."),
+        "linkedin_connection": N_("LinkedIn: only connections receive messages; others get a request with a note."),
+        "x_open_messages": N_("X: only people who follow you or opened their messages receive them."),
+        "telegram_username": N_("Telegram: this opens a private chat from your own account."),
+        "mastodon_mention": N_("Mastodon: choose “mentioned people only”, or everybody can read it."),
+        "bluesky_followers": N_("Bluesky: many people accept messages only from those they follow."),
+        "phone_register": N_("Phone: for promotional calls, check the register of objections first."),
+        "sms_own_phone": N_("SMS: the message opens on the phone you are using."),
+    }
+)
+
+#: Why an account or an attempt did not work, by the start of the outcome's code; the longest match counts.
+OUTCOME_SENTENCES: Final = MappingProxyType(
+    {
+        "accepted": N_("The mail server took the message."),
+        "assisted_only": N_("On this channel a person sends by hand."),
+        "auth_mechanism": N_("The mail server offers no way to sign in that we know."),
+        "auth_needs_tls": N_("A password is never sent over a connection that isn't encrypted."),
+        "auth_": N_("The mail server refused the sign-in. Check user name and password."),
+        "config": N_("The settings of this account are incomplete."),
+        "connect_dns": N_("The mail server's name has no address."),
+        "connect_forbidden_address": N_("This server is not allowed. The operator can allow it with NET_ALLOW."),
+        "connect_port": N_("Only the mail ports 25, 465, 587 and 2525 are allowed."),
+        "connect_": N_("The mail server can't be reached."),
+        "data_": N_("The mail server didn't want the message now."),
+        "ehlo_": N_("The mail server doesn't answer as it should."),
+        "final_": N_("The mail server answered only after receiving the whole message."),
+        "final_timeout": N_("The connection went quiet after the whole message was sent: it may have arrived."),
+        "final_hang_up": N_("The connection broke after the whole message was sent: it may have arrived."),
+        "greeting_": N_("The mail server turned us away at the door."),
+        "mail_": N_("The mail server refused the sender's address."),
+        "rcpt_": N_("The mail server refused the recipient's address."),
+        "starttls_missing": N_("The mail server offers no encryption; nothing was sent."),
+        "starttls_": N_("The encrypted connection could not be made."),
+        "tls_certificate": N_("The mail server's certificate is not valid for its name."),
+        "too_big": N_("The message is larger than the mail server accepts."),
+        "unwritable": N_("Something in the message can't be sent by e-mail."),
+    }
+)
+
+
+def outcome_sentence(code: str) -> str:
+    """The English sentence for the code of an outcome or check; an unknown code gives a general one."""
+    known = [start for start in OUTCOME_SENTENCES if code == start or (start.endswith("_") and code.startswith(start))]
+    if not known:
+        return N_("The channel answered in a way we don't know.")
+    return OUTCOME_SENTENCES[max(known, key=len)]

@@ -1,0 +1,60 @@
+"""The one table of channels and what makes the adapter of a sender account."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+from crm.channels.assisted import ASSISTED_CHANNELS, AssistedAdapter
+from crm.channels.base import Adapter, ChannelKind
+from crm.channels.email import EmailAdapter, smtp_config
+from crm.channels.smtp import Security, SmtpConfig
+from crm.net.guard import Guard
+
+LOOPBACK: Final = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSpec:
+    """All an adapter needs to know of a sender account.
+
+    `config` is kept in clear, `secret` was decrypted for this moment (`{"secret": password or token}`).
+    `sandbox_port` is set when the account writes to the built-in sandbox instead of the world.
+    """
+
+    channel: ChannelKind
+    public_id: UUID
+    config: Mapping[str, Any] = field(default_factory=dict)
+    secret: Mapping[str, str] = field(default_factory=dict, repr=False)
+    client_name: str = "localhost"
+    sandbox_port: int | None = None
+
+
+def _email(spec: AccountSpec, guard: Guard) -> Adapter:
+    if spec.sandbox_port is not None:
+        # The sandbox tells accounts apart by the name they greet with, so that workspaces never see each other's mail.
+        config = SmtpConfig(
+            host=LOOPBACK, port=spec.sandbox_port, security=Security.NONE, client_name=f"{spec.public_id}.sandbox"
+        )
+        return EmailAdapter(config, Guard(allow=(LOOPBACK,)))
+    secret = spec.secret.get("secret", "")
+    return EmailAdapter(smtp_config(spec.config, secret=secret, client_name=spec.client_name), guard)
+
+
+def _assisted(spec: AccountSpec, _guard: Guard) -> Adapter:
+    return AssistedAdapter(spec.channel)
+
+
+ADAPTERS: Final[Mapping[ChannelKind, Callable[[AccountSpec, Guard], Adapter]]] = {
+    ChannelKind.EMAIL: _email,
+    **dict.fromkeys(sorted(ASSISTED_CHANNELS), _assisted),
+}
+
+
+def adapter_for(spec: AccountSpec, guard: Guard) -> Adapter:
+    """Make the adapter of a sender account; it dials on its first use.
+
+    `guard` carries the operator's NET_ALLOW. Raises `ConfigError` for settings that can't be used and `KeyError` for
+    a channel that has no adapter yet.
+    """
+    return ADAPTERS[spec.channel](spec, guard)
