@@ -13,7 +13,7 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 CODE := crm workers migrations tests benchmarks hatch_build.py wsgi.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run install assets test test-all check fix bench faults clean
+.PHONY: help run install assets i18n test test-all check fix bench faults clean
 
 help: ## Show this list.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ check: assets ## Check format, lint, imports, types, templates and conventions.
 	@$(BIN)/pyright
 	@$(BIN)/djlint --check --lint --quiet templates
 	@$(BIN)/pytest -q -n 0 tests/architecture
+
+i18n: $(INSTALLED) ## Bring the Italian catalogues in line with the sources.
+	@$(BIN)/python tests/architecture/catalogues.py
 
 fix: $(INSTALLED) ## Format, and mend what the linter can mend.
 	@$(BIN)/ruff format $(CODE)

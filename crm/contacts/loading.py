@@ -67,7 +67,7 @@ def write_people(session: Session, actor: Actor, *, people: Sequence[Loaded], so
 
     Addresses that already belong to somebody are left where they are; the caller has decided whose they are.
     """
-    companies = _companies(session, names={person.company_name for person in people if person.company_name})
+    companies = _companies(session, names=[person.company_name for person in people if person.company_name])
     rows = _Rows()
     for person in people:
         _collect(rows, actor, person, companies=companies, source=source, now=now)
@@ -88,8 +88,9 @@ def write_people(session: Session, actor: Actor, *, people: Sequence[Loaded], so
         )
 
 
-def _companies(session: Session, *, names: set[str]) -> dict[str, UUID]:
-    by_norm = {normalise(name): name for name in names}
+def _companies(session: Session, *, names: Sequence[str]) -> dict[str, UUID]:
+    # The first spelling in the file is the one that a new company gets.
+    by_norm = {normalise(name): name for name in reversed(names)}
     living = select(Company.name_norm, Company.id).where(Company.name_norm.in_(by_norm), Company.deleted_at.is_(None))
     # The oldest of several companies with one name is taken (ids are ordered by time).
     known = dict(session.execute(living.order_by(Company.id.desc())).all())

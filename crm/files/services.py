@@ -3,13 +3,13 @@
 import hashlib
 import os
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from crm.db import new_id
-from crm.errors import InvalidInputError, NotFoundError
+from crm.errors import InvalidInputError, NotFoundError, worded
 from crm.files.models import StoredFile
 
 CHUNK = 256 * 1024
@@ -29,7 +29,7 @@ def store(
     folder: Path,
     name: str,
     media_type: str,
-    stream: BinaryIO,
+    stream: IO[bytes],
     limit: int,
     created_by_id: UUID | None,
 ) -> StoredFile:
@@ -69,7 +69,7 @@ def store(
 
 def _within(limit: int, size: int) -> None:
     if size > limit:
-        raise FileTooLargeError(f"The file is larger than {limit // 1024 // 1024} MB.")
+        raise FileTooLargeError(worded("The file is too large."))
 
 
 def open_file(session: Session, *, folder: Path, file_id: UUID) -> BinaryIO:

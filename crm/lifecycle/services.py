@@ -20,7 +20,7 @@ from crm.consent import granting
 from crm.consent.kinds import Basis
 from crm.contacts import loading
 from crm.db import new_id
-from crm.errors import ConflictError, InvalidInputError
+from crm.errors import ConflictError, InvalidInputError, worded
 from crm.files import services as files
 from crm.lifecycle import queries
 from crm.lifecycle.kinds import ImportMode, ImportState
@@ -105,12 +105,14 @@ def configure(session: Session, actor: Actor, *, import_id: UUID, choices: Choic
     try:
         mapping = queries.targets(choices.mapping)
     except ValueError as error:
-        raise MappingError("A column has an unknown meaning.", fields={"mapping": str(error)}) from error
+        raise MappingError(worded("A column has an unknown meaning."), fields={"mapping": str(error)}) from error
     wrong = problems(mapping, row.columns)
     if wrong:
-        raise MappingError(wrong.get("", "Some columns are not usable."), fields={k: v for k, v in wrong.items() if k})
+        raise MappingError(
+            wrong.get("", worded("Some columns are not usable.")), fields={k: v for k, v in wrong.items() if k}
+        )
     if not choices.source.strip():
-        raise InvalidInputError("Say where these people come from.", fields={"source": "Say where they come from."})
+        raise InvalidInputError(fields={"source": worded("Say where they come from.")})
     row.mapping = {column: mapping.get(column, Target.IGNORE).value for column in row.columns}
     row.mode, row.basis = choices.mode.value, choices.basis.value
     row.source, row.tag = choices.source.strip(), choices.tag.strip()
@@ -241,7 +243,7 @@ def _tagged(person: loading.Loaded, tag: str) -> loading.Loaded:
 
 def _require_state(row: Import, state: ImportState) -> None:
     if row.state != state:
-        raise ImportStateError("This import was started already.")
+        raise ImportStateError(worded("This import was started already."))
 
 
 def _header_hash(columns: list[str]) -> str:

@@ -16,7 +16,7 @@ from crm.lifecycle.forms import ChoicesForm, UploadForm
 from crm.lifecycle.kinds import ImportState
 from crm.lifecycle.refused import as_csv
 from crm.settings import Settings
-from crm.web.i18n import _
+from crm.web.i18n import _, translated
 from crm.web.sessions import current_session, request_now
 
 blueprint = Blueprint("lifecycle", __name__)
@@ -65,7 +65,7 @@ def upload() -> AnyResponse | tuple[str, int]:
             )
             return redirect(url_for(".show", import_id=row.id))
         except AppError as error:
-            form.file.errors = [_(error.message)]
+            form.file.errors = [translated(error.message)]
     return render_template("lifecycle/new.html", form=form, limit=_settings().max_upload_mb), 422
 
 
@@ -96,9 +96,9 @@ def configure(import_id: UUID) -> AnyResponse | tuple[str, int]:
     except services.MappingError as error:
         for column, message in error.fields.items():
             if column in form.columns:
-                form.columns[column].errors = [_(message)]
+                form.columns[column].errors = [translated(message)]
         if not error.fields:
-            form.form_errors.append(_(error.message))
+            form.form_errors.append(translated(error.message))
         return _choices(import_id, form), 422
     wake(import_id)
     flash(_("The import has started. You can leave this page: the bell tells you when it is done."), "success")

@@ -63,7 +63,10 @@ def test_the_preview_is_shown_anew_without_starting(client, session, uploaded, j
     ("changes", "message"),
     [
         ({"source": ""}, "Say where they come from."),
-        ({"column_0": "email", "column_1": "birthday", "column_2": "birthday"}, "is chosen for this already"),
+        (
+            {"column_0": "email", "column_1": "birthday", "column_2": "birthday"},
+            "This is chosen for another column already.",
+        ),
         ({"column_0": "", "column_1": "", "column_2": "city"}, "Choose at least one column"),
         ({"column_0": "shoe"}, "Not a valid choice"),
     ],

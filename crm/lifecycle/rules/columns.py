@@ -3,6 +3,7 @@
 from enum import StrEnum
 from typing import Final
 
+from crm.errors import worded
 from crm.filters.text import normalise
 
 
@@ -146,13 +147,13 @@ def guess(columns: list[str]) -> dict[str, Target]:
 
 def problems(mapping: dict[str, Target], columns: list[str]) -> dict[str, str]:
     """{column: why its choice is impossible}; under "" what is missing from the whole."""
-    found = {column: "The file has no such column." for column in mapping if column not in columns}
-    used: dict[Target, str] = {}
+    found = {column: worded("The file has no such column.") for column in mapping if column not in columns}
+    used: set[Target] = set()
     for column, target in mapping.items():
         if target in used and target not in REPEATABLE:
-            found[column] = f"“{used[target]}” is chosen for this already."
-        used.setdefault(target, column)
+            found[column] = worded("This is chosen for another column already.")
+        used.add(target)
     names = {Target.FIRST_NAME, Target.LAST_NAME, Target.FULL_NAME, Target.EMAIL, Target.PHONE, Target.WHATSAPP}
-    if not names & set(used):
-        found[""] = "Choose at least one column with a name, an e-mail address or a phone number."
+    if not names & used:
+        found[""] = worded("Choose at least one column with a name, an e-mail address or a phone number.")
     return found

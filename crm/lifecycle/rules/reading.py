@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO, Final
 
-from crm.errors import InvalidInputError
+from crm.errors import InvalidInputError, worded
 
 DELIMITERS: Final = (",", ";", "\t", "|")
 SAMPLE_BYTES: Final = 256 * 1024
@@ -63,7 +63,7 @@ def _by_zero_bytes(sample: bytes) -> str:
         return "utf-16-le"
     if even > half * 0.3 and odd < half * 0.05:
         return "utf-16-be"
-    raise UnreadableFileError("This is not a text file. Save the table as CSV and try again.", code="not_text")
+    raise UnreadableFileError(worded("This is not a text file. Save the table as CSV and try again."), code="not_text")
 
 
 def _decodes(file: BinaryIO, encoding: str) -> bool:
@@ -122,12 +122,12 @@ def rows(file: BinaryIO, dialect: Dialect) -> Iterator[list[str]]:
         for row in reader:
             cells = [cell.strip().replace("\0", "") for cell in row]
             if len(cells) > MAX_COLUMNS:
-                raise UnreadableFileError(f"A line has more than {MAX_COLUMNS} columns.", code="too_wide")
+                raise UnreadableFileError(worded("A line has more than 200 columns."), code="too_wide")
             if any(cells):
                 yield cells
     except csv.Error as error:
         raise UnreadableFileError(
-            f"Line {reader.line_num} can't be read as CSV: a quote may be missing.", code="broken_csv"
+            worded("A line can’t be read as CSV: a quote may be missing."), code="broken_csv"
         ) from error
 
 
@@ -150,8 +150,10 @@ def header(first: list[str]) -> list[str]:
     """
     if sum(bool(_VALUE.fullmatch(cell)) for cell in first) > 0:
         raise UnreadableFileError(
-            "The first line holds values, not the names of the columns. Add a first line such as"
-            " “First name;Last name;E-mail” and upload the file again.",
+            worded(
+                "The first line holds values, not the names of the columns. Add a first line such as"
+                " “First name;Last name;E-mail” and upload the file again."
+            ),
             code="no_header",
         )
     seen: Counter[str] = Counter()
@@ -169,8 +171,8 @@ def open_table(file: BinaryIO) -> tuple[Dialect, list[str]]:
     lines = rows(file, dialect)
     first = next(lines, None)
     if first is None:
-        raise UnreadableFileError("The file is empty.", code="empty_file")
+        raise UnreadableFileError(worded("The file is empty."), code="empty_file")
     columns = header(first)
     if next(lines, None) is None:
-        raise UnreadableFileError("The file has a header and no rows.", code="no_rows")
+        raise UnreadableFileError(worded("The file has a header and no rows."), code="no_rows")
     return dialect, columns
