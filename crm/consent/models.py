@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm.consent.kinds import Basis, ConsentAction, ConsentPurpose, SuppressionReason
@@ -99,3 +99,13 @@ class Suppression(Tenant, Base):
             postgresql_where=text("lifted_at is null"),
         ),
     )
+
+
+class AddressKey(Tenant, Base):
+    """The key of a workspace's address hashes; kept with the data, so that a restored backup still knows them."""
+
+    __tablename__ = "address_key"
+
+    key: Mapped[str] = mapped_column(server_default=text("gen_random_uuid()::text || gen_random_uuid()::text"))
+
+    __table_args__ = tenant_args(UniqueConstraint("workspace_id"), frozen=True)

@@ -60,7 +60,13 @@ class Company(Tenant, Base):
             unique=True,
             postgresql_where=text("deleted_at is null and domain <> ''"),
         ),
-        Index("ix_company_search", "search", postgresql_using="gin", postgresql_ops={"search": "gin_trgm_ops"}),
+        Index(
+            "ix_company_search",
+            "workspace_id",
+            "search",
+            postgresql_using="gin",
+            postgresql_ops={"search": "gin_trgm_ops"},
+        ),
     )
 
 
@@ -125,7 +131,13 @@ class Contact(Tenant, Base):
         Index("ix_contact_company", "workspace_id", "company_id", "sort_name"),
         Index("ix_contact_owner", "workspace_id", "owner_id", "sort_name"),
         Index("ix_contact_birthday", "workspace_id", "birth_month", "birth_day"),
-        Index("ix_contact_search", "search", postgresql_using="gin", postgresql_ops={"search": "gin_trgm_ops"}),
+        Index(
+            "ix_contact_search",
+            "workspace_id",
+            "search",
+            postgresql_using="gin",
+            postgresql_ops={"search": "gin_trgm_ops"},
+        ),
     )
 
 
@@ -219,6 +231,13 @@ class Handle(Tenant, Base):
         ),
         Index("ix_handle_contact", "workspace_id", "contact_id", "channel"),
         Index("ix_handle_company", "workspace_id", "company_id"),
+        Index(
+            "ix_handle_search",
+            "workspace_id",
+            "address_norm",
+            postgresql_using="gin",
+            postgresql_ops={"address_norm": "gin_trgm_ops"},
+        ),
     )
 
 
@@ -233,12 +252,17 @@ class HandleChange(Tenant, Base):
     until: Mapped[datetime]
 
     __table_args__ = tenant_args(
-        reference("handle", "handle_id", ondelete="CASCADE"), Index("ix_handle_change_handle", "workspace_id", "handle_id")
+        reference("handle", "handle_id", ondelete="CASCADE"),
+        Index("ix_handle_change_handle", "workspace_id", "handle_id"),
     )
 
 
 class Fact(Tenant, Base):
-    """Where a value of a contact or company came from; machine findings that conflict wait as suggestions."""
+    """Where a value of a contact or company came from; machine findings that conflict wait as suggestions.
+
+    `version` is the contact's (or company's) version that this value came with: two people's edits of different
+    fields are told from two edits of the same one by it.
+    """
 
     __tablename__ = "fact"
 
@@ -252,6 +276,7 @@ class Fact(Tenant, Base):
     source_id: Mapped[UUID | None]
     confidence: Mapped[int] = mapped_column(SmallInteger, server_default=text("100"))
     state: Mapped[str] = mapped_column(server_default=FactState.CURRENT.value)
+    version: Mapped[int] = mapped_column(server_default=text("0"))
     user_id: Mapped[UUID | None] = mapped_column(ForeignKey("app_user.id"))
     at: Mapped[created_at]
     decided_at: Mapped[datetime | None]

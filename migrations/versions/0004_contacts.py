@@ -9,6 +9,211 @@ down_revision = '0003'
 branch_labels = None
 depends_on = None
 
+# Search runs as the owner of the tables, because under row-level security PostgreSQL uses no trigram index (LIKE is not
+# leakproof). It is safe: each function reads the rows of the workspace that the session announced and of no other,
+# gives out ids only, and the caller reads the rows behind the ids under row-level security again. What a person may see
+# (`scope`: all, team, own; `viewer`) is applied inside, so that the limit counts visible people only.
+SEARCH = (
+    r"""
+    create function public.crm_search_words(query text) returns text[]
+    language sql immutable strict parallel safe
+    set search_path = pg_catalog, public, pg_temp
+    as $$
+        select coalesce(array_agg(w.word order by length(w.word) desc, w.word), '{}')
+        from (
+            select distinct word
+            from unnest(regexp_split_to_array(left(public.crm_search_text(query), 100), '\s+')) as word
+            where word <> ''
+            limit 6
+        ) w
+    $$
+    """,
+    r"""
+    create function public.crm_like(fragment text) returns text
+    language sql immutable strict parallel safe
+    set search_path = pg_catalog, public, pg_temp
+    as $$ select '%' || regexp_replace(fragment, '([\\%_])', '\\\1', 'g') || '%' $$
+    """,
+    r"""
+    create function public.crm_may_see(owner uuid, scope text, viewer uuid, workspace uuid) returns boolean
+    language sql stable parallel safe
+    set search_path = pg_catalog, public, pg_temp
+    as $$
+        select scope = 'all' or owner = viewer or scope = 'team' and (owner is null or owner in (
+            select colleague.user_id
+            from public.membership me
+            join public.membership colleague
+                on colleague.workspace_id = me.workspace_id and colleague.role = me.role
+            where me.workspace_id = workspace and me.user_id = viewer
+        ))
+    $$
+    """,
+    r"""
+    create function public.crm_search_contacts(
+        query text, lim integer, scope text default 'all', viewer uuid default null
+    ) returns table (id uuid, matched text)
+    language plpgsql stable security definer
+    set search_path = pg_catalog, public, pg_temp
+    as $$
+    #variable_conflict use_column
+    declare
+        here uuid := nullif(current_setting('crm.workspace', true), '')::uuid;
+        words text[] := public.crm_search_words(query);
+        patterns text[];
+        every text;
+        needle text := ltrim(regexp_replace(lower(query), '\s', '', 'g'), '@');
+    begin
+        if here is null or cardinality(words) = 0 then
+            return;
+        end if;
+        if length(words[1]) < 3 then
+            -- Too short for trigrams: names that begin with it, read from the index of names.
+            return query
+                select s.id, 'name'::text
+                from (
+                    select c.id, c.sort_name from public.contact c
+                    where c.workspace_id = here and c.deleted_at is null and c.sort_name >= words[1]
+                        and public.crm_may_see(c.owner_id, scope, viewer, here)
+                    order by c.sort_name, c.id limit lim
+                ) s
+                where starts_with(s.sort_name, words[1]);
+            return;
+        end if;
+        patterns := array(select public.crm_like(word) from unnest(words) as word);
+        every := (select string_agg(format('t.search like ($2)[%s]', n), ' and ')
+                  from generate_series(1, cardinality(words)) as n);
+        if needle ~ '^[+0-9()./-]+$' then
+            needle := regexp_replace(regexp_replace(needle, '[^0-9]', '', 'g'), '^00', '');
+        end if;
+        return query execute format($q$
+            select distinct on (found.rank, found.sort_name, found.id) found.id, found.matched from (
+                select distinct on (hit.id) hit.* from (
+                    (select t.id, t.sort_name, 'name' as matched,
+                            case when starts_with(t.search, $3) or starts_with(t.sort_name, $3) then 0 else 1 end as rank
+                     from public.contact t
+                     where t.workspace_id = $1 and t.deleted_at is null and %1$s
+                         and public.crm_may_see(t.owner_id, $6, $7, $1)
+                     limit 200)
+                    union all
+                    (select t.id, t.sort_name, 'handle', 2
+                     from public.handle h
+                     join public.contact t on t.workspace_id = $1 and t.id = h.contact_id and t.deleted_at is null
+                     where length($4) >= 3 and h.workspace_id = $1 and h.deleted_at is null
+                         and h.address_norm like public.crm_like($4)
+                         and public.crm_may_see(t.owner_id, $6, $7, $1)
+                     limit 100)
+                    union all
+                    (select c.id, c.sort_name, 'company', 3
+                     from (select t.id from public.company t
+                           where t.workspace_id = $1 and t.deleted_at is null and %1$s limit 20) t
+                     join public.contact c on c.workspace_id = $1 and c.company_id = t.id and c.deleted_at is null
+                     where public.crm_may_see(c.owner_id, $6, $7, $1)
+                     limit 100)
+                ) hit
+                order by hit.id, hit.rank
+            ) found
+            order by found.rank, found.sort_name, found.id limit $5
+        $q$, every) using here, patterns, words[1], needle, lim, scope, viewer;
+    end
+    $$
+    """,
+    r"""
+    create function public.crm_search_contacts_close(
+        query text, lim integer, scope text default 'all', viewer uuid default null
+    ) returns table (id uuid)
+    language plpgsql stable security definer
+    set search_path = pg_catalog, public, pg_temp
+    set pg_trgm.word_similarity_threshold = 0.5
+    as $$
+    #variable_conflict use_column
+    declare
+        here uuid := nullif(current_setting('crm.workspace', true), '')::uuid;
+        words text[] := array(
+            select word from unnest(public.crm_search_words(query)) as word where length(word) >= 3
+        );
+        every text;
+        likeness text;
+    begin
+        if here is null or cardinality(words) = 0 then
+            return;
+        end if;
+        every := (select string_agg(format('($2)[%s] operator(public.<%%) t.search', n), ' and ')
+                  from generate_series(1, cardinality(words)) as n);
+        likeness := (select string_agg(format('public.word_similarity(($2)[%s], s.search)', n), ' + ')
+                     from generate_series(1, cardinality(words)) as n);
+        return query execute format($q$
+            select s.id from (
+                select t.id, t.search, t.sort_name from public.contact t
+                where t.workspace_id = $1 and t.deleted_at is null and %1$s
+                    and public.crm_may_see(t.owner_id, $4, $5, $1)
+                limit 500
+            ) s
+            order by %2$s desc, s.sort_name, s.id limit $3
+        $q$, every, likeness) using here, words, lim, scope, viewer;
+    end
+    $$
+    """,
+    r"""
+    create function public.crm_search_companies(query text, lim integer) returns table (id uuid)
+    language plpgsql stable security definer
+    set search_path = pg_catalog, public, pg_temp
+    set pg_trgm.word_similarity_threshold = 0.5
+    as $$
+    #variable_conflict use_column
+    declare
+        here uuid := nullif(current_setting('crm.workspace', true), '')::uuid;
+        words text[] := public.crm_search_words(query);
+        patterns text[];
+        every text;
+        near text;
+    begin
+        if here is null or cardinality(words) = 0 then
+            return;
+        end if;
+        if length(words[1]) < 3 then
+            return query
+                select s.id
+                from (
+                    select c.id, c.name_norm from public.company c
+                    where c.workspace_id = here and c.deleted_at is null and c.name_norm >= words[1]
+                    order by c.name_norm, c.id limit lim
+                ) s
+                where starts_with(s.name_norm, words[1]);
+            return;
+        end if;
+        patterns := array(select public.crm_like(word) from unnest(words) as word);
+        every := (select string_agg(format('t.search like ($2)[%s]', n), ' and ')
+                  from generate_series(1, cardinality(words)) as n);
+        return query execute format($q$
+            select s.id from (
+                select t.id, t.search, t.name_norm from public.company t
+                where t.workspace_id = $1 and t.deleted_at is null and %1$s limit 200
+            ) s
+            order by starts_with(s.search, $3) desc, s.name_norm, s.id limit $4
+        $q$, every) using here, patterns, words[1], lim;
+        if found then
+            return;
+        end if;
+        near := (select string_agg(format('($2)[%s] operator(public.<%%) t.search', n), ' and ')
+                 from generate_series(1, cardinality(words)) as n);
+        return query execute format($q$
+            select t.id from public.company t
+            where t.workspace_id = $1 and t.deleted_at is null and %1$s
+            limit $3
+        $q$, near) using here, words, lim;
+    end
+    $$
+    """,
+)
+SEARCH_NAMES = (
+    "crm_search_words(text)",
+    "crm_like(text)",
+    "crm_may_see(uuid, text, uuid, uuid)",
+    "crm_search_contacts(text, integer, text, uuid)",
+    "crm_search_contacts_close(text, integer, text, uuid)",
+    "crm_search_companies(text, integer)",
+)
+
 
 def upgrade() -> None:
     # ### commands auto generated by Alembic - please adjust! ###
@@ -193,6 +398,7 @@ def upgrade() -> None:
     sa.Column('source_id', sa.Uuid(), nullable=True),
     sa.Column('confidence', sa.SmallInteger(), server_default=sa.text('100'), nullable=False),
     sa.Column('state', sa.Text(), server_default='current', nullable=False),
+    sa.Column('version', sa.Integer(), server_default=sa.text('0'), nullable=False),
     sa.Column('user_id', sa.Uuid(), nullable=True),
     sa.Column('at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
     sa.Column('decided_at', sa.DateTime(timezone=True), nullable=True),
@@ -240,6 +446,7 @@ def upgrade() -> None:
     info={'tenant': True, 'append_only': False, 'frozen': False}
     )
     op.create_index('ix_handle_company', 'handle', ['workspace_id', 'company_id'], unique=False)
+    op.create_index('ix_handle_search', 'handle', ['workspace_id', 'address_norm'], unique=False, postgresql_using='gin', postgresql_ops={'address_norm': 'gin_trgm_ops'})
     op.create_index('ix_handle_contact', 'handle', ['workspace_id', 'contact_id', 'channel'], unique=False)
     op.create_index('uq_handle_address', 'handle', ['workspace_id', 'channel', 'address_norm'], unique=True, postgresql_where=sa.text('deleted_at is null'))
     op.create_index('uq_handle_platform', 'handle', ['workspace_id', 'channel', 'platform_id'], unique=True, postgresql_where=sa.text('deleted_at is null and platform_id is not null'))
@@ -258,14 +465,21 @@ def upgrade() -> None:
     )
     op.create_index('ix_handle_change_handle', 'handle_change', ['workspace_id', 'handle_id'], unique=False)
     # ### end Alembic commands ###
+    # The threshold below belongs to pg_trgm, whose settings exist in a session only after its library is loaded.
+    op.execute("select public.show_limit()")
+    for statement in SEARCH:
+        op.execute(statement)
 
 
 def downgrade() -> None:
+    for name in reversed(SEARCH_NAMES):
+        op.execute(f"drop function public.{name}")
     # ### commands auto generated by Alembic - please adjust! ###
     op.drop_index('ix_handle_change_handle', table_name='handle_change')
     op.drop_table('handle_change')
     op.drop_index('uq_handle_platform', table_name='handle', postgresql_where=sa.text('deleted_at is null and platform_id is not null'))
     op.drop_index('uq_handle_address', table_name='handle', postgresql_where=sa.text('deleted_at is null'))
+    op.drop_index('ix_handle_search', table_name='handle', postgresql_using='gin', postgresql_ops={'address_norm': 'gin_trgm_ops'})
     op.drop_index('ix_handle_contact', table_name='handle')
     op.drop_index('ix_handle_company', table_name='handle')
     op.drop_table('handle')

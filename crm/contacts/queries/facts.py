@@ -1,0 +1,94 @@
+"""Owns reading what is known about a person and from where, and the tags."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from crm.accounts.models import User
+from crm.accounts.rules import Actor
+from crm.contacts.kinds import FactState
+from crm.contacts.models import Contact, ContactTag, Fact, Tag
+from crm.contacts.queries.access import SHORT_LIST, Scope, alive, behind, scope
+from crm.contacts.queries.companies import company
+from crm.contacts.queries.people import contact
+from crm.web.paging import Page, page_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactView:
+    """Where one value came from, ready to be told."""
+
+    id: UUID
+    field: str
+    value: str
+    origin: str
+    source: str
+    source_url: str
+    confidence: int
+    user_name: str
+    at: datetime
+
+
+def facts_of(
+    session: Session, actor: Actor, *, contact_id: UUID | None = None, company_id: UUID | None = None
+) -> tuple[dict[str, FactView], list[FactView]]:
+    """The provenance of each current value by field, and the suggestions that wait for a decision."""
+    if contact_id is not None:
+        contact(session, actor, contact_id=contact_id)
+    elif company_id is not None:
+        company(session, actor, company_id=company_id)
+    subject = Fact.contact_id == contact_id if contact_id is not None else Fact.company_id == company_id
+    wanted = (
+        select(Fact, User.name)
+        .outerjoin(User, User.id == Fact.user_id)
+        .where(subject, Fact.state.in_([FactState.CURRENT, FactState.SUGGESTED]))
+        .order_by(Fact.at, Fact.id)
+        .limit(SHORT_LIST)
+    )
+    current: dict[str, FactView] = {}
+    suggested: list[FactView] = []
+    for row, user_name in session.execute(wanted):
+        view = FactView(
+            id=row.id,
+            field=row.field,
+            value=row.value,
+            origin=row.origin,
+            source=row.source,
+            source_url=row.source_url,
+            confidence=row.confidence,
+            user_name=user_name or "",
+            at=row.at,
+        )
+        if row.state == FactState.CURRENT:
+            current[row.field] = view
+        else:
+            suggested.append(view)
+    return current, suggested
+
+
+def tags_of(session: Session, actor: Actor, *, contact_ids: Iterable[UUID]) -> dict[UUID, list[Tag]]:
+    """Tags by contact id, by name; only of contacts the actor may see."""
+    wanted = (
+        select(ContactTag.contact_id, Tag)
+        .join(Tag, Tag.id == ContactTag.tag_id)
+        .join(Contact, Contact.id == ContactTag.contact_id)
+        .where(ContactTag.contact_id.in_(list(contact_ids)), alive(actor))
+        .order_by(Tag.name_norm)
+    )
+    found: dict[UUID, list[Tag]] = {}
+    for contact_id, tag in session.execute(wanted):
+        found.setdefault(contact_id, []).append(tag)
+    return found
+
+
+def tags(session: Session, actor: Actor, *, after: str | None = None, limit: int = SHORT_LIST) -> Page[Tag]:
+    """A page of the workspace's tags by name."""
+    if scope(actor) is Scope.NOTHING:
+        return Page([])
+    wanted = behind(select(Tag), (Tag.name_norm, Tag.id), after, (str, UUID))
+    rows = session.scalars(wanted.order_by(Tag.name_norm, Tag.id).limit(limit + 1)).all()
+    return page_of(rows, limit=limit, key=lambda row: (row.name_norm, row.id))

@@ -1,0 +1,140 @@
+"""Owns the search for people and companies by fragments of a name, address or company, and by misspelt names."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+from psycopg.errors import QueryCanceled
+from sqlalchemy import select, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from crm.accounts.rules import Actor
+from crm.channels.sentences import N_
+from crm.contacts.models import Company, Contact
+from crm.contacts.queries.access import Scope, scope
+from crm.contacts.queries.people import contacts
+from crm.errors import InvalidInputError
+
+#: A search that takes longer gives up: the likeness of a very common fragment must not keep a connection busy.
+TIMEOUT_MS: Final = 300
+#: Fewer plain hits than this, and misspelt names are looked for as well.
+FEW: Final = 3
+
+_CONTACTS: Final = text("select id, matched from public.crm_search_contacts(:query, :limit, :scope, :viewer)")
+_CLOSE: Final = text("select id from public.crm_search_contacts_close(:query, :limit, :scope, :viewer)")
+_SET_TIMEOUT: Final = text("select set_config('statement_timeout', :value, true)")
+_GET_TIMEOUT: Final = text("select current_setting('statement_timeout')")
+_COMPANIES: Final = text("select id from public.crm_search_companies(:query, :limit)")
+
+
+class SearchTooBroadError(InvalidInputError):
+    """So many people match that finding the best ones takes too long."""
+
+    code = "search_too_broad"
+
+
+class HitKind(StrEnum):
+    CONTACT = "contact"
+    COMPANY = "company"
+
+
+class Matched(StrEnum):
+    """Why a person was found."""
+
+    NAME = "name"
+    HANDLE = "handle"
+    COMPANY = "company"
+    CLOSE = "close"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchHit:
+    """One person or company that was found, best first; `sub` is the company or e-mail, the place of a company."""
+
+    kind: HitKind
+    id: UUID
+    name: str
+    sub: str
+    matched: Matched
+    is_key: bool = False
+
+
+def search(session: Session, actor: Actor, *, text: str, limit: int = 10) -> list[SearchHit]:
+    """Visible people and then companies for fragments of names, e-mail, phone, handle or company.
+
+    Accents and case don't matter; every word must match. With fewer than three people found, names that are spelt
+    nearly so are added. At most `limit` of each. Raises `SearchTooBroadError` when even the plain search takes too
+    long.
+    """
+    found = search_contacts(session, actor, text=text, limit=limit)
+    people = contacts(session, actor, contact_ids=found)
+    hits = [
+        SearchHit(
+            kind=HitKind.CONTACT,
+            id=contact_id,
+            name=people[contact_id].display_name,
+            sub=_sub(people[contact_id]),
+            matched=matched,
+            is_key=people[contact_id].importance == "key",
+        )
+        for contact_id, matched in found.items()
+        if contact_id in people
+    ]
+    return [*hits, *_companies(session, actor, query=text, limit=limit)]
+
+
+def search_contacts(session: Session, actor: Actor, *, text: str, limit: int = 10) -> dict[UUID, Matched]:
+    """The ids of visible people, best first, and why each was found; as `search`."""
+    reach = scope(actor)
+    if reach is Scope.NOTHING or not text.strip():
+        return {}
+    given = {"query": text, "limit": limit, "scope": reach.value, "viewer": actor.user_id}
+    rows = _timed(session, _CONTACTS, given)
+    if rows is None:
+        raise SearchTooBroadError(N_("Too many people match. Write one more word."))
+    found = {row.id: Matched(row.matched) for row in rows}
+    if len(found) < min(FEW, limit):
+        for row in _timed(session, _CLOSE, given) or ():
+            found.setdefault(row.id, Matched.CLOSE)
+    return dict(list(found.items())[:limit])
+
+
+def _companies(session: Session, actor: Actor, *, query: str, limit: int) -> list[SearchHit]:
+    if scope(actor) is Scope.NOTHING or not query.strip():
+        return []
+    ids = [row.id for row in _timed(session, _COMPANIES, {"query": query, "limit": limit}) or ()]
+    rows = {row.id: row for row in session.scalars(select(Company).where(Company.id.in_(ids)))} if ids else {}
+    return [
+        SearchHit(
+            kind=HitKind.COMPANY,
+            id=company_id,
+            name=rows[company_id].name,
+            sub=rows[company_id].city or rows[company_id].domain,
+            matched=Matched.NAME,
+        )
+        for company_id in ids
+        if company_id in rows
+    ]
+
+
+def _sub(person: Contact) -> str:
+    return person.company.name if person.company else person.email
+
+
+def _timed(session: Session, statement: Any, given: dict[str, Any]) -> list[Any] | None:
+    """The rows of a search function, None when it ran out of time; the transaction goes on either way."""
+    savepoint = session.begin_nested()
+    try:
+        before = session.execute(_GET_TIMEOUT).scalar_one()
+        session.execute(_SET_TIMEOUT, {"value": str(TIMEOUT_MS)})
+        rows = list(session.execute(statement, given))
+        session.execute(_SET_TIMEOUT, {"value": before})
+    except OperationalError as error:
+        savepoint.rollback()
+        if isinstance(error.orig, QueryCanceled):
+            return None
+        raise
+    savepoint.commit()
+    return rows

@@ -1,0 +1,66 @@
+"""Owns reading handles: the addresses of people and companies, and those nobody owns yet."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, false, or_, select
+from sqlalchemy.orm import Session
+
+from crm.accounts.rules import Actor
+from crm.channels.base import ChannelKind
+from crm.channels.sentences import N_
+from crm.contacts.models import Contact, Handle
+from crm.contacts.queries.access import HandleNotFoundError, Scope, alive, scope
+
+
+def handles_of(
+    session: Session, actor: Actor, *, contact_ids: Iterable[UUID] = (), company_id: UUID | None = None
+) -> dict[UUID, list[Handle]]:
+    """Live handles by owner id, primary ones first; only of contacts the actor may see."""
+    wanted = select(Handle).where(Handle.deleted_at.is_(None))
+    if company_id is not None:
+        wanted = wanted.where(Handle.company_id == company_id)
+    else:
+        wanted = wanted.join(Contact, Contact.id == Handle.contact_id).where(
+            Handle.contact_id.in_(list(contact_ids)), alive(actor)
+        )
+    found: dict[UUID, list[Handle]] = {}
+    for row in session.scalars(wanted.order_by(Handle.is_primary.desc(), Handle.created_at, Handle.id)):
+        owner = row.contact_id or row.company_id
+        if owner is not None:
+            found.setdefault(owner, []).append(row)
+    return found
+
+
+def handle(session: Session, actor: Actor, *, handle_id: UUID) -> Handle:
+    """The live handle, owned by a visible contact, a company, or nobody yet; raises `HandleNotFoundError`."""
+    wanted = (
+        select(Handle)
+        .outerjoin(Contact, Contact.id == Handle.contact_id)
+        .where(Handle.id == handle_id, Handle.deleted_at.is_(None), _handle_visible(actor))
+    )
+    found = session.scalars(wanted).one_or_none()
+    if found is None:
+        raise HandleNotFoundError(N_("There is no such address."))
+    return found
+
+
+def handle_by_address(session: Session, actor: Actor, *, channel: ChannelKind, address_norm: str) -> Handle | None:
+    """The live handle with this normalised address, or None when there is none the actor may see."""
+    wanted = (
+        select(Handle)
+        .outerjoin(Contact, Contact.id == Handle.contact_id)
+        .where(
+            Handle.channel == channel,
+            Handle.address_norm == address_norm,
+            Handle.deleted_at.is_(None),
+            _handle_visible(actor),
+        )
+    )
+    return session.scalars(wanted).one_or_none()
+
+
+def _handle_visible(actor: Actor) -> ColumnElement[bool]:
+    if scope(actor) is Scope.NOTHING:
+        return false()
+    return or_(Handle.contact_id.is_(None), alive(actor))

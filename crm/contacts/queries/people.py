@@ -1,0 +1,208 @@
+"""Owns reading people: one, many, the list by key, and whom they know and work for."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, or_, select, tuple_
+from sqlalchemy.orm import Session, joinedload
+
+from crm.accounts.models import Membership, User
+from crm.accounts.rules import Actor
+from crm.channels.sentences import N_
+from crm.contacts.models import Affiliation, Company, Contact, ContactLink, ContactTag
+from crm.contacts.queries.access import SHORT_LIST, ContactNotFoundError, alive, behind
+from crm.web.paging import Page, decode_cursor, page_of
+
+
+def contact(session: Session, actor: Actor, *, contact_id: UUID, lock: bool = False) -> Contact:
+    """The contact with its company loaded; raises `ContactNotFoundError`. `lock` keeps others from changing it."""
+    wanted = select(Contact).where(Contact.id == contact_id, alive(actor))
+    wanted = (
+        wanted.with_for_update(of=Contact).execution_options(populate_existing=True)
+        if lock
+        else wanted.options(joinedload(Contact.company))
+    )
+    found = session.scalars(wanted).one_or_none()
+    if found is None:
+        raise ContactNotFoundError(N_("There is no such person, or you may not see them."))
+    return found
+
+
+def contacts(session: Session, actor: Actor, *, contact_ids: Iterable[UUID]) -> dict[UUID, Contact]:
+    """Those of the given contacts that exist for the actor, by id; companies are loaded."""
+    wanted = select(Contact).where(Contact.id.in_(list(contact_ids)), alive(actor))
+    found = session.scalars(wanted.options(joinedload(Contact.company)))
+    return {row.id: row for row in found}
+
+
+class ContactSort(StrEnum):
+    """The orders of the list of people."""
+
+    NAME = "name"
+    LAST_EXCHANGE = "last_exchange"
+    NEWEST = "newest"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactFilter:
+    """Plain filters of the list and the API, each None or empty for "any"; all must hold."""
+
+    owner_id: UUID | None = None
+    company_id: UUID | None = None
+    tag_id: UUID | None = None
+    lifecycle: str = ""
+    importance: str = ""
+    #: No exchange since this instant, people without any exchange included.
+    quiet_since: datetime | None = None
+    #: Further conditions on `Contact`, from the rule language.
+    also: tuple[ColumnElement[bool], ...] = ()
+
+
+def list_contacts(
+    session: Session,
+    actor: Actor,
+    *,
+    where: ContactFilter | None = None,
+    sort: ContactSort = ContactSort.NAME,
+    after: str | None = None,
+    limit: int = 50,
+) -> Page[Contact]:
+    """A page of visible contacts, companies loaded.
+
+    By name, by the oldest exchange first (people never spoken to at the end), or newest first. Pages by key; every
+    condition is one an index can serve under row-level security.
+    """
+    wanted = select(Contact).options(joinedload(Contact.company)).where(alive(actor), *_conditions(where))
+    if sort is ContactSort.NAME:
+        wanted = behind(wanted, (Contact.sort_name, Contact.id), after, (str, UUID))
+        rows = session.scalars(wanted.order_by(Contact.sort_name, Contact.id).limit(limit + 1)).all()
+        return page_of(rows, limit=limit, key=lambda row: (row.sort_name, row.id))
+    if sort is ContactSort.NEWEST:
+        if after:
+            at, last_id = decode_cursor(after, datetime, UUID)
+            wanted = wanted.where(tuple_(Contact.created_at, Contact.id) < (at, last_id))
+        rows = session.scalars(wanted.order_by(Contact.created_at.desc(), Contact.id.desc()).limit(limit + 1)).all()
+        return page_of(rows, limit=limit, key=lambda row: (row.created_at, row.id))
+    return _by_exchange(session, wanted, after=after, limit=limit)
+
+
+def _by_exchange(session: Session, wanted: Select[Contact], *, after: str | None, limit: int) -> Page[Contact]:
+    """Oldest exchange first, then the people without one: two ranges of one index, because an OR would read it all."""
+    at, last_id = decode_cursor(after, datetime, UUID) if after else (None, None)
+    rows: list[Contact] = []
+    if after is None or at is not None:
+        dated = wanted.where(Contact.last_interaction_at.is_not(None))
+        if at is not None:
+            dated = dated.where(tuple_(Contact.last_interaction_at, Contact.id) > (at, last_id))
+        dated = dated.order_by(Contact.last_interaction_at, Contact.id).limit(limit + 1)
+        rows = list(session.scalars(dated))
+    if len(rows) <= limit:
+        never = wanted.where(Contact.last_interaction_at.is_(None))
+        if after is not None and at is None:
+            never = never.where(Contact.id > last_id)
+        rows += session.scalars(never.order_by(Contact.id).limit(limit + 1 - len(rows)))
+    return page_of(rows, limit=limit, key=lambda row: (row.last_interaction_at, row.id))
+
+
+def _conditions(where: ContactFilter | None) -> list[ColumnElement[bool]]:
+    if where is None:
+        return []
+    conditions: list[ColumnElement[bool]] = [
+        column == value
+        for column, value in (
+            (Contact.owner_id, where.owner_id),
+            (Contact.company_id, where.company_id),
+            (Contact.lifecycle, where.lifecycle),
+            (Contact.importance, where.importance),
+        )
+        if value
+    ]
+    if where.tag_id:
+        conditions.append(Contact.id.in_(select(ContactTag.contact_id).where(ContactTag.tag_id == where.tag_id)))
+    if where.quiet_since:
+        conditions.append(or_(Contact.last_interaction_at.is_(None), Contact.last_interaction_at < where.quiet_since))
+    return [*conditions, *where.also]
+
+
+def people_of(session: Session, actor: Actor, *, company_id: UUID) -> Sequence[Contact]:
+    """The visible people of a company now, by name, at most `SHORT_LIST`."""
+    wanted = select(Contact).where(Contact.company_id == company_id, alive(actor))
+    return session.scalars(wanted.order_by(Contact.sort_name, Contact.id).limit(SHORT_LIST)).all()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkView:
+    """A person whom this person knows, and how; `outgoing` is False when the other one has the link."""
+
+    id: UUID
+    kind: str
+    contact_id: UUID
+    name: str
+    outgoing: bool
+
+
+def links_of(session: Session, actor: Actor, *, contact_id: UUID) -> list[LinkView]:
+    """The visible people linked with a contact, in both directions, by name."""
+    found: list[LinkView] = []
+    for mine, other, outgoing in (
+        (ContactLink.contact_id, ContactLink.other_id, True),
+        (ContactLink.other_id, ContactLink.contact_id, False),
+    ):
+        wanted = select(ContactLink, Contact).join(Contact, Contact.id == other).where(mine == contact_id, alive(actor))
+        found.extend(
+            LinkView(id=link.id, kind=link.kind, contact_id=row.id, name=row.display_name, outgoing=outgoing)
+            for link, row in session.execute(wanted.limit(SHORT_LIST))
+        )
+    return sorted(found, key=lambda link: (link.name, link.kind))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AffiliationView:
+    """A place in a company, now or before."""
+
+    id: UUID
+    company_id: UUID
+    company_name: str
+    role: str
+    is_primary: bool
+    started_on: date | None
+    ended_on: date | None
+
+
+def affiliations_of(session: Session, actor: Actor, *, contact_id: UUID) -> list[AffiliationView]:
+    """The companies of a contact: the primary one first, ended ones last."""
+    contact(session, actor, contact_id=contact_id)
+    wanted = (
+        select(Affiliation, Company.name)
+        .join(Company, Company.id == Affiliation.company_id)
+        .where(Affiliation.contact_id == contact_id, Company.deleted_at.is_(None))
+        .order_by(Affiliation.ended_on.is_not(None), Affiliation.is_primary.desc(), Company.name_norm)
+        .limit(SHORT_LIST)
+    )
+    return [
+        AffiliationView(
+            id=row.id,
+            company_id=row.company_id,
+            company_name=name,
+            role=row.role,
+            is_primary=row.is_primary,
+            started_on=row.started_on,
+            ended_on=row.ended_on,
+        )
+        for row, name in session.execute(wanted)
+    ]
+
+
+def colleagues(session: Session, actor: Actor) -> dict[UUID, str]:
+    """The users of the workspace by id, by name: whom a contact or task can belong to."""
+    wanted = (
+        select(User.id, User.name, User.email)
+        .join(Membership, Membership.user_id == User.id)
+        .where(Membership.workspace_id == actor.workspace_id, Membership.ended_at.is_(None))
+        .order_by(User.name, User.email)
+        .limit(SHORT_LIST)
+    )
+    return {user_id: name or email for user_id, name, email in session.execute(wanted)}

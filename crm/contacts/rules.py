@@ -1,0 +1,126 @@
+"""Owns the decisions about contacts as pure functions: names, birthdays, what a finding may do to a known value."""
+
+import re
+from calendar import monthrange
+from datetime import date
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from crm.contacts.kinds import FactOrigin
+from crm.filters.text import normalise
+
+_BIRTHDAY: Final = re.compile(r"(?:(\d{4})|-)-(\d{2})-(\d{2})")
+#: A leap year, so that 29 February is a birthday when the year is not known.
+_LEAP_YEAR: Final = 2000
+OLDEST_YEAR: Final = 1900
+
+#: Values of a contact that carry provenance and can be suggested; the same names in forms, API and imports.
+CONTACT_FIELDS: Final = (
+    "first_name",
+    "last_name",
+    "title",
+    "company_id",
+    "language",
+    "address_form",
+    "time_zone",
+    "birthday",
+    "street",
+    "city",
+    "country",
+    "interests",
+    "came_from",
+    "owner_id",
+    "importance",
+    "lifecycle",
+)
+#: The same of a company.
+COMPANY_FIELDS: Final = (
+    "name",
+    "kind",
+    "website",
+    "domain",
+    "vat_number",
+    "phone",
+    "street",
+    "city",
+    "country",
+    "industry",
+    "description",
+    "staff",
+    "parent_id",
+    "owner_id",
+)
+
+
+class Birthday(NamedTuple):
+    """A day of birth; `year` is None when only the day is known."""
+
+    day: int
+    month: int
+    year: int | None = None
+
+    def __str__(self) -> str:
+        """ISO 8601, or the truncated form of vCard (RFC 6350, `--0421` written `--04-21`) without a year."""
+        return f"{self.year:04d}-{self.month:02d}-{self.day:02d}" if self.year else f"--{self.month:02d}-{self.day:02d}"
+
+
+def parse_birthday(text: str) -> Birthday | None:
+    """`1980-04-21` or `--04-21`; None for an empty text. Raises `ValueError` for a day that doesn't exist.
+
+    29 February is allowed without a year, and with a leap year.
+    """
+    if not text.strip():
+        return None
+    found = _BIRTHDAY.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(text)
+    year = int(found[1]) if found[1] else None
+    return birthday(int(found[3]), int(found[2]), year)
+
+
+def birthday(day: int, month: int, year: int | None) -> Birthday:
+    """The birthday of these parts; raises `ValueError` for a day that doesn't exist or a year before 1900."""
+    if not 1 <= month <= 12:  # noqa: PLR2004 - the months of a year.
+        raise ValueError(month)
+    if year is not None and not OLDEST_YEAR <= year <= date.max.year:
+        raise ValueError(year)
+    if not 1 <= day <= monthrange(year or _LEAP_YEAR, month)[1]:
+        raise ValueError(day)
+    return Birthday(day, month, year)
+
+
+def display_name(first_name: str, last_name: str, *, fallback: str = "") -> str:
+    """The name people read; `fallback` (an address, say) where there is none."""
+    return " ".join(part for part in (first_name.strip(), last_name.strip()) if part) or fallback.strip()
+
+
+def sort_name(first_name: str, last_name: str, *, fallback: str = "") -> str:
+    """What lists sort by: last name first, folded so that accents and case don't matter."""
+    return normalise(" ".join(part for part in (last_name, first_name) if part.strip()) or fallback)
+
+
+class FactDecision(StrEnum):
+    """What becomes of a value that somebody brings."""
+
+    APPLY = "apply"
+    SUGGEST = "suggest"
+    IGNORE = "ignore"
+
+
+def decide_fact(
+    *, new: str, origin: FactOrigin, current: str, current_origin: FactOrigin | None, rejected: frozenset[str]
+) -> FactDecision:
+    """Whether a value of `origin` replaces the current one.
+
+    People and their imports decide; what a machine found fills a gap or refreshes an earlier finding, and is otherwise
+    only a suggestion. A value without a known origin counts as a person's. What was rejected once is not asked again.
+    """
+    if new == current:
+        return FactDecision.IGNORE
+    if origin is not FactOrigin.FOUND:
+        return FactDecision.APPLY
+    if new in rejected:
+        return FactDecision.IGNORE
+    if not current or current_origin is FactOrigin.FOUND:
+        return FactDecision.APPLY
+    return FactDecision.SUGGEST

@@ -1,0 +1,91 @@
+"""Owns every change to contacts, companies, handles, facts and tags."""
+
+from crm.contacts.inputs import CompanyInput, ContactInput, HandleInput, parsed
+from crm.contacts.services.affiliations import add_affiliation, end_affiliation, link, set_company, unlink
+from crm.contacts.services.companies import (
+    CompanyExistsError,
+    bare_domain,
+    create_company,
+    delete_company,
+    find_or_create_company,
+    update_company,
+)
+from crm.contacts.services.conflicts import EditConflictError, VersionMismatchError
+from crm.contacts.services.facts import (
+    SuggestionNotFoundError,
+    UnknownFieldError,
+    decide_suggestion,
+    record_fact,
+    suggest_fact,
+)
+from crm.contacts.services.handles import (
+    HandleTakenError,
+    add_handle,
+    link_handle,
+    make_primary,
+    normalised,
+    remove_handle,
+    rename_handle,
+    set_handle_state,
+)
+from crm.contacts.services.people import create, delete, restore
+from crm.contacts.services.people import update_contact as update
+from crm.contacts.services.tags import (
+    TagNotFoundError,
+    assign_many,
+    delete_tag,
+    rename_tag,
+    set_company_tags,
+    set_tags,
+    tag,
+    tag_many,
+    tag_named,
+    untag_many,
+)
+
+__all__ = [
+    "CompanyExistsError",
+    "CompanyInput",
+    "ContactInput",
+    "EditConflictError",
+    "HandleInput",
+    "HandleTakenError",
+    "SuggestionNotFoundError",
+    "TagNotFoundError",
+    "UnknownFieldError",
+    "VersionMismatchError",
+    "add_affiliation",
+    "add_handle",
+    "assign_many",
+    "bare_domain",
+    "create",
+    "create_company",
+    "decide_suggestion",
+    "delete",
+    "delete_company",
+    "delete_tag",
+    "end_affiliation",
+    "find_or_create_company",
+    "link",
+    "link_handle",
+    "make_primary",
+    "normalised",
+    "parsed",
+    "record_fact",
+    "remove_handle",
+    "rename_handle",
+    "rename_tag",
+    "restore",
+    "set_company",
+    "set_company_tags",
+    "set_handle_state",
+    "set_tags",
+    "suggest_fact",
+    "tag",
+    "tag_many",
+    "tag_named",
+    "unlink",
+    "untag_many",
+    "update",
+    "update_company",
+]

@@ -1,0 +1,206 @@
+"""Owns making and changing companies."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from crm.accounts.kinds import Permission
+from crm.accounts.rules import Actor
+from crm.channels.sentences import N_
+from crm.contacts import queries
+from crm.contacts.inputs import CompanyInput, parsed
+from crm.contacts.kinds import FactOrigin
+from crm.contacts.models import Company, Contact
+from crm.contacts.rules import COMPANY_FIELDS
+from crm.contacts.services.conflicts import check_version
+from crm.contacts.services.facts import write_facts
+from crm.contacts.services.owners import check_owner
+from crm.contacts.services.values import set_company_values, text_of
+from crm.db import new_id
+from crm.errors import ConflictError, InvalidInputError
+from crm.filters.text import normalise
+
+
+class CompanyExistsError(ConflictError):
+    """Another company has this domain; `company_id` is it."""
+
+    code = "company_exists"
+
+    def __init__(self, company_id: UUID) -> None:
+        sentence = N_("There is already a company with this domain.")
+        super().__init__(sentence, fields={"domain": sentence})
+        self.company_id = company_id
+
+
+def bare_domain(text: str) -> str:
+    """The domain of a web address or of a bare name, in lower case without `www.`; empty when there is none."""
+    candidate = text.strip()
+    if not candidate:
+        return ""
+    try:
+        host = urlsplit(candidate if "://" in candidate else f"https://{candidate}").hostname or ""
+        host = host.encode("idna").decode("ascii").lower().removeprefix("www.")
+    except (ValueError, UnicodeError):
+        return ""
+    return host if "." in host else ""
+
+
+def create_company(
+    session: Session, actor: Actor, *, data: CompanyInput, origin: FactOrigin, source: str, now: datetime
+) -> Company:
+    """A new company; raises `CompanyExistsError` when its domain is taken, `InvalidInputError` for a bad website."""
+    actor.require(Permission.EDIT)
+    values = _values(data, set(COMPANY_FIELDS))
+    check_owner(session, actor, current=None, wanted=data.owner_id)
+    if data.parent_id is not None:
+        queries.company(session, actor, company_id=data.parent_id)
+    company = _insert(session, actor, values, now=now)
+    if company is None:
+        raise CompanyExistsError(_by_domain(session, values["domain"]).id)
+    facts = {field: text_of(company, field) for field in COMPANY_FIELDS if text_of(company, field)}
+    # The values came with the row's first version, not with the next one.
+    for fact in write_facts(session, actor, subject=company, values=facts, origin=origin, source=source, now=now):
+        fact.version = company.version
+    session.flush()
+    return company
+
+
+def _insert(session: Session, actor: Actor, values: dict[str, Any], *, now: datetime) -> Company | None:
+    """The new row, or None when another company has the domain: also one that is being made at this moment."""
+    row = {
+        **values,
+        "id": new_id(),
+        "workspace_id": actor.workspace_id,
+        "name_norm": normalise(values["name"]),
+        "city_norm": normalise(values.get("city", "")),
+        "created_at": now,
+        "updated_at": now,
+    }
+    made = insert(Company).values(**row).on_conflict_do_nothing().returning(Company)
+    return session.scalars(made).one_or_none()
+
+
+def _by_domain(session: Session, domain: str) -> Company:
+    return session.scalars(select(Company).where(Company.domain == domain, Company.deleted_at.is_(None))).one()
+
+
+def _values(data: CompanyInput, fields: set[str]) -> dict[str, Any]:
+    values = {field: getattr(data, field) for field in COMPANY_FIELDS if field in fields}
+    if data.website and "website" in fields:
+        domain = bare_domain(data.website)
+        if not domain:
+            sentence = N_("This is not a web address.")
+            raise InvalidInputError(sentence, fields={"website": sentence})
+        if not data.domain:
+            values["domain"] = domain
+    if values.get("domain"):
+        values["domain"] = bare_domain(values["domain"])
+        if not values["domain"]:
+            sentence = N_("This is not a domain like example.com.")
+            raise InvalidInputError(sentence, fields={"domain": sentence})
+    return values
+
+
+def update_company(
+    session: Session,
+    actor: Actor,
+    *,
+    company_id: UUID,
+    changes: Mapping[str, Any],
+    expected_version: int | None = None,
+    merge: bool = True,
+    now: datetime,
+) -> Company:
+    """Change fields of a company, as `services.update` does for contacts."""
+    actor.require(Permission.EDIT)
+    company = queries.company(session, actor, company_id=company_id, lock=True)
+    data = parsed(CompanyInput, {"name": company.name, **changes})
+    values = _values(data, set(changes) & set(COMPANY_FIELDS))
+    fresh = {field: value for field, value in values.items() if text_of(company, field) != _text(value)}
+    check_version(session, subject=company, fields=fresh, expected_version=expected_version, merge=merge)
+    if not fresh:
+        return company
+    if "owner_id" in fresh:
+        check_owner(session, actor, current=company.owner_id, wanted=fresh["owner_id"])
+    if fresh.get("parent_id") is not None:
+        _check_parent(session, actor, company, fresh["parent_id"])
+    if fresh.get("domain"):
+        taken = select(Company.id).where(
+            Company.domain == fresh["domain"], Company.deleted_at.is_(None), Company.id != company.id
+        )
+        other = session.scalars(taken).first()
+        if other is not None:
+            raise CompanyExistsError(other)
+    write_facts(
+        session,
+        actor,
+        subject=company,
+        values={field: _text(value) for field, value in fresh.items()},
+        origin=FactOrigin.TYPED,
+        source="",
+        now=now,
+    )
+    set_company_values(company, fresh)
+    company.updated_at = now
+    session.flush()
+    return company
+
+
+def _check_parent(session: Session, actor: Actor, company: Company, parent_id: UUID) -> None:
+    """A company can't stand above itself, however long the way round."""
+    seen, above = {company.id}, parent_id
+    while above is not None:
+        if above in seen:
+            sentence = N_("A company can't belong to itself.")
+            raise InvalidInputError(sentence, fields={"parent_id": sentence})
+        seen.add(above)
+        above = queries.company(session, actor, company_id=above).parent_id
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def find_or_create_company(
+    session: Session,
+    actor: Actor,
+    *,
+    name: str,
+    domain: str = "",
+    origin: FactOrigin,
+    source: str,
+    now: datetime,
+) -> Company:
+    """The company with this domain, else the oldest with this name, else a new one."""
+    bare = bare_domain(domain)
+    alive = Company.deleted_at.is_(None)
+    found = session.scalars(select(Company).where(Company.domain == bare, alive)).one_or_none() if bare else None
+    if found is None and name.strip():
+        same = select(Company).where(Company.name_norm == normalise(name), alive)
+        found = session.scalars(same.order_by(Company.id).limit(1)).one_or_none()
+        # Two firms may share a name; another domain means another firm.
+        found = None if found is not None and bare and found.domain else found
+    if found is not None:
+        return found
+    data = parsed(CompanyInput, {"name": name.strip() or bare, "domain": bare})
+    try:
+        return create_company(session, actor, data=data, origin=origin, source=source, now=now)
+    except CompanyExistsError as error:
+        return queries.company(session, actor, company_id=error.company_id)
+
+
+def delete_company(session: Session, actor: Actor, *, company_id: UUID, now: datetime) -> Company:
+    """Take a company off the lists and free its domain; its people stay, without it."""
+    actor.require(Permission.EDIT)
+    company = queries.company(session, actor, company_id=company_id, lock=True)
+    company.deleted_at = company.updated_at = now
+    # People keep their affiliation as history; only the shortcut for lists goes.
+    session.execute(update(Contact).where(Contact.company_id == company_id).values(company_id=None))
+    session.flush()
+    return company

@@ -1,0 +1,241 @@
+"""Owns reading the timeline of a person or company, by key, and the newest exchange of many people."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, lateral, literal, or_, select, true, tuple_, union
+from sqlalchemy.orm import Session, aliased
+
+from crm.accounts.models import User
+from crm.accounts.rules import Actor
+from crm.channels.sentences import N_
+from crm.contacts import queries as contact_queries
+from crm.contacts.models import Contact, Handle
+from crm.errors import NotFoundError
+from crm.interactions import rules
+from crm.interactions.kinds import Visibility
+from crm.interactions.models import Interaction, InteractionBody
+from crm.web.paging import Page, decode_cursor, page_of
+
+
+class InteractionNotFoundError(NotFoundError):
+    """No such entry for this actor."""
+
+    code = "interaction_not_found"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineEntry:
+    """One thing that happened, ready to be shown; `contact_name` is empty for a stranger's handle."""
+
+    id: UUID
+    kind: str
+    channel: str | None
+    direction: str
+    happened_at: datetime
+    subject: str
+    body: str
+    contact_id: UUID | None
+    contact_name: str
+    company_id: UUID | None
+    handle_id: UUID | None
+    address: str
+    author_id: UUID | None
+    author_name: str
+    visibility: str
+    sentiment: str | None
+    is_automatic: bool
+    answered_at: datetime | None
+    source_kind: str | None
+    source_id: UUID | None
+    external_id: str | None
+    post_url: str
+    duration_minutes: int | None
+    points: int | None
+    amount_minor: int | None
+    created_at: datetime
+
+
+def readable(actor: Actor) -> ColumnElement[bool]:
+    """The condition that an entry is on the timeline for `actor`: not removed, and private ones their author's."""
+    mine = Interaction.author_id == actor.user_id if actor.user_id else literal(value=False)
+    return and_(Interaction.removed_at.is_(None), or_(Interaction.visibility != Visibility.PRIVATE, mine))
+
+
+def interaction(session: Session, actor: Actor, *, interaction_id: UUID, lock: bool = False) -> Interaction:
+    """The entry, removed or not; raises `InteractionNotFoundError` when the actor may not see its person."""
+    wanted = (
+        select(Interaction)
+        .outerjoin(Contact, Contact.id == Interaction.contact_id)
+        .where(Interaction.id == interaction_id, or_(Interaction.contact_id.is_(None), contact_queries.alive(actor)))
+    )
+    if lock:
+        wanted = wanted.with_for_update(of=Interaction)
+    row = session.scalars(wanted).one_or_none()
+    hidden = row is not None and row.visibility == Visibility.PRIVATE and row.author_id != actor.user_id
+    if row is None or hidden or contact_queries.scope(actor) is contact_queries.Scope.NOTHING:
+        raise InteractionNotFoundError(N_("There is no such entry."))
+    return row
+
+
+def entry(session: Session, actor: Actor, *, interaction_id: UUID) -> TimelineEntry:
+    """One entry as the timeline shows it; raises `InteractionNotFoundError`."""
+    interaction(session, actor, interaction_id=interaction_id)
+    return _entries(session, [interaction_id])[0]
+
+
+def timeline(
+    session: Session,
+    actor: Actor,
+    *,
+    contact_id: UUID | None = None,
+    company_id: UUID | None = None,
+    kinds: Collection[str] | None = None,
+    after: str | None = None,
+    limit: int = 50,
+) -> Page[TimelineEntry]:
+    """A page of what happened, newest first, with a person or with a company and its visible people.
+
+    A company's page shows what was logged about it and the whole history of the people it has now. Raises the
+    not-found errors of contacts.
+    """
+    which = _Which(actor, kinds, decode_cursor(after, datetime, UUID) if after else None, limit)
+    if contact_id is not None:
+        contact_queries.contact(session, actor, contact_id=contact_id)
+        keys = _keys(Interaction.contact_id == contact_id, which)
+        ids = [row.id for row in session.execute(keys)]
+    elif company_id is not None:
+        contact_queries.company(session, actor, company_id=company_id)
+        ids = _company_ids(session, company_id, which)
+    else:
+        raise ValueError("a timeline is of a contact or of a company")
+    return page_of(_entries(session, ids), limit=limit, key=lambda row: (row.happened_at, row.id))
+
+
+@dataclass(frozen=True, slots=True)
+class _Which:
+    """Which part of a timeline is asked for."""
+
+    actor: Actor
+    kinds: Collection[str] | None
+    cursor: list[Any] | None
+    limit: int
+
+
+def _keys(whose: ColumnElement[bool], which: _Which) -> Select[UUID, datetime]:
+    """(id, happened_at) of the newest entries, in the order of an index that begins with the owner."""
+    keys = select(Interaction.id, Interaction.happened_at).where(whose, readable(which.actor))
+    if which.kinds:
+        keys = keys.where(Interaction.kind.in_(list(which.kinds)))
+    if which.cursor:
+        keys = keys.where(tuple_(Interaction.happened_at, Interaction.id) < tuple(which.cursor))
+    return keys.order_by(Interaction.happened_at.desc(), Interaction.id.desc()).limit(which.limit + 1)
+
+
+def _company_ids(session: Session, company_id: UUID, which: _Which) -> list[UUID]:
+    """The newest of each person by one index range each, merged; nobody's whole history is read."""
+    about = and_(Interaction.company_id == company_id, Interaction.contact_id.is_(None))
+    own = _keys(about, which).subquery()
+    people = (
+        select(Contact.id)
+        .where(Contact.company_id == company_id, contact_queries.alive(which.actor))
+        .order_by(Contact.sort_name)
+        .limit(contact_queries.SHORT_LIST)
+        .subquery()
+    )
+    theirs = _keys(Interaction.contact_id == people.c.id, which).lateral()
+    both = union(
+        select(own.c.id, own.c.happened_at),
+        select(theirs.c.id, theirs.c.happened_at).select_from(people).join(theirs, true()),
+    ).subquery()
+    newest = select(both.c.id).order_by(both.c.happened_at.desc(), both.c.id.desc()).limit(which.limit + 1)
+    return list(session.scalars(newest))
+
+
+def _entries(session: Session, ids: Collection[UUID]) -> list[TimelineEntry]:
+    """The entries with words, names and address, newest first."""
+    if not ids:
+        return []
+    wanted = (
+        select(
+            Interaction, InteractionBody.subject, InteractionBody.body, Contact.display_name, Handle.address, User.name
+        )
+        .outerjoin(InteractionBody, InteractionBody.interaction_id == Interaction.id)
+        .outerjoin(Contact, Contact.id == Interaction.contact_id)
+        .outerjoin(Handle, Handle.id == Interaction.handle_id)
+        .outerjoin(User, User.id == Interaction.author_id)
+        .where(Interaction.id.in_(list(ids)))
+        .order_by(Interaction.happened_at.desc(), Interaction.id.desc())
+    )
+    return [
+        TimelineEntry(
+            id=row.id,
+            kind=row.kind,
+            channel=row.channel,
+            direction=row.direction,
+            happened_at=row.happened_at,
+            subject=subject or "",
+            body=body or "",
+            contact_id=row.contact_id,
+            contact_name=contact_name or "",
+            company_id=row.company_id,
+            handle_id=row.handle_id,
+            address=address or "",
+            author_id=row.author_id,
+            author_name=author_name or "",
+            visibility=row.visibility,
+            sentiment=row.sentiment,
+            is_automatic=row.is_automatic,
+            answered_at=row.answered_at,
+            source_kind=row.source_kind,
+            source_id=row.source_id,
+            external_id=row.external_id,
+            post_url=row.post_url,
+            duration_minutes=row.duration_minutes,
+            points=row.points,
+            amount_minor=row.amount_minor,
+            created_at=row.created_at,
+        )
+        for row, subject, body, contact_name, address, author_name in session.execute(wanted)
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """The newest time two people had to do with each other."""
+
+    kind: str
+    channel: str | None
+    direction: str
+    happened_at: datetime
+
+
+def last_exchanges(session: Session, actor: Actor, *, contact_ids: Iterable[UUID]) -> dict[UUID, Exchange]:
+    """The newest genuine exchange by contact id, one index look-up each, in one statement."""
+    ids = list(contact_ids)
+    if not ids:
+        return {}
+    one = aliased(Interaction)
+    newest = lateral(
+        select(one.kind, one.channel, one.direction, one.happened_at)
+        .where(
+            one.contact_id == Contact.id,
+            one.removed_at.is_(None),
+            one.is_automatic.is_(False),
+            one.kind.in_([kind.value for kind in rules.EXCHANGES]),
+        )
+        .order_by(one.happened_at.desc(), one.id.desc())
+        .limit(1)
+    )
+    wanted = (
+        select(Contact.id, newest.c.kind, newest.c.channel, newest.c.direction, newest.c.happened_at)
+        .join(newest, true())
+        .where(Contact.id.in_(ids), contact_queries.alive(actor))
+    )
+    return {
+        row.id: Exchange(kind=row.kind, channel=row.channel, direction=row.direction, happened_at=row.happened_at)
+        for row in session.execute(wanted)
+    }
