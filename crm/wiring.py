@@ -3,10 +3,19 @@
 from crm.campaigns import fields as campaigns
 from crm.consent import fields as consent
 from crm.contacts import fields as contacts
-from crm.events import Event, Handler, Handlers, InteractionLogged, InteractionRemoved, MessageStateChanged
+from crm.events import (
+    Event,
+    HandleLinked,
+    Handler,
+    Handlers,
+    InteractionLogged,
+    InteractionRemoved,
+    MessageStateChanged,
+)
 from crm.filters import registry
 from crm.filters.catalogue import Catalogue, FactLoader, Field, join
 from crm.interactions import fields as interactions
+from crm.interactions import handlers as interactions_handlers
 from crm.loyalty import fields as loyalty
 from crm.loyalty import handlers as loyalty_handlers
 from crm.outreach import fields as outreach
@@ -23,6 +32,7 @@ FIELDS: tuple[tuple[tuple[Field, ...], FactLoader], ...] = (
 )
 
 EVENTS: tuple[tuple[type[Event], Handler], ...] = (
+    (HandleLinked, interactions_handlers.adopt_history),
     (InteractionLogged, loyalty_handlers.award_points),
     (InteractionRemoved, loyalty_handlers.take_points_back),
     (MessageStateChanged, loyalty_handlers.release_voucher),
