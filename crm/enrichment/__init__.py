@@ -1,1 +1,1 @@
-
+"""Workers that fill profiles from public sources."""

@@ -25,6 +25,7 @@ class EnrichmentRun(Tenant, Base):
     last_modified: Mapped[str] = mapped_column(server_default="")
     found: Mapped[int] = mapped_column(server_default=text("0"))
     suggested: Mapped[int] = mapped_column(server_default=text("0"))
+    extras: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     requested_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("app_user.id"))
     created_at: Mapped[created_at]
     started_at: Mapped[datetime | None]

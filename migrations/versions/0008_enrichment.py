@@ -35,6 +35,7 @@ def upgrade() -> None:
     sa.Column('last_modified', sa.Text(), server_default='', nullable=False),
     sa.Column('found', sa.Integer(), server_default=sa.text('0'), nullable=False),
     sa.Column('suggested', sa.Integer(), server_default=sa.text('0'), nullable=False),
+    sa.Column('extras', postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'::jsonb"), nullable=False),
     sa.Column('requested_by_id', sa.Uuid(), nullable=True),
     sa.Column('created_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
     sa.Column('started_at', sa.DateTime(timezone=True), nullable=True),
