@@ -13,12 +13,19 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-_NAMES_AN_ICON: Final = re.compile(rb"icon|glyph", re.IGNORECASE)
+try:
+    import fcntl
+except ImportError:  # Windows: two builds at once are the user's own doing there.
+    fcntl = None
+
+_QUOTED: Final = re.compile(rb"""["']([a-z][a-z0-9-]*)["']""")
 _SOURCES: Final = ("package.json", "package-lock.json", ".npmrc", "vite.config.js", "build", "src")
 
 
@@ -29,7 +36,7 @@ class BuildFailedError(RuntimeError):
 class CustomBuildHook(BuildHookInterface):
     """Runs `build` before a wheel or an editable install; an sdist takes what is there."""
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 - hatchling's signature
         """Build for every target that is installed."""
         if self.target_name != "sdist":
             build(Path(self.root))
@@ -42,26 +49,38 @@ def build(root: Path) -> None:
 
 
 def build_assets(root: Path) -> bool:
-    """Bundle frontend/ into crm/static/dist; return False when the stamp says that nothing changed."""
+    """Bundle frontend/ into crm/static/dist; return False when the stamp says that nothing changed.
+
+    The new bundle takes the old one's place only when it is complete, and one process builds at a time.
+    """
     frontend, dist = root / "frontend", root / "crm" / "static" / "dist"
-    stamp = dist / ".stamp"
-    if not frontend.is_dir():
-        # A wheel that is built from an sdist without sources carries its assets already.
+    if not frontend.is_dir() or _is_current(root, dist):
         return False
-    wanted = _fingerprint(root)
-    if stamp.is_file() and stamp.read_text(encoding="ascii") == wanted and (dist / ".vite" / "manifest.json").is_file():
-        return False
-    node = _node()
-    _install(node, frontend)
-    _run(node, [str(frontend / "node_modules" / "vite" / "bin" / "vite.js"), "build"], frontend)
-    stamp.write_text(wanted, encoding="ascii")
+    dist.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(dist.parent / ".building"):
+        if _is_current(root, dist):
+            return False
+        node = _node()
+        _install(node, frontend)
+        fresh = dist.with_name(f"dist.{os.getpid()}")
+        try:
+            bundler = frontend / "node_modules" / "vite" / "bin" / "vite.js"
+            _run(node, [str(bundler), "build"], frontend, {"FRONTEND_OUT": str(fresh)})
+            (fresh / ".stamp").write_text("\n".join(_stamp(root)), encoding="ascii")
+            old = dist.with_name(f"dist.{os.getpid()}.old")
+            if dist.exists():
+                dist.replace(old)
+            fresh.replace(dist)
+            shutil.rmtree(old, ignore_errors=True)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
     return True
 
 
 def compile_catalogues(root: Path) -> int:
     """Compile each translations/**/*.po whose .mo is missing or older; return how many were written."""
-    from babel.messages.mofile import write_mo  # noqa: PLC0415 - only the build environment has it for sure
-    from babel.messages.pofile import read_po  # noqa: PLC0415
+    from babel.messages.mofile import write_mo
+    from babel.messages.pofile import read_po
 
     written = 0
     for source in sorted((root / "translations").rglob("*.po")):
@@ -80,25 +99,54 @@ def compile_catalogues(root: Path) -> int:
     return written
 
 
-def _fingerprint(root: Path) -> str:
-    """Return a hash of the front-end sources and of every line of templates and Python that may name an icon."""
-    digest = hashlib.sha256()
+def _is_current(root: Path, dist: Path) -> bool:
+    """Tell whether the bundle was made of these very sources.
+
+    Without node_modules (a wheel that is made from an sdist) the icons cannot be told from other words, nor can
+    templates have changed since: then the sources alone decide.
+    """
+    try:
+        made_of = (dist / ".stamp").read_text(encoding="ascii").split("\n")
+    except FileNotFoundError:
+        return False
+    wanted = _stamp(root)
+    return (dist / ".vite" / "manifest.json").is_file() and made_of[: len(wanted)] == wanted
+
+
+def _stamp(root: Path) -> list[str]:
+    """Return a hash of the front-end sources and, where Tabler is installed, one of the icon names in use."""
     frontend = root / "frontend"
+    sources = hashlib.sha256()
     for name in _SOURCES:
         path = frontend / name
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.is_file():
-                digest.update(file.relative_to(frontend).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+                sources.update(file.relative_to(frontend).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+    outlines = frontend / "node_modules" / "@tabler" / "icons" / "icons" / "outline"
+    if not outlines.is_dir():
+        return [sources.hexdigest()]
+    known = {path.stem.encode() for path in outlines.iterdir()}
+    used: set[bytes] = set()
     for folder, pattern in ((root / "templates", "*.html"), (root / "crm", "*.py")):
-        lines = {line.strip() for file in folder.rglob(pattern) for line in file.read_bytes().splitlines() if _NAMES_AN_ICON.search(line)}
-        for line in sorted(lines):
-            digest.update(line + b"\n")
-    return digest.hexdigest()
+        for file in folder.rglob(pattern):
+            used |= known.intersection(_QUOTED.findall(file.read_bytes()))
+    return [sources.hexdigest(), hashlib.sha256(b" ".join(sorted(used))).hexdigest()]
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold a lock that ends with the process, where the system has one."""
+    with path.open("a") as file:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _install(node: Path, frontend: Path) -> None:
     """Run `npm ci`, unless node_modules was installed from this very lock file."""
-    lock = hashlib.sha256((frontend / "package-lock.json").read_bytes() + (frontend / "package.json").read_bytes()).hexdigest()
+    lock = hashlib.sha256(
+        (frontend / "package-lock.json").read_bytes() + (frontend / "package.json").read_bytes()
+    ).hexdigest()
     mark = frontend / "node_modules" / ".installed"
     if mark.is_file() and mark.read_text(encoding="ascii") == lock:
         return
@@ -130,12 +178,17 @@ def _node() -> Path:
     return Path(found)
 
 
-def _run(node: Path, arguments: list[str], folder: Path) -> None:
+def _run(node: Path, arguments: list[str], folder: Path, more: dict[str, str] | None = None) -> None:
     """Run Node in `folder`, its own folder first on PATH so that scripts find the same Node."""
-    environment = {**os.environ, "PATH": os.pathsep.join([str(node.parent), os.environ.get("PATH", "")])}
-    done = subprocess.run([str(node), *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - fixed arguments
+    path = os.pathsep.join([str(node.parent), os.environ.get("PATH", "")])
+    environment = {**os.environ, **(more or {}), "PATH": path}
+    done = subprocess.run(
+        [str(node), *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
     if done.returncode:
-        message = f"{Path(arguments[0]).name} {' '.join(arguments[1:2])} failed\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+        message = (
+            f"{Path(arguments[0]).name} {' '.join(arguments[1:2])} failed\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+        )
         raise BuildFailedError(message)
 
 

@@ -18,7 +18,9 @@ def initials(name: str | None) -> str:
     "Maria De Luca" gives ML, "Ricci & Associati" gives RA, "Ottavia" gives O; nothing readable gives "?".
     A particle counts where there is nothing else ("Di" gives D).
     """
-    words = [word for word in (_letters(part) for part in (name or "").replace("’", " ").replace("'", " ").split()) if word]
+    words = [
+        word for word in (_letters(part) for part in (name or "").replace("’", " ").replace("'", " ").split()) if word
+    ]
     kept = [word for word in words if word.lower() not in _PARTICLES] or words
     if not kept:
         return "?"

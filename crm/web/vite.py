@@ -95,7 +95,9 @@ def init_app(app: Flask, dist: Path = DIST) -> None:
 
 def tags(bundle: Bundle, entry: str, nonce: str) -> Markup:
     """Return the style sheets and the module script of an entry, the script with its nonce."""
-    parts = [Markup('<link rel="stylesheet" href="{}/{}">').format(PREFIX, sheet) for sheet in bundle.styles.get(entry, ())]
+    parts = [
+        Markup('<link rel="stylesheet" href="{}/{}">').format(PREFIX, sheet) for sheet in bundle.styles.get(entry, ())
+    ]
     parts.append(Markup('<script type="module" src="{}" nonce="{}"></script>').format(bundle.url(entry), nonce))
     return Markup("\n").join(parts)
 
@@ -116,7 +118,12 @@ def _serve(dist: Path, name: str) -> Response:
     Names carry a hash of their content, so browsers may keep them for a year.
     """
     path = (dist / name).resolve()
-    if not path.is_relative_to(dist.resolve()) or ".vite" in path.parts or path.suffix in {".br", ".gz"} or not path.is_file():
+    if (
+        not path.is_relative_to(dist.resolve())
+        or ".vite" in path.parts
+        or path.suffix in {".br", ".gz"}
+        or not path.is_file()
+    ):
         abort(404)
     kind = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     chosen, coding = path, None

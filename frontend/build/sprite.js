@@ -1,7 +1,7 @@
 // Makes one SVG sprite of the Tabler icons that templates and Python name.
 //
-// A name counts when it stands in quotes on a line that speaks of an icon ("icon" or "glyph"), in a template
-// or in Python, and Tabler has an outline icon of that name; src/icons.txt adds names that code composes.
+// A name counts when it stands in quotes in a template or in Python, and Tabler has an outline icon of that
+// name: a few words too many cost less than an icon that is missing. src/icons.txt adds names that code composes.
 import { readdir, readFile } from "node:fs/promises";
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -9,7 +9,6 @@ import { dirname, join } from "node:path";
 
 const ICONS = dirname(dirname(createRequire(import.meta.url).resolve("@tabler/icons/outline/star.svg")));
 const QUOTED = /["']([a-z][a-z0-9-]*)["']/g;
-const SPEAKS_OF_ICONS = /icon|glyph/i;
 
 export function sprite({ templates, python, extra, logo }) {
   return {
@@ -43,10 +42,7 @@ function symbol(id, path) {
 }
 
 function collect(text, names) {
-  for (const line of text.split("\n")) {
-    if (!SPEAKS_OF_ICONS.test(line)) continue;
-    for (const [, name] of line.matchAll(QUOTED)) if (existsSync(outline(name))) names.add(name);
-  }
+  for (const [, name] of text.matchAll(QUOTED)) if (existsSync(outline(name))) names.add(name);
 }
 
 async function texts(folder, ending) {

@@ -30,5 +30,8 @@ export function choose(field) {
       },
     });
   }
+  const name = field.getAttribute("aria-label") ?? field.labels?.[0]?.textContent.trim();
   new TomSelect(field, settings);
+  // The label goes to the new control; the hidden field keeps a name of its own.
+  if (name) field.setAttribute("aria-label", name);
 }

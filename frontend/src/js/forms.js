@@ -18,7 +18,7 @@ window.addEventListener("beforeunload", (event) => {
 
 function isChanged(form) {
   return [...form.elements].some((field) => {
-    if (field.type === "hidden" || field.disabled || !field.name) return false;
+    if (field.type === "hidden" || field.disabled || !field.name || "modeSwitch" in field.dataset) return false;
     if (field.type === "checkbox" || field.type === "radio") return field.checked !== field.defaultChecked;
     if (field.tagName === "SELECT") return [...field.options].some((option) => option.selected !== option.defaultSelected) && [...field.options].some((option) => option.defaultSelected);
     return field.value !== field.defaultValue;

@@ -4,7 +4,7 @@ import { on } from "./dom.js";
 const palette = document.getElementById("palette");
 
 if (palette) {
-  const input = palette.querySelector("input[type=search]");
+  const input = palette.querySelector("input[name=q]");
   const results = palette.querySelector("[data-palette-results]");
   const commands = results.innerHTML;
 
