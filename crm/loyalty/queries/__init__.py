@@ -26,6 +26,7 @@ from crm.loyalty.queries.offers import (
     recent_redemptions,
     redemption_of,
     redemptions_of_offer,
+    used_by_holder,
     voucher_view,
     vouchers_of,
 )
@@ -77,6 +78,7 @@ __all__ = [
     "rules",
     "standing",
     "statement",
+    "used_by_holder",
     "verify",
     "voucher_view",
     "vouchers_of",

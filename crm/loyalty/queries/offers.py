@@ -176,11 +176,10 @@ def givable_offers(session: Session, actor: Actor, *, now: datetime) -> list[Off
 def offer_report(session: Session, actor: Actor, *, offer_id: UUID) -> OfferReport:
     """The figures of an offer, counted from its codes and redemptions."""
     actor.require(Permission.VIEW_OWN)
-    by_state = dict(
-        session.execute(select(Voucher.state, func.count()).where(Voucher.offer_id == offer_id).group_by(Voucher.state))
-        .tuples()
-        .all()
+    rows = session.execute(
+        select(Voucher.state, func.count().label("codes")).where(Voucher.offer_id == offer_id).group_by(Voucher.state)
     )
+    by_state = {row.state: row.codes for row in rows}
     alive = Redemption.undone_at.is_(None)
     undone, purchases, discounts = session.execute(
         select(
@@ -213,6 +212,7 @@ def vouchers_of(session: Session, actor: Actor, *, contact_id: UUID, now: dateti
             Redemption.contact_id == Voucher.contact_id,
             Redemption.undone_at.is_(None),
         )
+        .correlate(Voucher)
         .scalar_subquery()
     )
     rows = session.execute(
@@ -253,6 +253,24 @@ def recent_redemptions(session: Session, actor: Actor, *, since: datetime, limit
         _redemptions().where(Redemption.at >= since, Redemption.user_id == actor.user_id).limit(limit)
     )
     return [_redemption_view(row) for row in rows]
+
+
+def used_by_holder(session: Session, voucher: Voucher) -> int:
+    """How often the voucher's holder redeemed the same offer, without what was undone."""
+    if voucher.contact_id is None:
+        return 0
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(Redemption)
+            .where(
+                Redemption.offer_id == voucher.offer_id,
+                Redemption.contact_id == voucher.contact_id,
+                Redemption.undone_at.is_(None),
+            )
+        )
+        or 0
+    )
 
 
 def redemption_of(session: Session, actor: Actor, *, voucher_id: UUID) -> Redemption | None:

@@ -79,15 +79,12 @@ def figures(session: Session, actor: Actor, *, program_id: UUID, now: datetime) 
         .join(Member, Member.id == Lot.member_id)
         .where(Member.program_id == program_id, Lot.remaining > 0, or_(Lot.expires_at.is_(None), Lot.expires_at > now))
     ).one()
-    totals = dict(
-        session.execute(
-            select(Posting.account, func.sum(Posting.points))
-            .where(Posting.program_id == program_id, Posting.member_id.is_(None))
-            .group_by(Posting.account)
-        )
-        .tuples()
-        .all()
+    sums = session.execute(
+        select(Posting.account, func.sum(Posting.points).label("points"))
+        .where(Posting.program_id == program_id, Posting.member_id.is_(None))
+        .group_by(Posting.account)
     )
+    totals = {row.account: row.points for row in sums}
     return ProgramFigures(
         members=members,
         outstanding=int(outstanding),

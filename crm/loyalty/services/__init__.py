@@ -12,6 +12,7 @@ from crm.loyalty.services.members import join, leave
 from crm.loyalty.services.offers import OfferInput, create_offer, update_offer, withdraw_offer
 from crm.loyalty.services.programs import ProgramInput, create_program, update_program
 from crm.loyalty.services.redemptions import redeem, undo_redemption
+from crm.loyalty.services.till import TillCheck, check_code
 from crm.loyalty.services.vouchers import (
     activate_vouchers,
     allocate_vouchers,
@@ -24,10 +25,12 @@ __all__ = [
     "OfferInput",
     "ProgramInput",
     "RuleInput",
+    "TillCheck",
     "activate_vouchers",
     "adjust",
     "allocate_vouchers",
     "award",
+    "check_code",
     "confirm",
     "create_offer",
     "create_program",

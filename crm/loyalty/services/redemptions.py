@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crm.accounts.kinds import Permission
@@ -15,7 +15,7 @@ from crm.interactions.kinds import InteractionKind
 from crm.loyalty.errors import KeyReusedError, RefusedError
 from crm.loyalty.kinds import OfferState, VoucherState
 from crm.loyalty.models import Offer, Redemption, Voucher
-from crm.loyalty.queries.offers import facts
+from crm.loyalty.queries.offers import facts, used_by_holder
 from crm.loyalty.rules.codes import read_code
 from crm.loyalty.rules.ledger import request_hash
 from crm.loyalty.rules.offers import Refusal, discount, why_not, why_not_sum
@@ -118,24 +118,6 @@ def undo_redemption(session: Session, actor: Actor, *, redemption_id: UUID, now:
             session, system_actor(actor.workspace_id), interaction_id=redemption.interaction_id, now=now
         )
     return redemption
-
-
-def used_by_holder(session: Session, voucher: Voucher) -> int:
-    """How often the voucher's holder redeemed the same offer, without what was undone."""
-    if voucher.contact_id is None:
-        return 0
-    return (
-        session.scalar(
-            select(func.count())
-            .select_from(Redemption)
-            .where(
-                Redemption.offer_id == voucher.offer_id,
-                Redemption.contact_id == voucher.contact_id,
-                Redemption.undone_at.is_(None),
-            )
-        )
-        or 0
-    )
 
 
 def _lock_voucher(session: Session, voucher_id: UUID) -> Voucher:

@@ -161,11 +161,15 @@ def _insert(
 ) -> dict[UUID, Voucher]:
     """Insert a batch by one statement over arrays: COPY is refused into tables with row-level security."""
     ids = [new_id() for _ in contact_ids]
-    rows = func.unnest(
-        bindparam("ids", ids, ARRAY(Uuid())),
-        bindparam("contacts", list(contact_ids), ARRAY(Uuid())),
-        bindparam("codes", [make_code() for _ in contact_ids], ARRAY(Text())),
-    ).table_valued("id", "contact_id", "code")
+    rows = (
+        func.unnest(
+            bindparam("ids", ids, ARRAY(Uuid())),
+            bindparam("contacts", list(contact_ids), ARRAY(Uuid())),
+            bindparam("codes", [make_code() for _ in contact_ids], ARRAY(Text())),
+        )
+        .table_valued("id", "contact_id", "code")
+        .render_derived("made")
+    )
     session.execute(
         insert(Voucher).from_select(
             ["id", "contact_id", "code", "workspace_id", "offer_id", "source_kind", "source_id", "allocated_at"],
