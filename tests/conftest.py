@@ -4,7 +4,6 @@ import os
 import shutil
 import tempfile
 import time
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,7 +26,6 @@ from crm.accounts import security
 from crm.accounts.kinds import ActorKind, Role
 from crm.accounts.models import Membership, User, Workspace
 from crm.accounts.rules import Actor
-from crm.accounts.services import browsers
 from crm.accounts.services import browsers
 from crm.app import create_app
 from crm.db import Database, WorkspaceSession, database_now, enter_workspace, new_id

@@ -1,7 +1,7 @@
 """REST: who am I, the audit log, and the health of the installation."""
 
 from datetime import datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from uuid import UUID
 
@@ -117,8 +117,15 @@ def health() -> Response:
     """Whether the servers behind this process answer, and which release runs."""
     found = checks()
     return answer(
-        HealthOut(status="ok" if all(found.values()) else "degraded", version=version("filodiretto"), checks=found)
+        HealthOut(status="ok" if all(found.values()) else "degraded", version=_release(), checks=found)
     )
+
+
+def _release() -> str:
+    try:
+        return version("filodiretto")
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _line(line: AuditLine) -> AuditOut:

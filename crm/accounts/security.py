@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from flask import Flask, current_app, g, redirect, request, session, url_for
 from flask.typing import ResponseValue
 from flask_login import user_logged_out
-from flask_security import Security, user_authenticated
+from flask_security import Security, tf_code_confirmed, tf_disabled, tf_profile_changed, user_authenticated
 from flask_security.core import RoleMixin, UserMixin
 from flask_security.datastore import UserDatastore
 from flask_security.totp import Totp
@@ -198,6 +198,9 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.login_manager._request_callback = None  # noqa: SLF001  # pyright: ignore[reportAttributeAccessIssue]
     user_authenticated.connect(_signed_in, app)
     user_logged_out.connect(_signed_out, app)
+    tf_profile_changed.connect(_second_factor_on, app)
+    tf_code_confirmed.connect(_second_factor_on_at_sign_in, app)
+    tf_disabled.connect(_second_factor_off, app)
 
 
 def passwords() -> Passwords:
@@ -262,6 +265,19 @@ def _signed_out(_app: Flask, **_extra: Any) -> None:
         browsers.end(current_session(), secret=str(secret), now=request_now())
     session.clear()
     forget_signed_in()
+
+
+def _second_factor_on(_app: Flask, user: UserMixin, **_extra: Any) -> None:
+    signin.remember_after_answer(_row(user), "user.second_factor_on")
+
+
+def _second_factor_on_at_sign_in(_app: Flask, user: UserMixin, **_extra: Any) -> None:
+    if session.get("tf_state") == "validating_profile":
+        _second_factor_on(_app, user)
+
+
+def _second_factor_off(_app: Flask, user: UserMixin, **_extra: Any) -> None:
+    signin.remember_after_answer(_row(user), "user.second_factor_off")
 
 
 def _unauthenticated(_mechanisms: list[str], _headers: dict[str, str] | None) -> ResponseValue:

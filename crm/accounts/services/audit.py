@@ -50,6 +50,8 @@ def record(
     )
     session.add(entry)
     session.add(AuditDetail(entry_id=entry.id, ip=origin.ip, before=masked(before or {}), after=masked(after or {})))
+    # Written at once: the caller may enter another workspace next.
+    session.flush()
     return entry
 
 

@@ -112,7 +112,7 @@ def invite(session: Session, actor: Actor, *, email: str, role: Role, now: datet
 def withdraw(session: Session, actor: Actor, *, invitation_id: UUID, now: datetime) -> Invitation:
     """Make an open invitation's link useless."""
     actor.require(Permission.MANAGE_USERS)
-    row = session.get(Invitation, invitation_id)
+    row = session.scalar(select(Invitation).where(Invitation.id == invitation_id).with_for_update())
     if row is None or row.accepted_at is not None:
         raise NotFoundError
     if row.revoked_at is None:

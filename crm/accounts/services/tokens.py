@@ -76,7 +76,7 @@ def create(
 def revoke(session: Session, actor: Actor, *, token_id: UUID, now: datetime) -> ApiToken:
     """End a token at once; raises `NotFoundError`."""
     actor.require(Permission.MANAGE_USERS)
-    token = session.get(ApiToken, token_id)
+    token = session.scalar(select(ApiToken).where(ApiToken.id == token_id).with_for_update())
     if token is None:
         raise NotFoundError
     if token.revoked_at is None:

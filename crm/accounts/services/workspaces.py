@@ -73,6 +73,7 @@ def first_run(session: Session, *, first: FirstRun, now: datetime) -> tuple[User
     session.execute(text("select pg_advisory_xact_lock(:key)"), {"key": FIRST_RUN_LOCK})
     if not is_first_run(session):
         raise AlreadySetUpError(worded("Somebody has set this installation up already. Sign in instead."))
+    _checked_name(first.workspace_name, field="workspace_name")
     owner = users.create(session, email=first.email, name=first.name, password=first.password, locale=first.locale)
     workspace = create(
         session,
@@ -220,9 +221,9 @@ def _refusals(values: dict[str, object]) -> dict[str, str]:
     return found
 
 
-def _checked_name(name: str) -> str:
+def _checked_name(name: str, *, field: str = "name") -> str:
     found = name.strip()
     if not found or len(found) > 120 or any(ord(sign) < 32 for sign in found):  # noqa: PLR2004 - a line of print.
         message = worded("Write a name of up to 120 letters.")
-        raise InvalidInputError(message, code="bad_name", fields={"name": message})
+        raise InvalidInputError(message, code="bad_name", fields={field: message})
     return found
