@@ -162,3 +162,18 @@ def test_the_shell_and_the_building_blocks_hold_to_the_content_policy() -> None:
     forbidden = re.compile(r"""\sstyle=|\son[a-z]+=["']|hx-on|\bjs:|hx-trigger="[^"]*\[""")
     for file in sorted(TEMPLATES.glob("*.html")) + sorted((TEMPLATES / "_ui").glob("*.html")):
         assert not forbidden.search(file.read_text(encoding="utf-8")), file.name
+
+
+def test_every_icon_that_a_template_names_is_drawn() -> None:
+    sprite = vite.DIST / vite.read_bundle().files["icons.svg"]
+    drawn = set(re.findall(r'<symbol id="([a-z0-9-]+)"', sprite.read_text(encoding="utf-8")))
+    naming = re.compile(
+        r"""\b(?:icon|glyph)\(["']([a-z0-9-]+)["']|\bicon=["']([a-z0-9-]+)["']|["']icon["']: ["']([a-z0-9-]+)["']"""
+    )
+    missing = {
+        f"{file.relative_to(TEMPLATES)}: {name}"
+        for file in TEMPLATES.rglob("*.html")
+        for found in naming.findall(file.read_text(encoding="utf-8"))
+        if (name := next(filter(None, found))) not in drawn
+    }
+    assert not missing
