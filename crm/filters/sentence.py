@@ -3,20 +3,22 @@
 The language is the one of the running request (or of `flask_babel.force_locale`); without either it is English.
 """
 
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Collection, Sequence
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final
 
 from babel import Locale
-from babel.dates import format_date, get_month_names
+from babel.dates import format_date, format_skeleton, get_month_names
 from babel.numbers import format_currency, format_decimal, get_currency_precision
 from flask_babel import get_locale, gettext, ngettext
 from flask_babel import lazy_gettext as _
 from markupsafe import Markup, escape
 
+from crm.clock import local_day
 from crm.filters.catalogue import Bound, BoundGroup, BoundLeaf, Labels, Option
+from crm.filters.evaluate import YearDay
 from crm.filters.moments import Unit
 from crm.filters.schema import Op
 from crm.filters.values import DateRange, FieldType, Money, MoneyRange, NumberRange, Span, Window
@@ -322,3 +324,22 @@ def span_text(span: Span) -> str:
             return ngettext("%(num)s month", "%(num)s months", amount)
         case _:
             return ngettext("%(num)s year", "%(num)s years", amount)
+
+
+def seen_text(leaf: BoundLeaf, seen: Any, labels: Labels, *, tz: str) -> str:
+    """What a condition saw in somebody's facts, for people: "Siena", "3", "12 October 2026", or a dash for nothing."""
+    values = list(seen) if isinstance(seen, Collection) and not isinstance(seen, str | YearDay) else [seen]
+    words = [_seen_one(leaf, value, labels, tz) for value in values if value not in (None, "")]
+    return ", ".join(words) if words else "–"
+
+
+def _seen_one(leaf: BoundLeaf, value: Any, labels: Labels, tz: str) -> str:
+    if isinstance(value, bool):
+        return gettext("yes") if value else gettext("no")
+    if isinstance(value, YearDay):
+        return format_skeleton("MMMMd", datetime(2024, value.month, value.day, tzinfo=UTC), locale=_locale())
+    if isinstance(value, datetime):
+        return day_text(local_day(value, tz=tz))
+    if leaf.field.type in _KEYED:
+        return str(labels.get(leaf.field.name, {}).get(str(value), value))
+    return scalar_text(value)

@@ -1,1 +1,1 @@
-
+"""Saved rules and who they find."""

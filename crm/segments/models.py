@@ -28,7 +28,9 @@ class Segment(Tenant, Base):
     deleted_at: Mapped[datetime | None]
 
     __mapper_args__ = {"version_id_col": version}
-    __table_args__ = tenant_args(one_of("kind", SegmentKind), reference("segment", "frozen_from_id", ondelete="SET NULL"))
+    __table_args__ = tenant_args(
+        one_of("kind", SegmentKind), reference("segment", "frozen_from_id", ondelete="SET NULL")
+    )
 
 
 class SegmentPick(Tenant, Base):

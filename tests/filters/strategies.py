@@ -4,12 +4,12 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
+from filters.people import ELSEWHERE, NOW, TAGS, WORKSPACE
 from hypothesis import strategies as st
 
 from crm.filters.catalogue import Catalogue, Field
 from crm.filters.schema import Op
 from crm.filters.values import FieldType
-from tests.filters.people import ELSEWHERE, NOW, TAGS, WORKSPACE
 
 NAMES = st.sampled_from(["Anna", "anna ", "ÀNNA", "Annalisa", "Bruno", "Łukasz", "d’Angelo", "o", "%", "_", "\\"])
 DAYS = st.integers(-800, 800).map(lambda days: (NOW + timedelta(days=days)).date())
@@ -76,7 +76,10 @@ def values(field: Field, op: Op, keys: dict[str, list[str]]) -> st.SearchStrateg
             options[option.name] = WINDOWS
         else:
             chosen = st.sampled_from(_keys(f"{field.name}.{option.name}", option.choices, keys))
-            options[option.name] = st.lists(chosen, min_size=1 if option.required else 0, max_size=2)
+            if option.many:
+                options[option.name] = st.lists(chosen, min_size=1 if option.required else 0, max_size=2)
+            else:
+                options[option.name] = chosen if option.required else st.none() | chosen
     return st.fixed_dictionaries({"value": main, **options})
 
 

@@ -2,6 +2,8 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from filters.people import CATALOGUE, CONTEXT, ELSEWHERE, NOW, TAGS, metadata, person, person_row, store
+from filters.strategies import leaves, people, rules
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -9,8 +11,6 @@ from crm.filters.catalogue import bind
 from crm.filters.compiler import select_ids
 from crm.filters.evaluate import evaluate
 from crm.filters.schema import parse
-from tests.filters.people import CATALOGUE, CONTEXT, ELSEWHERE, NOW, TAGS, metadata, person, person_row, store
-from tests.filters.strategies import leaves, people, rules
 
 KEYS = {"tag": [str(tag) for tag in TAGS]}
 RULES = rules(CATALOGUE, KEYS)

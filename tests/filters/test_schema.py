@@ -1,8 +1,8 @@
 import pytest
+from filters.people import CATALOGUE, TAGS
 
 from crm.filters.catalogue import bind
 from crm.filters.schema import MAX_DEPTH, MAX_NODES, RuleError, parse
-from tests.filters.people import CATALOGUE, TAGS
 
 NAME = {"field": "name", "op": "is", "value": "Anna"}
 
