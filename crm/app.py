@@ -17,8 +17,13 @@ from crm.web import api, errors, formats, headers, i18n, logs, sessions, vite
 BLUEPRINTS: tuple[str, ...] = (
     "crm.accounts.views:blueprint",
     "crm.lifecycle.views:blueprint",
+    "crm.enrichment.views:blueprint",
     "crm.accounts.api:blueprint",
+    "crm.contacts.api:blueprint",
+    "crm.interactions.api:blueprint",
+    "crm.consent.api:blueprint",
     "crm.lifecycle.api:blueprint",
+    "crm.enrichment.api:blueprint",
 )
 """`module:attribute` of every blueprint, in the order of the navigation; pages first, then the API."""
 

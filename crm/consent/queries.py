@@ -51,6 +51,11 @@ def states(
     return found
 
 
+def require_contact(session: Session, actor: Actor, *, contact_id: UUID) -> None:
+    """Raise `ContactNotFoundError` unless the actor may see the contact."""
+    contact_queries.contact(session, actor, contact_id=contact_id)
+
+
 def policy(session: Session, actor: Actor) -> Policy:
     """The workspace's policy: which basis carries which purpose on which channel."""
     workspace = session.get(Workspace, actor.workspace_id)

@@ -18,6 +18,7 @@ from crm.contacts.queries.finding import (
     SearchHit,
     SearchTooBroadError,
     search,
+    search_companies,
     search_contacts,
 )
 from crm.contacts.queries.handles import handle, handle_by_address, handles_of
@@ -67,6 +68,7 @@ __all__ = [
     "people_of",
     "scope",
     "search",
+    "search_companies",
     "search_contacts",
     "tags",
     "tags_of",

@@ -16,6 +16,7 @@ from crm.contacts.models import Company, Contact
 from crm.contacts.queries.access import Scope, scope
 from crm.contacts.queries.people import contacts
 from crm.errors import InvalidInputError
+from crm.web.paging import Page
 
 #: A search that takes longer gives up: the likeness of a very common fragment must not keep a connection busy.
 TIMEOUT_MS: Final = 300
@@ -102,21 +103,19 @@ def search_contacts(session: Session, actor: Actor, *, text: str, limit: int = 1
 
 
 def _companies(session: Session, actor: Actor, *, query: str, limit: int) -> list[SearchHit]:
-    if scope(actor) is Scope.NOTHING or not query.strip():
-        return []
-    ids = [row.id for row in _timed(session, _COMPANIES, {"query": query, "limit": limit}) or ()]
-    rows = {row.id: row for row in session.scalars(select(Company).where(Company.id.in_(ids)))} if ids else {}
     return [
-        SearchHit(
-            kind=HitKind.COMPANY,
-            id=company_id,
-            name=rows[company_id].name,
-            sub=rows[company_id].city or rows[company_id].domain,
-            matched=Matched.NAME,
-        )
-        for company_id in ids
-        if company_id in rows
+        SearchHit(kind=HitKind.COMPANY, id=row.id, name=row.name, sub=row.city or row.domain, matched=Matched.NAME)
+        for row in search_companies(session, actor, text=query, limit=limit).items
     ]
+
+
+def search_companies(session: Session, actor: Actor, *, text: str, limit: int = 10) -> Page[Company]:
+    """Companies for fragments of name, domain, VAT number or city, and for nearly such names; one page."""
+    if scope(actor) is Scope.NOTHING or not text.strip():
+        return Page([])
+    ids = [row.id for row in _timed(session, _COMPANIES, {"query": text, "limit": limit}) or ()]
+    rows = {row.id: row for row in session.scalars(select(Company).where(Company.id.in_(ids)))} if ids else {}
+    return Page([rows[company_id] for company_id in ids if company_id in rows])
 
 
 def _sub(person: Contact) -> str:

@@ -21,7 +21,7 @@ from crm.contacts.rules import COMPANY_FIELDS
 from crm.contacts.services.conflicts import check_version
 from crm.contacts.services.facts import write_facts
 from crm.contacts.services.owners import check_owner
-from crm.contacts.services.values import set_company_values, text_of
+from crm.contacts.values import set_company_values, text_of
 from crm.db import new_id
 from crm.errors import ConflictError, InvalidInputError
 from crm.filters.text import normalise

@@ -17,7 +17,7 @@ from crm.contacts.kinds import FactOrigin, FactState
 from crm.contacts.models import Company, Contact, Fact
 from crm.contacts.rules import COMPANY_FIELDS, CONTACT_FIELDS, FactDecision
 from crm.contacts.services.affiliations import set_company
-from crm.contacts.services.values import set_company_values, set_values, text_of, typed
+from crm.contacts.values import set_company_values, set_values, text_of, typed
 from crm.errors import InvalidInputError, NotFoundError
 
 

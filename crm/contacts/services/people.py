@@ -23,7 +23,7 @@ from crm.contacts.services.facts import write_facts
 from crm.contacts.services.handles import HandleTakenError, add_handle
 from crm.contacts.services.owners import check_owner
 from crm.contacts.services.tags import set_tags
-from crm.contacts.services.values import set_values, text_of
+from crm.contacts.values import set_values, text_of
 from crm.errors import InvalidInputError
 from crm.events import ContactCreated, publish
 

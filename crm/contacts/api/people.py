@@ -1,0 +1,257 @@
+"""REST: people with their handles, facts, companies and links."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from flask import Response, jsonify
+
+from crm.accounts.guards import current_actor
+from crm.contacts import queries, services
+from crm.contacts.api.blueprint import blueprint
+from crm.contacts.api.shapes import (
+    AffiliationCreate,
+    AffiliationOut,
+    ContactCreate,
+    ContactOut,
+    ContactPatch,
+    ContactQuery,
+    FactOut,
+    FactsOut,
+    HandleCreate,
+    HandleOut,
+    LinkCreate,
+    LinkOut,
+    contact_out,
+)
+from crm.contacts.kinds import FactOrigin
+from crm.contacts.models import Contact
+from crm.contacts.queries import ContactFilter
+from crm.web.api import answer, etag, expected_version, operation, page_answer, page_model, read_json, read_query
+from crm.web.paging import Page
+from crm.web.sessions import current_session, request_now
+
+SOURCE = "API"
+
+
+def _shown(rows: Sequence[Contact]) -> list[ContactOut]:
+    """Contacts with handles and tags, read for all of them at once."""
+    session, actor = current_session(), current_actor()
+    ids = [row.id for row in rows]
+    handles = queries.handles_of(session, actor, contact_ids=ids)
+    tags = queries.tags_of(session, actor, contact_ids=ids)
+    return [contact_out(row, handles.get(row.id, []), tags.get(row.id, [])) for row in rows]
+
+
+def _one(contact_id: UUID, status: int = 200, **headers: str) -> Response:
+    session, actor = current_session(), current_actor()
+    session.flush()
+    session.expire_all()
+    row = queries.contact(session, actor, contact_id=contact_id)
+    return answer(_shown([row])[0], status, {"ETag": etag(row.version), **headers})
+
+
+@blueprint.get("/contacts")
+@operation(tag="contacts", query=ContactQuery, returns=page_model(ContactOut))
+def list_contacts() -> Response:
+    """List people by name, by the oldest exchange first, or newest first; or search them."""
+    session, actor, query = current_session(), current_actor(), read_query(ContactQuery)
+    if query.q:
+        ids = queries.search_contacts(session, actor, text=query.q, limit=query.limit)
+        found = queries.contacts(session, actor, contact_ids=ids)
+        page = Page([found[contact_id] for contact_id in ids if contact_id in found])
+    else:
+        where = ContactFilter(
+            owner_id=query.owner_id,
+            company_id=query.company_id,
+            tag_id=query.tag_id,
+            lifecycle=query.lifecycle or "",
+            importance=query.importance or "",
+        )
+        page = queries.list_contacts(session, actor, where=where, sort=query.sort, after=query.after, limit=query.limit)
+    return page_answer(Page(_shown(page.items), page.next), lambda item: item)
+
+
+@blueprint.post("/contacts")
+@operation(tag="contacts", body=ContactCreate, returns=ContactOut, status=201, refuses=(409,))
+def create_contact() -> Response:
+    """Add a person with handles, company and tags."""
+    data = read_json(ContactCreate)
+    row = services.create(
+        current_session(), current_actor(), data=data, origin=FactOrigin.TYPED, source=SOURCE, now=request_now()
+    )
+    return _one(row.id, 201, Location=f"/api/v1/contacts/{row.id}")
+
+
+@blueprint.get("/contacts/<uuid:contact_id>")
+@operation(tag="contacts", returns=ContactOut, refuses=(404,))
+def read_contact(contact_id: UUID) -> Response:
+    """Read a person; the ETag names the version."""
+    return _one(contact_id)
+
+
+@blueprint.patch("/contacts/<uuid:contact_id>")
+@operation(tag="contacts", body=ContactPatch, returns=ContactOut, refuses=(404, 409, 412))
+def change_contact(contact_id: UUID) -> Response:
+    """Change some fields; with If-Match only on that version (412 otherwise)."""
+    changes = read_json(ContactPatch).model_dump(exclude_unset=True)
+    changes.pop("handles", None)
+    services.update(
+        current_session(),
+        current_actor(),
+        contact_id=contact_id,
+        changes=changes,
+        expected_version=expected_version(),
+        merge=False,
+        now=request_now(),
+    )
+    return _one(contact_id)
+
+
+@blueprint.delete("/contacts/<uuid:contact_id>")
+@operation(tag="contacts", status=204, refuses=(404,))
+def delete_contact(contact_id: UUID) -> Response:
+    """Take a person off every list; `restore` brings them back."""
+    services.delete(current_session(), current_actor(), contact_id=contact_id, now=request_now())
+    return Response(status=204)
+
+
+@blueprint.post("/contacts/<uuid:contact_id>/restore")
+@operation(tag="contacts", returns=ContactOut, refuses=(404,))
+def restore_contact(contact_id: UUID) -> Response:
+    """Bring a deleted person back."""
+    services.restore(current_session(), current_actor(), contact_id=contact_id, now=request_now())
+    return _one(contact_id)
+
+
+@blueprint.post("/contacts/<uuid:contact_id>/handles")
+@operation(tag="contacts", body=HandleCreate, returns=HandleOut, status=201, refuses=(404, 409))
+def add_handle(contact_id: UUID) -> Response:
+    """Add an address; the same one twice is one."""
+    data = read_json(HandleCreate)
+    row = services.add_handle(
+        current_session(),
+        current_actor(),
+        channel=data.channel,
+        address=data.address,
+        contact_id=contact_id,
+        label=data.label,
+        is_primary=data.is_primary,
+        now=request_now(),
+    )
+    return answer(HandleOut.model_validate(row), 201)
+
+
+@blueprint.post("/contacts/<uuid:contact_id>/handles/<uuid:handle_id>/primary")
+@operation(tag="contacts", returns=HandleOut, refuses=(404,))
+def make_primary(contact_id: UUID, handle_id: UUID) -> Response:
+    """Use this address of its channel first."""
+    _require_handle(contact_id, handle_id)
+    row = services.make_primary(current_session(), current_actor(), handle_id=handle_id, now=request_now())
+    return answer(HandleOut.model_validate(row))
+
+
+@blueprint.delete("/contacts/<uuid:contact_id>/handles/<uuid:handle_id>")
+@operation(tag="contacts", status=204, refuses=(404,))
+def remove_handle(contact_id: UUID, handle_id: UUID) -> Response:
+    """Retire an address; it is free for others."""
+    _require_handle(contact_id, handle_id)
+    services.remove_handle(current_session(), current_actor(), handle_id=handle_id, now=request_now())
+    return Response(status=204)
+
+
+def _require_handle(contact_id: UUID, handle_id: UUID) -> None:
+    row = queries.handle(current_session(), current_actor(), handle_id=handle_id)
+    if row.contact_id != contact_id:
+        raise queries.HandleNotFoundError("this person has no such address")
+
+
+@blueprint.get("/contacts/<uuid:contact_id>/facts")
+@operation(tag="contacts", returns=FactsOut, refuses=(404,))
+def contact_facts(contact_id: UUID) -> Response:
+    """Where each value came from, and suggestions that wait for a decision."""
+    current, suggested = queries.facts_of(current_session(), current_actor(), contact_id=contact_id)
+    return answer(
+        FactsOut(
+            current=[FactOut.model_validate(fact) for fact in current.values()],
+            suggested=[FactOut.model_validate(fact) for fact in suggested],
+        )
+    )
+
+
+@blueprint.post("/suggestions/<uuid:fact_id>/accept")
+@operation(tag="contacts", returns=FactOut, refuses=(404,))
+def accept_suggestion(fact_id: UUID) -> Response:
+    """Take a suggested value over."""
+    return _decide(fact_id, accept=True)
+
+
+@blueprint.post("/suggestions/<uuid:fact_id>/keep")
+@operation(tag="contacts", returns=FactOut, refuses=(404,))
+def refuse_suggestion(fact_id: UUID) -> Response:
+    """Keep the present value; the same suggestion is not made again."""
+    return _decide(fact_id, accept=False)
+
+
+def _decide(fact_id: UUID, *, accept: bool) -> Response:
+    row = services.decide_suggestion(
+        current_session(), current_actor(), fact_id=fact_id, accept=accept, now=request_now()
+    )
+    shown = {name: getattr(row, name) for name in FactOut.model_fields if name != "user_name"}
+    return answer(FactOut(**shown, user_name=current_actor().name if accept else ""))
+
+
+@blueprint.get("/contacts/<uuid:contact_id>/companies")
+@operation(tag="contacts", refuses=(404,))
+def affiliations(contact_id: UUID) -> Response:
+    """The companies of a person, now and before."""
+    found = queries.affiliations_of(current_session(), current_actor(), contact_id=contact_id)
+    return jsonify({"items": [AffiliationOut.model_validate(row).model_dump(mode="json") for row in found]})
+
+
+@blueprint.post("/contacts/<uuid:contact_id>/companies")
+@operation(tag="contacts", body=AffiliationCreate, status=201, refuses=(404,))
+def add_affiliation(contact_id: UUID) -> Response:
+    """Add a company to a person."""
+    data = read_json(AffiliationCreate)
+    services.add_affiliation(
+        current_session(), current_actor(), contact_id=contact_id, now=request_now(), **data.model_dump()
+    )
+    response = affiliations(contact_id)
+    response.status_code = 201
+    return response
+
+
+@blueprint.get("/contacts/<uuid:contact_id>/links")
+@operation(tag="contacts", refuses=(404,))
+def links(contact_id: UUID) -> Response:
+    """The people a person is linked with."""
+    session, actor = current_session(), current_actor()
+    queries.contact(session, actor, contact_id=contact_id)
+    found = queries.links_of(session, actor, contact_id=contact_id)
+    return jsonify({"items": [LinkOut.model_validate(row).model_dump(mode="json") for row in found]})
+
+
+@blueprint.post("/contacts/<uuid:contact_id>/links")
+@operation(tag="contacts", body=LinkCreate, status=201, refuses=(404, 409))
+def add_link(contact_id: UUID) -> Response:
+    """Note that two people know each other, and how."""
+    data = read_json(LinkCreate)
+    services.link(
+        current_session(),
+        current_actor(),
+        contact_id=contact_id,
+        other_id=data.other_id,
+        kind=data.kind,
+        now=request_now(),
+    )
+    response = links(contact_id)
+    response.status_code = 201
+    return response
+
+
+@blueprint.delete("/links/<uuid:link_id>")
+@operation(tag="contacts", status=204, refuses=(404,))
+def remove_link(link_id: UUID) -> Response:
+    """Forget a link between two people."""
+    services.unlink(current_session(), current_actor(), link_id=link_id)
+    return Response(status=204)

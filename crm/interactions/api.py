@@ -1,0 +1,288 @@
+"""REST: the timeline, interactions and tasks."""
+
+from datetime import date, datetime
+from typing import Annotated
+from uuid import UUID
+
+from flask import Response
+from pydantic import AwareDatetime, Field
+
+from crm.accounts.guards import current_actor
+from crm.channels.base import ChannelKind
+from crm.contacts.inputs import Input, Line, Text
+from crm.errors import InvalidInputError
+from crm.interactions import queries, services
+from crm.interactions.kinds import Direction, Sentiment, Visibility
+from crm.interactions.queries import TaskFilter
+from crm.interactions.services import TaskInput
+from crm.web.api import (
+    ApiModel,
+    PageQuery,
+    answer,
+    api_blueprint,
+    operation,
+    page_answer,
+    page_model,
+    read_json,
+    read_query,
+)
+from crm.web.sessions import current_session, request_now
+
+blueprint = api_blueprint("interactions")
+
+
+class InteractionOut(ApiModel):
+    id: UUID
+    kind: str
+    channel: ChannelKind | None
+    direction: Direction
+    happened_at: datetime
+    subject: str
+    body: str
+    contact_id: UUID | None
+    company_id: UUID | None
+    handle_id: UUID | None
+    author_id: UUID | None
+    author_name: str
+    visibility: Visibility
+    sentiment: Sentiment | None
+    is_automatic: bool
+    answered_at: datetime | None
+    source_kind: str | None
+    source_id: UUID | None
+    external_id: str | None
+    post_url: str
+    duration_minutes: int | None
+    points: int | None
+    amount_minor: int | None
+    created_at: datetime
+
+
+class InteractionIn(Input):
+    """Something that happened; `happened_at` is now when it is left out."""
+
+    kind: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_.]*$")]
+    contact_id: UUID | None = None
+    company_id: UUID | None = None
+    handle_id: UUID | None = None
+    channel: ChannelKind | None = None
+    direction: Direction | None = None
+    happened_at: AwareDatetime | None = None
+    subject: Line = ""
+    body: Annotated[Text, Field(max_length=50_000)] = ""
+    external_id: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    sentiment: Sentiment | None = None
+    visibility: Visibility = Visibility.TEAM
+    post_url: Annotated[str, Field(max_length=2000, pattern=r"^(https?://.*)?$")] = ""
+    duration_minutes: Annotated[int, Field(ge=0, le=10_000)] | None = None
+    amount_minor: int | None = None
+    is_automatic: bool = False
+
+
+class InteractionPatch(Input):
+    sentiment: Sentiment | None = None
+    is_answered: bool | None = None
+
+
+class TimelineQuery(PageQuery):
+    kinds: str = Field("", description="Kinds to show, separated by commas; empty for all.")
+
+
+class InteractionQuery(TimelineQuery):
+    contact_id: UUID | None = None
+    company_id: UUID | None = None
+
+
+class TaskOut(ApiModel):
+    id: UUID
+    title: str
+    contact_id: UUID | None
+    company_id: UUID | None
+    is_promise: bool
+    due_on: date | None
+    due_at: datetime | None
+    assignee_id: UUID | None
+    done_at: datetime | None
+    snoozed_until: datetime | None
+    created_at: datetime
+
+
+class TaskQuery(PageQuery):
+    assignee_id: UUID | None = None
+    done: bool = False
+    promises_only: bool = False
+
+
+class TaskPatch(TaskInput):
+    """The fields to change."""
+
+    title: Annotated[Line, Field(min_length=1)] = "-"
+
+
+class SnoozeIn(Input):
+    until: AwareDatetime
+
+
+def _kinds(text: str) -> list[str] | None:
+    return [kind.strip() for kind in text.split(",") if kind.strip()] or None
+
+
+@blueprint.get("/contacts/<uuid:contact_id>/timeline")
+@operation(tag="contacts", query=TimelineQuery, returns=page_model(InteractionOut), refuses=(404,))
+def contact_timeline(contact_id: UUID) -> Response:
+    """What happened with a person, newest first."""
+    query = read_query(TimelineQuery)
+    page = queries.timeline(
+        current_session(),
+        current_actor(),
+        contact_id=contact_id,
+        kinds=_kinds(query.kinds),
+        after=query.after,
+        limit=query.limit,
+    )
+    return page_answer(page, _shown)
+
+
+@blueprint.get("/companies/<uuid:company_id>/timeline")
+@operation(tag="companies", query=TimelineQuery, returns=page_model(InteractionOut), refuses=(404,))
+def company_timeline(company_id: UUID) -> Response:
+    """What happened with a company and its people, newest first."""
+    query = read_query(TimelineQuery)
+    page = queries.timeline(
+        current_session(),
+        current_actor(),
+        company_id=company_id,
+        kinds=_kinds(query.kinds),
+        after=query.after,
+        limit=query.limit,
+    )
+    return page_answer(page, _shown)
+
+
+@blueprint.get("/interactions")
+@operation(tag="interactions", query=InteractionQuery, returns=page_model(InteractionOut), refuses=(404,))
+def list_interactions() -> Response:
+    """List what happened with one contact or one company (one of the two ids is needed), newest first."""
+    query = read_query(InteractionQuery)
+    if (query.contact_id is None) == (query.company_id is None):
+        raise InvalidInputError("give contact_id or company_id", fields={"contact_id": "give contact_id or company_id"})
+    page = queries.timeline(
+        current_session(),
+        current_actor(),
+        contact_id=query.contact_id,
+        company_id=query.company_id,
+        kinds=_kinds(query.kinds),
+        after=query.after,
+        limit=query.limit,
+    )
+    return page_answer(page, _shown)
+
+
+@blueprint.post("/interactions")
+@operation(tag="interactions", body=InteractionIn, returns=InteractionOut, status=201, refuses=(404,))
+def create_interaction() -> Response:
+    """Log something that happened; the same `channel` and `external_id` twice is one entry (200 the second time)."""
+    data = read_json(InteractionIn)
+    if data.contact_id is None and data.company_id is None and data.handle_id is None:
+        raise InvalidInputError("say whom it is about", fields={"contact_id": "needed without company or handle"})
+    session, actor, now = current_session(), current_actor(), request_now()
+    given = data.model_dump(exclude={"happened_at"})
+    before = now
+    row = services.log(session, actor, **given, happened_at=data.happened_at or now, now=now)
+    is_new = row.created_at >= before
+    shown = _shown(queries.entry(session, actor, interaction_id=row.id))
+    return answer(shown, 201 if is_new else 200, {"Location": f"/api/v1/interactions/{row.id}"})
+
+
+@blueprint.get("/interactions/<uuid:interaction_id>")
+@operation(tag="interactions", returns=InteractionOut, refuses=(404,))
+def read_interaction(interaction_id: UUID) -> Response:
+    """Read one entry."""
+    return answer(_shown(queries.entry(current_session(), current_actor(), interaction_id=interaction_id)))
+
+
+@blueprint.patch("/interactions/<uuid:interaction_id>")
+@operation(tag="interactions", body=InteractionPatch, returns=InteractionOut, refuses=(404,))
+def change_interaction(interaction_id: UUID) -> Response:
+    """Set the sentiment, or say that it was answered; what happened itself can't be changed."""
+    session, actor, data = current_session(), current_actor(), read_json(InteractionPatch)
+    if "sentiment" in data.model_fields_set:
+        services.set_sentiment(session, actor, interaction_id=interaction_id, sentiment=data.sentiment)
+    if data.is_answered:
+        services.mark_answered(session, actor, interaction_id=interaction_id, now=request_now())
+    return answer(_shown(queries.entry(session, actor, interaction_id=interaction_id)))
+
+
+@blueprint.delete("/interactions/<uuid:interaction_id>")
+@operation(tag="interactions", status=204, refuses=(404,))
+def remove_interaction(interaction_id: UUID) -> Response:
+    """Take an entry off the timeline; points it earned that are still pending go with it."""
+    services.remove(current_session(), current_actor(), interaction_id=interaction_id, now=request_now())
+    return Response(status=204)
+
+
+def _shown(entry: queries.TimelineEntry) -> InteractionOut:
+    return InteractionOut.model_validate({name: getattr(entry, name) for name in InteractionOut.model_fields})
+
+
+@blueprint.get("/tasks")
+@operation(tag="tasks", query=TaskQuery, returns=page_model(TaskOut))
+def list_tasks() -> Response:
+    """List open tasks by due date, or done ones newest first."""
+    query = read_query(TaskQuery)
+    where = TaskFilter(assignee_id=query.assignee_id, done=query.done, promises_only=query.promises_only)
+    page = queries.list_tasks(current_session(), current_actor(), where=where, after=query.after, limit=query.limit)
+    return page_answer(page, _task)
+
+
+def _task(row: object) -> TaskOut:
+    return TaskOut.model_validate({name: getattr(row, name) for name in TaskOut.model_fields})
+
+
+@blueprint.post("/tasks")
+@operation(tag="tasks", body=TaskInput, returns=TaskOut, status=201, refuses=(404,))
+def create_task() -> Response:
+    """Add a task or promise."""
+    row = services.create_task(current_session(), current_actor(), data=read_json(TaskInput), now=request_now())
+    return answer(_task(row), 201, {"Location": f"/api/v1/tasks/{row.id}"})
+
+
+@blueprint.get("/tasks/<uuid:task_id>")
+@operation(tag="tasks", returns=TaskOut, refuses=(404,))
+def read_task(task_id: UUID) -> Response:
+    """Read a task."""
+    return answer(_task(queries.task(current_session(), current_actor(), task_id=task_id)))
+
+
+@blueprint.patch("/tasks/<uuid:task_id>")
+@operation(tag="tasks", body=TaskPatch, returns=TaskOut, refuses=(404,))
+def change_task(task_id: UUID) -> Response:
+    """Change some fields of a task."""
+    changes = read_json(TaskPatch).model_dump(exclude_unset=True)
+    row = services.update_task(current_session(), current_actor(), task_id=task_id, changes=changes, now=request_now())
+    return answer(_task(row))
+
+
+@blueprint.delete("/tasks/<uuid:task_id>")
+@operation(tag="tasks", status=204, refuses=(404,))
+def delete_task(task_id: UUID) -> Response:
+    """Delete a task for good."""
+    services.delete_task(current_session(), current_actor(), task_id=task_id)
+    return Response(status=204)
+
+
+@blueprint.post("/tasks/<uuid:task_id>/done")
+@operation(tag="tasks", returns=TaskOut, refuses=(404,))
+def complete_task(task_id: UUID) -> Response:
+    """Mark a task done; twice is once."""
+    row = services.complete_task(current_session(), current_actor(), task_id=task_id, now=request_now())
+    return answer(_task(row))
+
+
+@blueprint.post("/tasks/<uuid:task_id>/snooze")
+@operation(tag="tasks", body=SnoozeIn, returns=TaskOut, refuses=(404,))
+def snooze_task(task_id: UUID) -> Response:
+    """Keep a task out of sight until a time ahead."""
+    data = read_json(SnoozeIn)
+    row = services.snooze_task(current_session(), current_actor(), task_id=task_id, until=data.until, now=request_now())
+    return answer(_task(row))
