@@ -1,0 +1,47 @@
+"""Commands that fill a workspace: `crm seed` for measuring."""
+
+import time
+
+import click
+from sqlalchemy import select
+
+from crm.accounts.kinds import Role
+from crm.accounts.models import Membership, User, Workspace
+from crm.db import Database, database_now, enter_workspace, new_id
+from crm.desk import seed as seeding
+from crm.settings import Settings
+from crm.wiring import handlers
+
+
+@click.command()
+@click.option("--contacts", default=10_000, show_default=True, type=click.IntRange(1))
+@click.option("--interactions", default=100_000, show_default=True, type=click.IntRange(0))
+@click.option("--seed", "number", default=1, show_default=True, help="The same number gives the same data.")
+@click.option("--workspace", "slug", default="seed", show_default=True, help="Short name of the new workspace.")
+@click.option("--user", "email", default="", help="Address of a user who becomes its owner.")
+def seed(contacts: int, interactions: int, number: int, slug: str, email: str) -> None:
+    """Fill a new workspace with generated people and history."""
+    settings = Settings.load()
+    database = Database(settings.database_url, handlers=handlers(), pooled=False)
+    workspace_id, started = new_id(), time.monotonic()
+    with database.scope(workspace_id) as session:
+        now = database_now(session)
+        owner = session.scalars(select(User).where(User.email_norm == email.lower())).one_or_none() if email else None
+        if email and owner is None:
+            raise click.ClickException(f"there is no user {email}")
+        session.add(Workspace(id=workspace_id, name=f"Seed {contacts}", slug=slug, locale="it", set_up_at=now))
+        session.flush()
+        if owner is not None:
+            session.add(Membership(user_id=owner.id, role=Role.OWNER))
+            session.flush()
+        enter_workspace(session, workspace_id)
+        seeding.fill(
+            session,
+            workspace_id=workspace_id,
+            owner_id=owner.id if owner else None,
+            size=seeding.Size(contacts, interactions),
+            seed=number,
+            now=now,
+            tell=lambda line: click.echo(f"{time.monotonic() - started:7.1f} s  {line}"),
+        )
+    click.echo(f"{time.monotonic() - started:7.1f} s  done: workspace {slug} ({workspace_id})")

@@ -1,0 +1,295 @@
+"""Fills a workspace with generated people and history, for measuring at size; the same seed gives the same data."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from crm.contacts.kinds import CompanyKind, Lifecycle
+from crm.filters.text import normalise
+
+FIRST_NAMES = (
+    "Chiara", "Luca", "Giulia", "Marco", "Francesca", "Alessandro", "Sara", "Matteo", "Elena", "Davide", "Martina",
+    "Andrea", "Valentina", "Lorenzo", "Federica", "Simone", "Alice", "Riccardo", "Niccolò", "Zoë", "Giovanni", "Anna",
+    "Paolo", "Laura", "Stefano", "Roberta", "Antonio", "Silvia", "Giuseppe", "Beatrice", "Tommaso", "Irene",
+)  # fmt: skip
+LAST_NAMES = (
+    "Rossi", "Russo", "Ferrari", "Esposito", "Bianchi", "Romano", "Colombo", "Ricci", "Marino", "Greco", "Bruno",
+    "Gallo", "Conti", "De Luca", "Mancini", "Costa", "Giordano", "Rizzo", "Lombardi", "Moretti", "Barbieri", "Fontana",
+    "Santoro", "Mariani", "Rinaldi", "Caruso", "Ferrara", "Galli", "Martini", "Leone", "Longo", "Gentile", "Martinelli",
+    "Vitale", "Lombardo", "Serra", "Coppola", "De Santis", "D’Angelo", "Marchetti", "Parisi", "Villa", "Conte",
+    "Ferraro", "Ferri", "Fabbri", "Bianco", "Marini", "Grasso", "Valentini", "Messina", "Sala", "De Angelis", "Gatti",
+    "Pellegrini", "Palumbo", "Sanna", "Farina", "Rizzi", "Monti", "Cattaneo", "Morelli", "Amato", "Silvestri",
+)  # fmt: skip
+COMPANY_STEMS = (
+    "Ceramiche", "Vetreria", "Officine", "Tessitura", "Cantina", "Frantoio", "Pastificio", "Legnami", "Grafica",
+    "Trasporti", "Meccanica", "Studio", "Arredi", "Alimentari", "Impianti", "Calzature",
+)  # fmt: skip
+PLACES = (
+    "Valdarno", "Brianza", "Lagorai", "Maremma", "Salento", "Polesine", "Langhe", "Cadore", "Garfagnana", "Carnia",
+    "Irpinia", "Monferrato", "Versilia", "Cilento", "Gallura", "Mugello",
+)  # fmt: skip
+CITIES = (
+    "Milano", "Roma", "Torino", "Bologna", "Firenze", "Napoli", "Verona", "Padova", "Bari", "Genova", "Palermo",
+    "Catania", "Modena", "Parma", "Trieste", "Forlì",
+)  # fmt: skip
+TITLES = (
+    "Responsabile acquisti",
+    "Titolare",
+    "Direttore commerciale",
+    "Amministrazione",
+    "Marketing",
+    "Ufficio tecnico",
+)
+TAGS = ("Fiera", "Newsletter", "Gold", "Estero", "Rivenditore", "Stampa", "Da richiamare", "Toscana", "Export", "VIP")
+WORDS = (
+    "Buongiorno, le confermo il prezzo concordato.",
+    "Grazie, ne parliamo giovedì.",
+    "Ci può mandare il campione?",
+    "L’offerta vale fino a fine mese.",
+    "Abbiamo ricevuto il report, ottimo lavoro.",
+    "Quando possiamo sentirci?",
+)
+
+#: A number in [0, 2^31) that depends on the seed, a salt and the row alone.
+_RANDOM = """
+create or replace function pg_temp.pick(n bigint, salt text, seed bigint) returns bigint language sql immutable as
+$$ select hashtextextended(salt || n::text, seed) & 2147483647 $$
+"""
+#: A UUID in the layout of version 7 (RFC 9562): its time, then bits that depend on the row alone.
+_ID = """
+create or replace function pg_temp.id_of(n bigint, salt text, seed bigint, at timestamptz) returns uuid language sql
+immutable as $$ select (lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0') || '7'
+  || substr(md5(salt || n::text || ':' || seed::text), 1, 3) || '8'
+  || substr(md5(salt || n::text || ':' || seed::text), 4, 15))::uuid $$
+"""
+
+
+#: One of several words, chosen by the row.
+_ONE = """
+create or replace function pg_temp.one(words text[], n bigint, salt text, seed bigint) returns text language sql
+immutable as $$ select words[1 + pg_temp.pick(n, salt, seed) % cardinality(words)] $$
+"""
+#: A number of a row that has only its id.
+_NUMBER = """
+create or replace function pg_temp.number_of(id uuid) returns bigint language sql immutable
+as $$ select ('x' || right(id::text, 7))::bit(28)::bigint $$
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much to make: contacts, and interactions spread unevenly over them."""
+
+    contacts: int
+    interactions: int
+
+    @property
+    def companies(self) -> int:
+        """One company for five people."""
+        return max(self.contacts // 5, 1)
+
+
+def fill(
+    session: Session,
+    *,
+    workspace_id: UUID,
+    owner_id: UUID | None,
+    size: Size,
+    seed: int,
+    now: datetime,
+    tell: Callable[[str], None] = lambda _line: None,
+) -> None:
+    """Insert `size` into an empty workspace, in one transaction of the session; `tell` hears of each step."""
+    shared = {
+        "workspace": workspace_id, "owner": owner_id, "seed": seed, "now": now, "contacts": size.contacts,
+        "companies": size.companies, "interactions": size.interactions,
+    }  # fmt: skip
+    for function in (_RANDOM, _ID, _ONE, _NUMBER):
+        session.execute(text(function))
+    session.execute(text("set local synchronous_commit = off"))
+    for label, statement, extra in STEPS:
+        tell(label)
+        wanted = {name: value for name, value in {**shared, **extra}.items() if f":{name}" in statement}
+        session.execute(text(statement), wanted)
+
+
+def _norm(words: tuple[str, ...]) -> list[str]:
+    return [normalise(word) for word in words]
+
+
+STEPS: tuple[tuple[str, str, dict[str, object]], ...] = (
+    (
+        "companies",
+        """
+        insert into company (id, workspace_id, name, name_norm, kind, domain, website, city, city_norm, country,
+                             owner_id, created_at)
+        select pg_temp.id_of(n, 'company', :seed, at), :workspace, name, lower(name), kind,
+               'azienda' || n || '.example', 'https://www.azienda' || n || '.example', city, lower(city), 'IT', :owner,
+               at
+        from (
+          select n, :now - (1 + n % 700) * interval '1 day' as at,
+                 pg_temp.one(cast(:stems as text[]), n, 'stem', :seed) || ' '
+                   || pg_temp.one(cast(:places as text[]), n, 'place', :seed) || ' ' || n as name,
+                 pg_temp.one(cast(:kinds as text[]), n, 'kind', :seed) as kind,
+                 pg_temp.one(cast(:cities as text[]), n, 'city', :seed) as city
+          from generate_series(1, :companies) as n
+        ) as made
+        """,
+        {
+            "stems": list(COMPANY_STEMS),
+            "places": list(PLACES),
+            "cities": list(CITIES),
+            "kinds": [kind.value for kind in CompanyKind],
+        },
+    ),
+    (
+        "people",
+        """
+        insert into contact (id, workspace_id, first_name, last_name, display_name, sort_name, first_name_norm,
+                             last_name_norm, title, title_norm, company_id, email, language, city, city_norm, country,
+                             importance, lifecycle, owner_id, birth_day, birth_month, created_at, updated_at)
+        select pg_temp.id_of(n, 'contact', :seed, at), :workspace, first, last, first || ' ' || last,
+               last_norm || ' ' || first_norm, first_norm, last_norm, title, lower(title),
+               pg_temp.id_of(company, 'company', :seed, :now - (1 + company % 700) * interval '1 day'),
+               'persona' || n || '@azienda' || company || '.example',
+               case when pg_temp.pick(n, 'lang', :seed) % 5 = 0 then 'en' else 'it' end, city, lower(city), 'IT',
+               case when pg_temp.pick(n, 'imp', :seed) % 20 = 0 then 'key'
+                    when pg_temp.pick(n, 'imp', :seed) % 20 < 4 then 'high' else 'normal' end,
+               pg_temp.one(cast(:lifecycles as text[]), n, 'life', :seed),
+               :owner, 1 + pg_temp.pick(n, 'day', :seed) % 28, 1 + pg_temp.pick(n, 'month', :seed) % 12, at, at
+        from (
+          select n, :now - (1 + n % 700) * interval '1 day' as at, 1 + n % cast(:companies as bigint) as company,
+                 (cast(:firsts as text[]))[f] as first, (cast(:first_norms as text[]))[f] as first_norm,
+                 (cast(:lasts as text[]))[l] as last, (cast(:last_norms as text[]))[l] as last_norm,
+                 pg_temp.one(cast(:titles as text[]), n, 'title', :seed) as title,
+                 pg_temp.one(cast(:cities as text[]), n, 'city', :seed) as city
+          from (
+            select n, 1 + pg_temp.pick(n, 'first', :seed) % cardinality(cast(:firsts as text[])) as f,
+                   1 + pg_temp.pick(n, 'last', :seed) % cardinality(cast(:lasts as text[])) as l
+            from generate_series(1, :contacts) as n
+          ) as names
+        ) as made
+        """,
+        {
+            "firsts": list(FIRST_NAMES),
+            "first_norms": _norm(FIRST_NAMES),
+            "lasts": list(LAST_NAMES),
+            "last_norms": _norm(LAST_NAMES),
+            "titles": list(TITLES),
+            "cities": list(CITIES),
+            "lifecycles": [kind.value for kind in Lifecycle],
+        },
+    ),
+    (
+        "places in companies",
+        """
+        insert into affiliation (id, workspace_id, contact_id, company_id, role)
+        select gen_random_uuid(), workspace_id, id, company_id, title from contact where workspace_id = :workspace
+        """,
+        {},
+    ),
+    (
+        "addresses",
+        """
+        insert into handle (id, workspace_id, channel, address, address_norm, contact_id, is_primary, created_at)
+        select gen_random_uuid(), :workspace, 'email', email, email, id, true, created_at
+        from contact where workspace_id = :workspace
+        union all
+        select gen_random_uuid(), :workspace, 'phone', number, number, id, true, created_at
+        from (select id, created_at, '+3933' || lpad((row_number() over (order by id))::text, 8, '0') as number
+              from contact where workspace_id = :workspace) as numbered
+        where pg_temp.pick(pg_temp.number_of(id), 'phone', :seed) % 2 = 0
+        """,
+        {},
+    ),
+    (
+        "tags",
+        """
+        with made as (
+          insert into tag (id, workspace_id, name, name_norm)
+          select gen_random_uuid(), :workspace, name, lower(name) from unnest(cast(:tags as text[])) as name
+          returning id, name
+        ), numbered as (select id, row_number() over (order by name) - 1 as place from made)
+        insert into contact_tag (id, workspace_id, contact_id, tag_id)
+        select gen_random_uuid(), :workspace, contact.id, numbered.id
+        from contact join numbered on numbered.place =
+             pg_temp.pick(pg_temp.number_of(contact.id), 'tag', :seed) % 30
+        where contact.workspace_id = :workspace
+        """,
+        {"tags": list(TAGS)},
+    ),
+    (
+        "consents",
+        """
+        with given as (
+          insert into consent_event (id, workspace_id, contact_id, purpose, channel, action, basis, source, happened_at)
+          select gen_random_uuid(), :workspace, id, 'promotional', 'email', 'granted', 'consent', 'seed', created_at
+          from contact where workspace_id = :workspace
+            and pg_temp.pick(pg_temp.number_of(id), 'consent', :seed) % 5 < 3
+          returning contact_id, happened_at
+        )
+        insert into consent_state (id, workspace_id, contact_id, purpose, channel, action, basis, since)
+        select gen_random_uuid(), :workspace, contact_id, 'promotional', 'email', 'granted', 'consent', happened_at
+        from given
+        """,
+        {},
+    ),
+    (
+        "interactions",
+        """
+        with people as (
+          select id, company_id, row_number() over (order by id) as place from contact where workspace_id = :workspace
+        )
+        insert into interaction (id, workspace_id, contact_id, company_id, kind, channel, direction, happened_at,
+                                 created_at)
+        select pg_temp.id_of(made.n, 'interaction', :seed, made.at), :workspace, people.id, people.company_id,
+               made.kind,
+               case made.kind when 'message.sent' then 'email' when 'message.received' then 'email'
+                    when 'call' then 'phone' when 'comment' then 'instagram' end,
+               case made.kind when 'message.received' then 'inbound' when 'comment' then 'inbound'
+                    when 'note' then 'none' else 'outbound' end,
+               made.at, made.at
+        from (
+          -- In the order of time over two years, as history comes in: each index grows at its end.
+          select n, :now - (cast(:interactions as bigint) - n) * 63072000 / cast(:interactions as bigint)
+                    * interval '1 second' as at,
+                 (array['message.sent', 'message.sent', 'message.received', 'call', 'note', 'comment'])
+                   [1 + pg_temp.pick(n, 'kind', :seed) % 6] as kind,
+                 -- The product of two uniform numbers: a few people have long histories, most have short ones.
+                 1 + (pg_temp.pick(n, 'who', :seed) % 1000003) * (pg_temp.pick(n, 'who2', :seed) % 1000003)
+                   * cast(:contacts as bigint) / 1000003 / 1000003 as place
+          from generate_series(1, :interactions) as n
+        ) as made join people using (place)
+        order by made.n
+        """,
+        {},
+    ),
+    (
+        "their words",
+        """
+        insert into interaction_body (id, workspace_id, interaction_id, body)
+        select id, :workspace, id, pg_temp.one(cast(:words as text[]), pg_temp.number_of(id), 'words', :seed)
+        from interaction where workspace_id = :workspace order by id
+        """,
+        {"words": list(WORDS)},
+    ),
+    (
+        "last exchanges",
+        """
+        update contact set last_interaction_at = latest.any_at, last_inbound_at = latest.in_at,
+                           last_outbound_at = latest.out_at
+        from (
+          select contact_id, max(happened_at) as any_at,
+                 max(happened_at) filter (where direction = 'inbound') as in_at,
+                 max(happened_at) filter (where direction = 'outbound') as out_at
+          from interaction where workspace_id = :workspace group by contact_id
+        ) as latest
+        where contact.id = latest.contact_id and contact.workspace_id = :workspace
+        """,
+        {},
+    ),
+)
