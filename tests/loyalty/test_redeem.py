@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from crm.accounts.kinds import Role
 from crm.accounts.models import AuditDetail, AuditEntry, Throttle
+from crm.accounts.services.audit import Origin
 from crm.db import enter_workspace
 from crm.errors import ForbiddenError, InvalidInputError
 from crm.events import Handlers, VoucherRedeemed
@@ -195,17 +196,20 @@ def test_a_code_of_another_workspace_is_unknown(session, actor, other_actor, now
 
 def test_guessing_is_stopped_for_the_account_and_the_address(session, actor, now, ann):
     row = voucher(session, actor, offer_id=offer(session, actor).id, contact_id=ann.id)
+    session.info["origin"] = Origin(ip="10.0.0.7")
     for number in range(20):
         with pytest.raises(RefusedError):
-            services.redeem(session, actor, code=encode(number, 16), idempotency_key=key(), address="10.0.0.7", now=now)
+            services.redeem(session, actor, code=encode(number, 16), idempotency_key=key(), now=now)
     with pytest.raises(TooManyGuessesError):
         redeem(session, actor, row, now)
     # Somebody else on the same address waits too, from another address not.
     colleague = replace(actor, user_id=None)
     with pytest.raises(TooManyGuessesError):
-        redeem(session, colleague, row, now, address="10.0.0.7")
-    assert redeem(session, colleague, row, now, address="10.0.0.8")
+        redeem(session, colleague, row, now)
+    session.info["origin"] = Origin(ip="10.0.0.8")
+    assert redeem(session, colleague, row, now)
     keys = session.scalars(select(Throttle.key)).all()
+    assert len([one for one in keys if one.startswith("voucher:address:")]) == 1
     assert not any("10.0.0.7" in one for one in keys)
 
 

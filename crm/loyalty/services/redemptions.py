@@ -19,7 +19,7 @@ from crm.loyalty.queries.offers import facts, used_by_holder
 from crm.loyalty.rules.codes import read_code
 from crm.loyalty.rules.ledger import request_hash
 from crm.loyalty.rules.offers import Refusal, discount, why_not, why_not_sum
-from crm.loyalty.services.guesses import count_miss, counters, record_refusal, require_patience
+from crm.loyalty.services.guesses import count_miss, record_refusal, require_patience
 from crm.loyalty.services.offers import MOST_MONEY, lock_offer
 
 
@@ -30,14 +30,12 @@ def redeem(
     code: str,
     idempotency_key: str,
     purchase_minor: int | None = None,
-    address: str = "",
     now: datetime,
 ) -> Redemption:
     """Redeem a code for its holder; `purchase_minor` is the undiscounted sum in minor units, when it is known.
 
     The code may be typed carelessly; a wrong check symbol costs no look-up. The same key, code and purchase give the
-    same redemption again. What it earns follows from the rules for `offer.redeemed`. `address` is the caller's network
-    address, for the counters against guessing.
+    same redemption again. What it earns follows from the rules for `offer.redeemed`.
 
     Raises `RefusedError` with the true reason (for staff), `TooManyGuessesError`, `KeyReusedError`,
     `InvalidInputError`, `ForbiddenError`.
@@ -47,12 +45,11 @@ def redeem(
     plain = read_code(code)
     if plain is None:
         raise RefusedError(Refusal.UNREADABLE)
-    tries = counters(actor, address=address)
-    require_patience(session, tries, now=now)
+    require_patience(session, actor, now=now)
     found = session.execute(select(Voucher.id, Voucher.offer_id).where(Voucher.code == plain)).one_or_none()
     if found is None:
-        count_miss(session, tries, now=now)
-        record_refusal(session, actor, reason=Refusal.UNKNOWN, voucher_id=None, now=now)
+        count_miss(session, actor, now=now)
+        record_refusal(session, actor, reason=Refusal.UNKNOWN, voucher_id=None)
         raise RefusedError(Refusal.UNKNOWN)
     offer = lock_offer(session, offer_id=found.offer_id)
     voucher = _lock_voucher(session, found.id)
@@ -67,7 +64,7 @@ def redeem(
     reason = why_not(terms, voucher_state=voucher.state, used_by_holder=used, at=now)
     reason = reason or why_not_sum(terms, purchase_minor=purchase_minor)
     if reason is not None:
-        record_refusal(session, actor, reason=reason, voucher_id=voucher.id, now=now)
+        record_refusal(session, actor, reason=reason, voucher_id=voucher.id)
         raise RefusedError(reason)
     redemption = Redemption(
         voucher_id=voucher.id,

@@ -17,7 +17,7 @@ from crm.loyalty.queries.offers import OfferView, facts, offer_view, used_by_hol
 from crm.loyalty.queries.points import points_for
 from crm.loyalty.rules.codes import read_code
 from crm.loyalty.rules.offers import Refusal, discount, why_not, why_not_sum
-from crm.loyalty.services.guesses import count_miss, counters, record_refusal, require_patience
+from crm.loyalty.services.guesses import count_miss, record_refusal, require_patience
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,6 @@ def check_code(
     *,
     code: str,
     purchase_minor: int | None = None,
-    address: str = "",
     now: datetime,
 ) -> TillCheck:
     """What the till would do with a code now; changes nothing but the counters against guessing.
@@ -58,8 +57,7 @@ def check_code(
     plain = read_code(code)
     if plain is None:
         return TillCheck(code=code.strip(), refusal=Refusal.UNREADABLE)
-    tries = counters(actor, address=address)
-    require_patience(session, tries, now=now)
+    require_patience(session, actor, now=now)
     row = session.execute(
         select(Voucher, Offer, Contact)
         .join(Offer, Offer.id == Voucher.offer_id)
@@ -68,8 +66,8 @@ def check_code(
         .execution_options(populate_existing=True)
     ).one_or_none()
     if row is None:
-        count_miss(session, tries, now=now)
-        record_refusal(session, actor, reason=Refusal.UNKNOWN, voucher_id=None, now=now)
+        count_miss(session, actor, now=now)
+        record_refusal(session, actor, reason=Refusal.UNKNOWN, voucher_id=None)
         return TillCheck(code=plain, refusal=Refusal.UNKNOWN)
     voucher, offer, holder = row
     terms = facts(offer)
