@@ -116,9 +116,7 @@ def audit() -> Response:
 def health() -> Response:
     """Whether the servers behind this process answer, and which release runs."""
     found = checks()
-    return answer(
-        HealthOut(status="ok" if all(found.values()) else "degraded", version=_release(), checks=found)
-    )
+    return answer(HealthOut(status="ok" if all(found.values()) else "degraded", version=_release(), checks=found))
 
 
 def _release() -> str:

@@ -36,9 +36,7 @@ DAYS = [
 
 
 ZONES: list[tuple[str, Any]] = [
-    (name, name)
-    for name in sorted(available_timezones())
-    if "/" in name and not name.startswith(("Etc/", "SystemV/"))
+    (name, name) for name in sorted(available_timezones()) if "/" in name and not name.startswith(("Etc/", "SystemV/"))
 ]
 """The time zones to choose from: places, without the historical short names."""
 
@@ -102,9 +100,7 @@ class ProfileForm(Form):
 
     name = StringField(lazy("Name"), validators=[InputRequired(), Length(max=120)], render_kw={"autocomplete": "name"})
     locale = SelectField(lazy("Language"), choices=[("", lazy("As the workspace")), *LANGUAGES])
-    time_zone = SelectField(
-        lazy("Time zone"), choices=[("", lazy("As the workspace")), *ZONES]
-    )
+    time_zone = SelectField(lazy("Time zone"), choices=[("", lazy("As the workspace")), *ZONES])
     theme = SelectField(
         lazy("Appearance"),
         choices=[("auto", lazy("As the device")), ("light", lazy("Light")), ("dark", lazy("Dark"))],

@@ -15,6 +15,7 @@ from crm.accounts.rules import Actor
 from crm.accounts.security import MEMBER_ENDPOINTS, SIGN_IN_ENDPOINTS, signed_in_user
 from crm.accounts.services import tokens
 from crm.accounts.services.audit import Origin
+from crm.accounts.signin import is_local
 from crm.db import enter_workspace
 from crm.errors import ForbiddenError, worded
 from crm.web.api import PREFIX
@@ -137,6 +138,9 @@ def _check() -> ResponseReturnValue | None:
         return None
     current_session().info["origin"] = Origin(ip=request.remote_addr or "", request_id=g.get("request_id", ""))
     view = current_app.view_functions.get(endpoint)
+    if endpoint.startswith("security.") and not is_local(request.values.get("next") or "/"):
+        # Flask-Security would follow some of these as far as this host; nobody of ours writes such an address.
+        return redirect(url_for(endpoint, **(request.view_args or {})), code=303)
     if endpoint in PUBLIC or getattr(view, "is_public", False):
         return None
     if endpoint.startswith("security.") and endpoint not in MEMBER_ENDPOINTS:

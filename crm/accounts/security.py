@@ -160,6 +160,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         SECURITY_MULTI_FACTOR_RECOVERY_CODES_URL="/settings/recovery-codes",
         SECURITY_TWO_FACTOR_POST_SETUP_VIEW="accounts.access",
         SECURITY_STATIC_FOLDER=None,
+        SECURITY_CACHE_CONTROL=None,
         SECURITY_CLI_USERS_NAME=None,
         SECURITY_CLI_ROLES_NAME=None,
         SECURITY_PASSWORD_SALT=_derived(secret, "password salt"),

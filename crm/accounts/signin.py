@@ -48,11 +48,6 @@ class SignInForm(LoginForm):
     )
     submit = SubmitField(lazy("Sign in"))
 
-    def validate_next(self, field: Any) -> None:
-        """Only an address of this installation, without a host: whatever `Host` the request claims."""
-        if field.data and not is_local(field.data):
-            field.data = ""
-
     def validate(self, **kwargs: Any) -> bool:
         """Find the user whose password this is; counts the try first."""
         if not FlaskForm.validate(self, **kwargs):
@@ -88,11 +83,6 @@ class ConfirmPasswordForm(VerifyForm):
         render_kw={"autocomplete": "current-password", "autofocus": True},
     )
     submit = SubmitField(lazy("Continue"))
-
-    def validate_next(self, field: Any) -> None:
-        """Only an address of this installation."""
-        if field.data and not is_local(field.data):
-            field.data = ""
 
     def validate(self, **kwargs: Any) -> bool:
         """Check the password of the signed-in user; counts the try first."""

@@ -33,8 +33,8 @@ def sign_in():
 
 
 @pytest.fixture
-def real_app(fresh_database, settings):
+def real_app(fresh_database, settings, jobs):
     """The application over a committed database of its own, as in production."""
-    app = create_app(settings, database=fresh_database.database)
+    app = create_app(settings, database=fresh_database.database, jobs=jobs)
     app.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
     return app

@@ -65,7 +65,16 @@ def test_a_wait_never_shrinks_with_more_tries_and_never_passes_the_ceiling(tries
 
 @pytest.mark.parametrize(
     "password",
-    ["short", "123456789", "aaaaaaaaaaaaaa", "ababababab", "x" * 201, "Password123", "giulia@example.com", "Giulia Ferri"],
+    [
+        "short",
+        "123456789",
+        "aaaaaaaaaaaaaa",
+        "ababababab",
+        "x" * 201,
+        "Password123",
+        "giulia@example.com",
+        "Giulia Ferri",
+    ],
 )
 def test_passwords_that_somebody_would_try_are_refused(password):
     assert password_refusal(password, about=("giulia@example.com", "Giulia Ferri")) is not None

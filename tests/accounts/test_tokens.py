@@ -19,7 +19,7 @@ def bearer(secret):
 
 
 def test_a_token_opens_the_api_of_its_own_workspace(anonymous, session, house, other_house):
-    _row, secret = factory.token(session, house, role=Role.VIEWER, scopes=[Permission.VIEW_OWN])
+    _row, secret = factory.token(session, house.workspace.id, role=Role.VIEWER, scopes=[Permission.VIEW_OWN])
 
     answer = anonymous.get("/api/v1/me", headers=bearer(secret)).get_json()
 
@@ -30,7 +30,7 @@ def test_a_token_opens_the_api_of_its_own_workspace(anonymous, session, house, o
 
 @pytest.mark.parametrize("case", ["unknown", "revoked", "over", "empty"])
 def test_a_token_that_does_not_count_is_refused(anonymous, session, house, actor, now, case):
-    row, secret = factory.token(session, house)
+    row, secret = factory.token(session, house.workspace.id)
     if case == "unknown":
         secret = "fd_nothing"
     elif case == "revoked":
@@ -48,7 +48,7 @@ def test_a_token_that_does_not_count_is_refused(anonymous, session, house, actor
 
 
 def test_a_token_lacking_a_right_is_told_which(anonymous, session, house):
-    _row, secret = factory.token(session, house, role=Role.OWNER, scopes=[Permission.VIEW_OWN])
+    _row, secret = factory.token(session, house.workspace.id, role=Role.OWNER, scopes=[Permission.VIEW_OWN])
 
     answer = anonymous.get("/api/v1/audit", headers=bearer(secret))
 
@@ -58,7 +58,7 @@ def test_a_token_lacking_a_right_is_told_which(anonymous, session, house):
 
 
 def test_a_token_opens_no_page_and_is_not_read_from_the_address(anonymous, session, house):
-    _row, secret = factory.token(session, house)
+    _row, secret = factory.token(session, house.workspace.id)
 
     assert anonymous.get("/settings/people", headers=bearer(secret)).status_code == 303
     assert anonymous.get(f"/api/v1/me?auth_token={secret}").status_code == 401
@@ -66,7 +66,7 @@ def test_a_token_opens_no_page_and_is_not_read_from_the_address(anonymous, sessi
 
 
 def test_the_secret_is_stored_as_a_hash_and_its_use_is_dated(anonymous, session, house):
-    row, secret = factory.token(session, house)
+    row, secret = factory.token(session, house.workspace.id)
     anonymous.get("/api/v1/me", headers=bearer(secret))
     session.refresh(row)
 
@@ -104,7 +104,7 @@ def test_impossible_tokens_are_refused_beside_the_field(session, actor, now, val
 
 
 def test_tokens_of_another_workspace_do_not_exist(session, house, other_house, actor, now):
-    foreign, _secret = factory.token(session, other_house)
+    foreign, _secret = factory.token(session, other_house.workspace.id)
     enter_workspace(session, house.workspace.id)
 
     with pytest.raises(NotFoundError):

@@ -6,7 +6,7 @@ from crm.accounts.credentials import Passwords
 from crm.accounts.kinds import ActorKind, Role
 from crm.accounts.models import Membership, User
 from crm.accounts.rules import Actor, system_actor
-from crm.accounts.services import tokens
+from crm.accounts.services import tokens, workspaces
 from crm.db import database_now, enter_workspace, new_id
 
 PASSWORD = "correct horse battery"
@@ -44,15 +44,21 @@ def member(session, house, *, role=Role.SALES, **values):
     return row, membership, actor
 
 
-def token(session, house, *, role=Role.OWNER, scopes=None, lives=timedelta(days=1), name="test"):
-    """(row, secret) of an API token in the house's workspace."""
-    enter_workspace(session, house.workspace.id)
+def token(session, workspace_id, *, role=Role.OWNER, scopes=None, lives=timedelta(days=1), name="test"):
+    """(row, secret) of an API token in the workspace."""
+    enter_workspace(session, workspace_id)
     return tokens.create(
         session,
-        system_actor(house.workspace.id),
+        system_actor(workspace_id),
         name=name,
         role=role,
         scopes=scopes,
         lives=lives,
         now=database_now(session),
     )
+
+
+def owner(session, *, email="owner@example.com", workspace="House"):
+    """(user, workspace) of a house made the way the wizard makes it; leaves the session in it."""
+    row = user(session, email=email, name="Olga Rossi")
+    return row, workspaces.create(session, owner=row, name=workspace, now=database_now(session))
