@@ -11,6 +11,9 @@ from crm.events import (
     InteractionLogged,
     InteractionRemoved,
     MessageStateChanged,
+    OfferWithdrawn,
+    OptedOut,
+    VoucherRedeemed,
 )
 from crm.filters import registry
 from crm.filters.catalogue import Catalogue, FactLoader, Field, join
@@ -19,6 +22,7 @@ from crm.interactions import handlers as interactions_handlers
 from crm.loyalty import fields as loyalty
 from crm.loyalty import handlers as loyalty_handlers
 from crm.outreach import fields as outreach
+from crm.outreach import handlers as outreach_handlers
 from crm.segments import fields as segments
 
 FIELDS: tuple[tuple[tuple[Field, ...], FactLoader], ...] = (
@@ -33,9 +37,13 @@ FIELDS: tuple[tuple[tuple[Field, ...], FactLoader], ...] = (
 
 EVENTS: tuple[tuple[type[Event], Handler], ...] = (
     (HandleLinked, interactions_handlers.adopt_history),
+    (HandleLinked, outreach_handlers.adopt_exchange),
     (InteractionLogged, loyalty_handlers.award_points),
     (InteractionRemoved, loyalty_handlers.take_points_back),
     (MessageStateChanged, loyalty_handlers.release_voucher),
+    (OfferWithdrawn, outreach_handlers.cancel_withdrawn_offer),
+    (OptedOut, outreach_handlers.skip_after_opt_out),
+    (VoucherRedeemed, outreach_handlers.skip_redeemed),
 )
 
 

@@ -32,7 +32,8 @@ MAX_LOOPS: Final = 1_000
 KEPT_TAGS: Final = frozenset({"if", "unless", "case", "for", "break", "continue", "assign", "comment", "#"})
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&:/@=])")
+# What Markdown obeys anywhere, at the beginning of a line, and as an entity; the rest stays readable for editors.
+_MARKDOWN = re.compile(r"[\\`*_\[\]<>]|^(?:[#+\-=~|]|\d+(?=[.)]))|&(?=#?\w+;)")
 _BLANKS = re.compile(r"\s+")
 # Mail programs make a link of these by themselves, in plain text too.
 _SELF_LINKING = re.compile(r"(?i)(://|\bwww\.)")
@@ -55,9 +56,13 @@ class Trusted(str):
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What one person will read; `missing` names the variables without a value. `html` is empty for plain channels."""
+    """What one person will read; `missing` names the variables without a value. `html` is empty for plain channels.
+
+    `body` is the filled text as people edit it further: Markdown on rich channels.
+    """
 
     subject: str
+    body: str
     text: str
     html: str
     missing: tuple[str, ...]
@@ -137,7 +142,13 @@ def escape_markdown(value: str, *, is_trusted: bool = False) -> str:
     flat = _BLANKS.sub(" ", _CONTROL.sub("", value))
     if not is_trusted:
         flat = _SELF_LINKING.sub(_part_link, flat)
-    return _MARKDOWN.sub(r"\\\1", flat)
+    return _MARKDOWN.sub(_with_backslash, flat)
+
+
+def _with_backslash(found: re.Match[str]) -> str:
+    text = found[0]
+    # A digit can't be escaped; the mark behind it can.
+    return f"{text}\\" if text.isdigit() else f"\\{text}"
 
 
 def _part_link(found: re.Match[str]) -> str:
@@ -171,9 +182,10 @@ def render(subject: str, body: str, values: Mapping[str, object], *, is_rich: bo
     missing = tuple(dict.fromkeys((*missing_there, *missing_here)))
     subject_line = _BLANKS.sub(" ", _CONTROL.sub("", subject_text)).strip()[:MAX_SUBJECT]
     if not is_rich:
-        return Rendered(subject_line, _CONTROL.sub("", body_text).strip(), "", missing)
+        plain = _CONTROL.sub("", body_text).strip()
+        return Rendered(subject_line, plain, plain, "", missing)
     text, html = write_out(body_text)
-    return Rendered(subject_line, text, html, missing)
+    return Rendered(subject_line, body_text.strip(), text, html, missing)
 
 
 def write_out(markdown: str) -> tuple[str, str]:

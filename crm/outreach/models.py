@@ -4,12 +4,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, func, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, func
+from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm.channels.base import ChannelKind, OutcomeKind
 from crm.consent.kinds import Purpose
-from crm.db import Base, Tenant, created_at, new_id, one_of, reference, tenant_args
+from crm.db import Base, Tenant, created_at, new_id, one_of, tenant_args
+from crm.db import reference as refers_to
 from crm.outreach.kinds import (
     AccountState,
     BatchState,
@@ -32,8 +34,8 @@ class SenderAccount(Tenant, Base):
     address: Mapped[str] = mapped_column(server_default="")
     display_name: Mapped[str] = mapped_column(server_default="")
     owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("app_user.id"))
-    is_sandbox: Mapped[bool] = mapped_column(server_default=text("false"))
-    config: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    is_sandbox: Mapped[bool] = mapped_column(server_default=sql("false"))
+    config: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'::jsonb"))
     secret: Mapped[bytes | None]
     signature: Mapped[str] = mapped_column(server_default="")
     per_minute: Mapped[int | None]
@@ -49,7 +51,7 @@ class SenderAccount(Tenant, Base):
     # Since when, and until when last, a sender looked after the account without a long gap: see rules.lateness.
     attended_since: Mapped[datetime | None]
     attended_at: Mapped[datetime | None]
-    version: Mapped[int] = mapped_column(server_default=text("1"))
+    version: Mapped[int] = mapped_column(server_default=sql("1"))
     created_at: Mapped[created_at]
     deleted_at: Mapped[datetime | None]
 
@@ -65,11 +67,11 @@ class SenderPace(Tenant, Base):
     account_id: Mapped[UUID]
     span: Mapped[str]
     starts_at: Mapped[datetime]
-    used: Mapped[int] = mapped_column(server_default=text("0"))
+    used: Mapped[int] = mapped_column(server_default=sql("0"))
 
     __table_args__ = tenant_args(
         CheckConstraint("span in ('minute', 'hour', 'day')", name="span"),
-        reference("sender_account", "account_id", ondelete="CASCADE"),
+        refers_to("sender_account", "account_id", ondelete="CASCADE"),
         UniqueConstraint("workspace_id", "account_id", "span", "starts_at"),
     )
 
@@ -84,7 +86,7 @@ class Template(Tenant, Base):
     subject: Mapped[str] = mapped_column(server_default="")
     body: Mapped[str]
     approved_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("app_user.id"))
-    version: Mapped[int] = mapped_column(server_default=text("1"))
+    version: Mapped[int] = mapped_column(server_default=sql("1"))
     created_at: Mapped[created_at]
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
     deleted_at: Mapped[datetime | None]
@@ -128,9 +130,9 @@ class Conversation(Tenant, Base):
     __table_args__ = tenant_args(
         one_of("channel", ChannelKind),
         one_of("state", ConversationState),
-        reference("sender_account", "account_id"),
-        reference("contact", "contact_id", ondelete="SET NULL"),
-        reference("handle", "handle_id", ondelete="SET NULL"),
+        refers_to("sender_account", "account_id"),
+        refers_to("contact", "contact_id", ondelete="SET NULL"),
+        refers_to("handle", "handle_id", ondelete="SET NULL"),
         Index("ix_conversation_state", "workspace_id", "state", "last_at", "id"),
         Index("ix_conversation_contact", "workspace_id", "contact_id", "last_at"),
         Index("ix_conversation_handle", "workspace_id", "handle_id"),
@@ -138,7 +140,7 @@ class Conversation(Tenant, Base):
             "ix_conversation_unanswered",
             "workspace_id",
             "unanswered_since",
-            postgresql_where=text("unanswered_since is not null"),
+            postgresql_where=sql("unanswered_since is not null"),
         ),
     )
 
@@ -156,8 +158,8 @@ class Claim(Tenant, Base):
     finished_at: Mapped[datetime | None]
 
     __table_args__ = tenant_args(
-        reference("sender_account", "account_id"),
-        Index("ix_claim_open", "leased_until", postgresql_where=text("finished_at is null")),
+        refers_to("sender_account", "account_id"),
+        Index("ix_claim_open", "leased_until", postgresql_where=sql("finished_at is null")),
     )
 
 
@@ -185,10 +187,10 @@ class Message(Tenant, Base):
     not_before: Mapped[datetime | None]
     not_after: Mapped[datetime | None]
     stop_if_replied_since: Mapped[datetime | None]
-    is_assisted: Mapped[bool] = mapped_column(server_default=text("false"))
-    late_accepted: Mapped[bool] = mapped_column(server_default=text("false"))
+    is_assisted: Mapped[bool] = mapped_column(server_default=sql("false"))
+    late_accepted: Mapped[bool] = mapped_column(server_default=sql("false"))
     claim_id: Mapped[UUID | None]
-    tries: Mapped[int] = mapped_column(server_default=text("0"))
+    tries: Mapped[int] = mapped_column(server_default=sql("0"))
     first_tried_at: Mapped[datetime | None]
     approved_hash: Mapped[str | None]
     approved_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("app_user.id"))
@@ -200,7 +202,7 @@ class Message(Tenant, Base):
     delivery: Mapped[str] = mapped_column(server_default=DeliveryState.NONE.value)
     delivery_at: Mapped[datetime | None]
     created_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("app_user.id"))
-    version: Mapped[int] = mapped_column(server_default=text("1"))
+    version: Mapped[int] = mapped_column(server_default=sql("1"))
     created_at: Mapped[created_at]
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
@@ -211,34 +213,37 @@ class Message(Tenant, Base):
         one_of("state", MessageState),
         one_of("delivery", DeliveryState),
         CheckConstraint("state <> 'scheduled' or due_at is not null", name="scheduled_has_time"),
-        reference("contact", "contact_id", ondelete="SET NULL"),
-        reference("handle", "handle_id", ondelete="SET NULL"),
-        reference("sender_account", "account_id"),
-        reference("conversation", "conversation_id", ondelete="SET NULL"),
-        reference("batch", "batch_id"),
-        reference("template", "template_id", ondelete="SET NULL"),
-        reference("voucher", "voucher_id", ondelete="SET NULL"),
-        reference("message", "in_reply_to_id", ondelete="SET NULL"),
-        reference("claim", "claim_id"),
-        Index("ix_message_due", "account_id", "due_at", "id", postgresql_where=text("state = 'scheduled'")),
+        CheckConstraint(
+            "state not in ('scheduled', 'claimed', 'sending') or approved_hash is not null", name="approved_first"
+        ),
+        refers_to("contact", "contact_id", ondelete="SET NULL"),
+        refers_to("handle", "handle_id", ondelete="SET NULL"),
+        refers_to("sender_account", "account_id"),
+        refers_to("conversation", "conversation_id", ondelete="SET NULL"),
+        refers_to("batch", "batch_id"),
+        refers_to("template", "template_id", ondelete="SET NULL"),
+        refers_to("voucher", "voucher_id", ondelete="SET NULL"),
+        refers_to("message", "in_reply_to_id", ondelete="SET NULL"),
+        refers_to("claim", "claim_id"),
+        Index("ix_message_due", "account_id", "due_at", "id", postgresql_where=sql("state = 'scheduled'")),
         Index(
             "ix_message_held",
             "held_until",
-            postgresql_where=text("state = 'held' and held_until is not null"),
+            postgresql_where=sql("state = 'held' and held_until is not null"),
         ),
-        Index("ix_message_claim", "workspace_id", "claim_id", postgresql_where=text("claim_id is not null")),
+        Index("ix_message_claim", "workspace_id", "claim_id", postgresql_where=sql("claim_id is not null")),
         Index("ix_message_contact", "workspace_id", "contact_id", "created_at", "id"),
         Index("ix_message_state", "workspace_id", "state", "planned_at", "id"),
         Index("ix_message_batch", "workspace_id", "batch_id", "state"),
         Index("ix_message_sent", "workspace_id", "contact_id", "purpose", "sent_at"),
         Index("ix_message_conversation", "workspace_id", "conversation_id", "created_at"),
-        Index("ix_message_voucher", "workspace_id", "voucher_id", postgresql_where=text("voucher_id is not null")),
+        Index("ix_message_voucher", "workspace_id", "voucher_id", postgresql_where=sql("voucher_id is not null")),
         Index(
             "uq_message_reference",
             "workspace_id",
             "reference",
             unique=True,
-            postgresql_where=text("reference is not null"),
+            postgresql_where=sql("reference is not null"),
         ),
     )
 
@@ -251,12 +256,12 @@ class MessageText(Tenant, Base):
     message_id: Mapped[UUID]
     subject: Mapped[str] = mapped_column(server_default="")
     body: Mapped[str] = mapped_column(server_default="")
-    missing: Mapped[list[Any]] = mapped_column(server_default=text("'[]'::jsonb"))
-    is_edited: Mapped[bool] = mapped_column(server_default=text("false"))
-    why: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    missing: Mapped[list[Any]] = mapped_column(server_default=sql("'[]'::jsonb"))
+    is_edited: Mapped[bool] = mapped_column(server_default=sql("false"))
+    why: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'::jsonb"))
 
     __table_args__ = tenant_args(
-        reference("message", "message_id", ondelete="CASCADE"),
+        refers_to("message", "message_id", ondelete="CASCADE"),
         Index("uq_message_text_message", "workspace_id", "message_id", unique=True),
     )
 
@@ -275,11 +280,11 @@ class FrozenContent(Tenant, Base):
     subject: Mapped[str] = mapped_column(server_default="")
     text: Mapped[str]
     html: Mapped[str] = mapped_column(server_default="")
-    headers: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    headers: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'::jsonb"))
     created_at: Mapped[created_at]
 
     __table_args__ = tenant_args(
-        reference("message", "message_id", ondelete="CASCADE"),
+        refers_to("message", "message_id", ondelete="CASCADE"),
         Index("uq_frozen_content_hash", "workspace_id", "message_id", "hash", unique=True),
         frozen=True,
     )
@@ -298,9 +303,9 @@ class Attempt(Tenant, Base):
     started_at: Mapped[created_at]
 
     __table_args__ = tenant_args(
-        reference("message", "message_id"),
-        reference("sender_account", "account_id"),
-        reference("claim", "claim_id"),
+        refers_to("message", "message_id"),
+        refers_to("sender_account", "account_id"),
+        refers_to("claim", "claim_id"),
         UniqueConstraint("workspace_id", "message_id", "number"),
         Index("ix_attempt_account", "workspace_id", "account_id", "started_at"),
         append_only=True,
@@ -321,7 +326,7 @@ class AttemptOutcome(Tenant, Base):
 
     __table_args__ = tenant_args(
         one_of("kind", OutcomeKind),
-        reference("attempt", "attempt_id"),
+        refers_to("attempt", "attempt_id"),
         Index("ix_attempt_outcome_attempt", "workspace_id", "attempt_id"),
         append_only=True,
     )
@@ -336,7 +341,7 @@ class AttemptEvidence(Tenant, Base):
     detail: Mapped[str] = mapped_column(server_default="")
 
     __table_args__ = tenant_args(
-        reference("attempt", "attempt_id"), Index("ix_attempt_evidence_attempt", "workspace_id", "attempt_id")
+        refers_to("attempt", "attempt_id"), Index("ix_attempt_evidence_attempt", "workspace_id", "attempt_id")
     )
 
 
@@ -352,9 +357,9 @@ class BudgetUse(Tenant, Base):
     at: Mapped[datetime]
 
     __table_args__ = tenant_args(
-        reference("message", "message_id", ondelete="CASCADE"),
-        reference("contact", "contact_id", ondelete="CASCADE"),
-        reference("company", "company_id", ondelete="SET NULL"),
+        refers_to("message", "message_id", ondelete="CASCADE"),
+        refers_to("contact", "contact_id", ondelete="CASCADE"),
+        refers_to("company", "company_id", ondelete="SET NULL"),
         UniqueConstraint("workspace_id", "message_id"),
         Index("ix_budget_use_contact", "workspace_id", "contact_id", "purpose", "at"),
         Index("ix_budget_use_company", "workspace_id", "company_id", "purpose", "at"),
@@ -377,10 +382,10 @@ class InboundEvent(Tenant, Base):
 
     __table_args__ = tenant_args(
         one_of("state", InboundState),
-        reference("sender_account", "account_id"),
-        reference("message", "message_id", ondelete="SET NULL"),
+        refers_to("sender_account", "account_id"),
+        refers_to("message", "message_id", ondelete="SET NULL"),
         UniqueConstraint("workspace_id", "account_id", "external_id"),
-        Index("ix_inbound_event_state", "state", "received_at", postgresql_where=text("state = 'stored'")),
+        Index("ix_inbound_event_state", "state", "received_at", postgresql_where=sql("state = 'stored'")),
     )
 
 
@@ -393,7 +398,7 @@ class InboundRaw(Tenant, Base):
     raw: Mapped[bytes]
 
     __table_args__ = tenant_args(
-        reference("inbound_event", "event_id", ondelete="CASCADE"),
+        refers_to("inbound_event", "event_id", ondelete="CASCADE"),
         Index("uq_inbound_raw_event", "workspace_id", "event_id", unique=True),
     )
 

@@ -73,9 +73,9 @@ PURPOSES: dict[Purpose, PurposeNeeds] = {
         way_out=True,
         promotional_pause=True,
     ),
-    # Owed by contract: points that expire, a voucher that was bought.
+    # Owed by contract (points that expire, a voucher that was bought): the contract is the basis.
     Purpose.SERVICE: PurposeNeeds(
-        consent=True,
+        consent=False,
         suppression=True,
         window=Binding.BINDS,
         budget=Binding.NONE,

@@ -230,6 +230,7 @@ def upgrade() -> None:
     sa.CheckConstraint("direction in ('outbound', 'inbound')", name=op.f('ck_message_direction')),
     sa.CheckConstraint("purpose in ('reply', 'personal', 'promotional', 'service', 'system')", name=op.f('ck_message_purpose')),
     sa.CheckConstraint("state <> 'scheduled' or due_at is not null", name=op.f('ck_message_scheduled_has_time')),
+    sa.CheckConstraint("state not in ('scheduled', 'claimed', 'sending') or approved_hash is not null", name=op.f('ck_message_approved_first')),
     sa.CheckConstraint("state in ('draft', 'in_review', 'approved', 'scheduled', 'claimed', 'sending', 'sent', 'held', 'skipped', 'rejected', 'cancelled', 'failed', 'uncertain', 'received')", name=op.f('ck_message_state')),
     sa.ForeignKeyConstraint(['approved_by_id'], ['app_user.id'], name=op.f('fk_message_approved_by_id')),
     sa.ForeignKeyConstraint(['created_by_id'], ['app_user.id'], name=op.f('fk_message_created_by_id')),

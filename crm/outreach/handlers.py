@@ -1,0 +1,78 @@
+"""Owns what outreach does when something happens elsewhere: messages that lost their ground are stopped at once."""
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from crm.accounts.rules import system_actor
+from crm.consent.kinds import ConsentPurpose, Purpose
+from crm.events import HandleLinked, OfferWithdrawn, OptedOut, VoucherRedeemed
+from crm.outreach.kinds import MessageState
+from crm.outreach.models import Conversation, Message
+from crm.outreach.queries.gate import among
+from crm.outreach.rules import Reason
+from crm.outreach.services.transitions import PENDING, move
+
+
+def skip_after_opt_out(session: Session, event: OptedOut) -> None:
+    """The person said no: what still waits for them is skipped; the gate stays as safety for what is under way."""
+    if event.contact_id is None:
+        return
+    purposes = [Purpose.PROMOTIONAL.value]
+    if event.purpose == ConsentPurpose.PERSONAL:
+        purposes.append(Purpose.PERSONAL.value)
+    where = [Message.contact_id == event.contact_id, Message.purpose.in_(purposes)]
+    if event.channel:
+        where.append(Message.channel == event.channel)
+    move(
+        session,
+        system_actor(event.workspace_id),
+        message_ids=None,
+        when=PENDING,
+        to=MessageState.SKIPPED,
+        now=event.now,
+        where=where,
+        reason=Reason.CONSENT_WITHDRAWN.value,
+        held_until=None,
+    )
+
+
+def cancel_withdrawn_offer(session: Session, event: OfferWithdrawn) -> None:
+    """The offer is gone: messages that carry its codes are cancelled."""
+    if event.voucher_ids:
+        move(
+            session,
+            system_actor(event.workspace_id),
+            message_ids=None,
+            when=PENDING,
+            to=MessageState.CANCELLED,
+            now=event.now,
+            where=[among(Message.voucher_id, event.voucher_ids)],
+            reason="offer_withdrawn",
+            held_until=None,
+        )
+
+
+def skip_redeemed(session: Session, event: VoucherRedeemed) -> None:
+    """The code was used: a further message with it has nothing to offer."""
+    move(
+        session,
+        system_actor(event.workspace_id),
+        message_ids=None,
+        when=PENDING,
+        to=MessageState.SKIPPED,
+        now=event.now,
+        where=[Message.voucher_id == event.voucher_id],
+        reason=Reason.REDEEMED.value,
+        held_until=None,
+    )
+
+
+def adopt_exchange(session: Session, event: HandleLinked) -> None:
+    """A stranger turned out to be somebody: their messages and conversations become that person's."""
+    for table in (Conversation, Message):
+        session.execute(
+            update(table)
+            .where(table.handle_id == event.handle_id, table.contact_id.is_(None))
+            .values(contact_id=event.contact_id)
+            .execution_options(synchronize_session=False)
+        )

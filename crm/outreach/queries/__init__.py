@@ -1,0 +1,67 @@
+"""Owns reading messages, sender accounts, conversations and templates, and asking the gate."""
+
+from crm.outreach.queries.accounts import (
+    AccountHealth,
+    PaceLine,
+    account,
+    account_health,
+    accounts,
+    template,
+    templates,
+)
+from crm.outreach.queries.conversations import (
+    ConversationLine,
+    ThreadEntry,
+    conversation,
+    conversations,
+    thread,
+)
+from crm.outreach.queries.gate import message_verdicts, verdict, verdicts
+from crm.outreach.queries.messages import (
+    OPEN_STATES,
+    AttemptLine,
+    Budget,
+    MessageLine,
+    MessageView,
+    UncertainMessage,
+    attempts,
+    budgets,
+    counts,
+    message,
+    messages,
+    planned,
+    planned_for,
+    uncertain,
+)
+
+__all__ = [
+    "OPEN_STATES",
+    "AccountHealth",
+    "AttemptLine",
+    "Budget",
+    "ConversationLine",
+    "MessageLine",
+    "MessageView",
+    "PaceLine",
+    "ThreadEntry",
+    "UncertainMessage",
+    "account",
+    "account_health",
+    "accounts",
+    "attempts",
+    "budgets",
+    "conversation",
+    "conversations",
+    "counts",
+    "message",
+    "message_verdicts",
+    "messages",
+    "planned",
+    "planned_for",
+    "template",
+    "templates",
+    "thread",
+    "uncertain",
+    "verdict",
+    "verdicts",
+]

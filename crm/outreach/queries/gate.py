@@ -1,0 +1,456 @@
+"""Collects the facts of the gate in a handful of statements for any number of messages or people, and asks it.
+
+`subjects` reads what a message carries, `people` what is known about its recipients; `crm.outreach.rules.judge`
+decides. The same facts serve the page that asks "may I?", the claim and the attempt.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, bindparam, func, select
+from sqlalchemy.orm import Session
+
+from crm.accounts.models import Workspace
+from crm.accounts.rules import Actor
+from crm.channels.base import ChannelKind
+from crm.consent import queries as consent
+from crm.consent.kinds import Purpose
+from crm.consent.rules import Reason as ConsentRefusal
+from crm.consent.rules import verdict as consent_verdict
+from crm.contacts.kinds import HandleState
+from crm.contacts.models import Contact, Handle
+from crm.loyalty.kinds import OfferState, VoucherState
+from crm.loyalty.models import Offer, Voucher
+from crm.outreach.kinds import BatchState
+from crm.outreach.models import Batch, BudgetUse, Conversation, Message, MessageText
+from crm.outreach.rules import (
+    BUDGET_SPAN,
+    PURPOSES,
+    Binding,
+    ConsentAnswer,
+    Facts,
+    HandleFacts,
+    MessageFacts,
+    PersonFacts,
+    Policy,
+    Verdict,
+    judge,
+    lateness,
+)
+from crm.outreach.windows import Window
+from crm.settings import current
+
+_ALIVE_VOUCHERS = frozenset({VoucherState.ALLOCATED, VoucherState.ACTIVE, VoucherState.ON_HOLD})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """One message as the gate sees it: its conditions, its address, and whose it is."""
+
+    message_id: UUID
+    purpose: Purpose
+    channel: ChannelKind
+    contact_id: UUID | None
+    company_id: UUID | None
+    handle_id: UUID | None
+    voucher_id: UUID | None
+    batch_id: UUID | None
+    address_norm: str
+    facts: Facts
+    tries: int = 0
+    first_tried_at: datetime | None = None
+    due_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class Person:
+    """What the statements found out about one recipient, before it becomes `PersonFacts`."""
+
+    replied_at: datetime | None = None
+    exchange_at: datetime | None = None
+    unanswered_since: datetime | None = None
+    promotions: list[tuple[UUID, datetime]] = field(default_factory=list)
+    company_promotions: list[tuple[UUID, datetime]] = field(default_factory=list)
+
+
+def among(column: Any, ids: Collection[UUID]) -> ColumnElement[bool]:
+    """`column = any(ids)`: one prepared statement for any number of ids, and always an index scan."""
+    return column == any_(bindparam(None, list(ids), ARRAY(Uuid())))
+
+
+def policy(session: Session, actor: Actor) -> Policy:
+    """The workspace's settings as the gate reads them."""
+    row = session.execute(
+        select(
+            Workspace.time_zone,
+            Workspace.country,
+            Workspace.window_start,
+            Workspace.window_end,
+            Workspace.window_days,
+            Workspace.promotional_per_week,
+            Workspace.company_per_week,
+            Workspace.sending_paused,
+            Workspace.promotions_paused,
+        ).where(Workspace.id == actor.workspace_id)
+    ).one()
+    return Policy(
+        time_zone=row.time_zone,
+        country=row.country,
+        window=Window.of(row.window_start, row.window_end, row.window_days),
+        promotional_per_week=row.promotional_per_week,
+        company_per_week=row.company_per_week,
+        late_after=timedelta(seconds=current().late_after_seconds),
+        is_sending_paused=row.sending_paused,
+        are_promotions_paused=row.promotions_paused,
+    )
+
+
+_SUBJECT_COLUMNS = (
+    Message.id,
+    Message.purpose,
+    Message.channel,
+    Message.contact_id,
+    Message.handle_id,
+    Message.voucher_id,
+    Message.batch_id,
+    Message.due_at,
+    Message.not_before,
+    Message.not_after,
+    Message.stop_if_replied_since,
+    Message.late_accepted,
+    Message.tries,
+    Message.first_tried_at,
+    Contact.company_id,
+    Contact.time_zone,
+    Contact.country,
+    Contact.deleted_at,
+    Contact.erased_at,
+    Contact.merged_into_id,
+    Handle.state.label("handle_state"),
+    Handle.deleted_at.label("handle_deleted_at"),
+    Handle.contact_id.label("handle_contact_id"),
+    Handle.address_norm,
+    Batch.state.label("batch_state"),
+    Voucher.state.label("voucher_state"),
+    Offer.state.label("offer_state"),
+    Offer.valid_until,
+)
+_SUBJECTS = (
+    select(*_SUBJECT_COLUMNS, func.jsonb_array_length(MessageText.missing).label("missing"))
+    .select_from(Message)
+    .outerjoin(MessageText, MessageText.message_id == Message.id)
+    .outerjoin(Contact, Contact.id == Message.contact_id)
+    .outerjoin(Handle, Handle.id == Message.handle_id)
+    .outerjoin(Batch, Batch.id == Message.batch_id)
+    .outerjoin(Voucher, Voucher.id == Message.voucher_id)
+    .outerjoin(Offer, Offer.id == Voucher.offer_id)
+)
+
+
+def subjects(
+    session: Session,
+    actor: Actor,
+    *,
+    message_ids: Collection[UUID],
+    at: datetime,
+    attended_since: datetime | None = None,
+) -> dict[UUID, Subject]:
+    """The gate's facts about messages, by id. `attended_since` belongs to their account; None asks nothing of it."""
+    rows = session.execute(_SUBJECTS.where(among(Message.id, message_ids))).all()
+    persons = people(
+        session,
+        actor,
+        contact_ids={row.contact_id for row in rows if row.contact_id},
+        promotional_ids={row.contact_id for row in rows if row.contact_id and _counts(row.purpose)},
+        company_ids={row.company_id for row in rows if row.company_id and _counts(row.purpose)},
+        company_of={row.contact_id: row.company_id for row in rows if row.contact_id},
+        at=at,
+    )
+    answers = consent_answers(
+        session, actor, wanted=[(row.contact_id, Purpose(row.purpose), ChannelKind(row.channel)) for row in rows]
+    )
+    suppressed = _suppressed(session, actor, [(row.channel, row.address_norm) for row in rows if row.address_norm])
+    return {row.id: _subject(row, persons, answers, suppressed, at=at, attended_since=attended_since) for row in rows}
+
+
+def _counts(purpose: str) -> bool:
+    return PURPOSES[Purpose(purpose)].budget is not Binding.NONE
+
+
+def _subject(
+    row: Any,
+    persons: Mapping[UUID, Person],
+    answers: Mapping[tuple[UUID, Purpose, ChannelKind], ConsentAnswer],
+    suppressed: Collection[tuple[str, str]],
+    *,
+    at: datetime,
+    attended_since: datetime | None,
+) -> Subject:
+    purpose, channel = Purpose(row.purpose), ChannelKind(row.channel)
+    person = None
+    if row.contact_id is not None:
+        person = person_facts(
+            row, persons[row.contact_id], answers[row.contact_id, purpose, channel], apart_from=row.id
+        )
+    late_by = timedelta(0)
+    if attended_since is not None and row.due_at is not None:
+        late_by = lateness(due_at=row.due_at, attended_since=attended_since)
+    return Subject(
+        message_id=row.id,
+        purpose=purpose,
+        channel=channel,
+        contact_id=row.contact_id,
+        company_id=row.company_id,
+        handle_id=row.handle_id,
+        voucher_id=row.voucher_id,
+        batch_id=row.batch_id,
+        address_norm=row.address_norm or "",
+        tries=row.tries,
+        first_tried_at=row.first_tried_at,
+        due_at=row.due_at,
+        facts=Facts(
+            person=person,
+            handle=HandleFacts(
+                state=_handle_state(row), is_suppressed=(row.channel, row.address_norm or "") in suppressed
+            ),
+            message=MessageFacts(
+                batch=BatchState(row.batch_state) if row.batch_state else None,
+                not_before=row.not_before,
+                not_after=row.not_after,
+                stop_if_replied_since=row.stop_if_replied_since,
+                has_voucher=row.voucher_id is not None,
+                is_voucher_redeemed=row.voucher_state == VoucherState.REDEEMED,
+                is_voucher_alive=row.voucher_state in _ALIVE_VOUCHERS
+                and row.offer_state == OfferState.ACTIVE
+                and (row.valid_until is None or row.valid_until > at),
+                has_missing_values=bool(row.missing),
+                late_by=late_by,
+                is_late_accepted=row.late_accepted,
+            ),
+        ),
+    )
+
+
+def _handle_state(row: Any) -> str | None:
+    """None for no handle, and for one that was moved to somebody else after the text was written."""
+    if row.handle_state is None or row.handle_deleted_at is not None:
+        return None
+    if row.contact_id is not None and row.handle_contact_id != row.contact_id:
+        return None
+    return row.handle_state
+
+
+def person_facts(row: Any, person: Person, answer: ConsentAnswer, *, apart_from: UUID | None = None) -> PersonFacts:
+    """`PersonFacts` of a row with the contact's columns; the message `apart_from` doesn't count against itself."""
+    return PersonFacts(
+        is_erased=row.erased_at is not None,
+        is_merged=row.merged_into_id is not None,
+        is_deleted=row.deleted_at is not None,
+        time_zone=row.time_zone or "",
+        country=row.country or "",
+        consent=answer,
+        last_reply_at=person.replied_at,
+        last_exchange_at=person.exchange_at,
+        unanswered_since=person.unanswered_since,
+        promotions=tuple(at for message_id, at in person.promotions if message_id != apart_from),
+        company_promotions=tuple(at for message_id, at in person.company_promotions if message_id != apart_from),
+    )
+
+
+def people(
+    session: Session,
+    actor: Actor,  # noqa: ARG001 - every query takes its actor; the workspace is the session's.
+    *,
+    contact_ids: Collection[UUID],
+    promotional_ids: Collection[UUID],
+    company_ids: Collection[UUID],
+    company_of: Mapping[UUID, UUID | None],
+    at: datetime,
+) -> dict[UUID, Person]:
+    """Conversations and used budget of people; budgets are read only for those whose message counts."""
+    found = {contact_id: Person() for contact_id in contact_ids}
+    if not found:
+        return found
+    talk = select(
+        Conversation.contact_id,
+        func.max(Conversation.last_inbound_at),
+        func.max(func.greatest(Conversation.last_inbound_at, Conversation.last_outbound_at)),
+        func.min(Conversation.unanswered_since),
+    ).where(among(Conversation.contact_id, found))
+    for contact_id, replied_at, exchange_at, unanswered_since in session.execute(
+        talk.group_by(Conversation.contact_id)
+    ):
+        person = found.get(contact_id, Person()) if contact_id else Person()
+        person.replied_at, person.exchange_at, person.unanswered_since = replied_at, exchange_at, unanswered_since
+    for contact_id, message_id, used_at in _uses(session, BudgetUse.contact_id, promotional_ids, at):
+        found[contact_id].promotions.append((message_id, used_at))
+    by_company: dict[UUID, list[tuple[UUID, datetime]]] = {}
+    for company_id, message_id, used_at in _uses(session, BudgetUse.company_id, company_ids, at):
+        by_company.setdefault(company_id, []).append((message_id, used_at))
+    for contact_id, person in found.items():
+        company_id = company_of.get(contact_id)
+        if company_id is not None:
+            person.company_promotions = by_company.get(company_id, [])
+    return found
+
+
+def _uses(session: Session, column: Any, ids: Collection[UUID], at: datetime) -> Iterable[tuple[UUID, UUID, datetime]]:
+    if not ids:
+        return ()
+    return (
+        session.execute(
+            select(column, BudgetUse.message_id, BudgetUse.at).where(
+                among(column, ids), BudgetUse.purpose == Purpose.PROMOTIONAL, BudgetUse.at > at - BUDGET_SPAN
+            )
+        )
+        .tuples()
+        .all()
+    )
+
+
+def _suppressed(session: Session, actor: Actor, pairs: Sequence[tuple[str, str]]) -> Collection[tuple[str, str]]:
+    if not pairs:
+        return frozenset()
+    return consent.suppressed(session, actor, pairs=pairs)
+
+
+def consent_answers(
+    session: Session, actor: Actor, *, wanted: Sequence[tuple[UUID | None, Purpose, ChannelKind]]
+) -> dict[tuple[UUID, Purpose, ChannelKind], ConsentAnswer]:
+    """What consent says for each (contact, purpose, channel); purposes that need none are allowed."""
+    answers = {
+        (contact_id, purpose, channel): ConsentAnswer.ALLOWED
+        for contact_id, purpose, channel in wanted
+        if contact_id is not None
+    }
+    asked = [key for key in answers if PURPOSES[key[1]].consent]
+    if not asked:
+        return answers
+    states = consent.states(session, actor, contact_ids={contact_id for contact_id, _, _ in asked})
+    rule = consent.policy(session, actor)
+    for contact_id, purpose, channel in asked:
+        refusal = consent_verdict(purpose, channel, states[contact_id], rule)
+        if refusal is not None:
+            withdrawn = refusal is ConsentRefusal.OPTED_OUT
+            answers[contact_id, purpose, channel] = ConsentAnswer.WITHDRAWN if withdrawn else ConsentAnswer.MISSING
+    return answers
+
+
+def message_verdicts(
+    session: Session,
+    actor: Actor,
+    *,
+    message_ids: Collection[UUID],
+    now: datetime,
+    attended_since: datetime | None = None,
+) -> dict[UUID, Verdict]:
+    """The gate's answer for messages as they stand now."""
+    found = subjects(session, actor, message_ids=message_ids, at=now, attended_since=attended_since)
+    house = policy(session, actor)
+    return {
+        message_id: judge(subject.facts, purpose=subject.purpose, at=now, policy=house)
+        for message_id, subject in found.items()
+    }
+
+
+def verdicts(
+    session: Session,
+    actor: Actor,
+    *,
+    contact_ids: Collection[UUID],
+    purpose: Purpose,
+    channel: ChannelKind,
+    at: datetime | None = None,
+    now: datetime,
+) -> dict[UUID, Verdict]:
+    """Whether these people may be written to on `channel` at `at` (None is `now`); unknown ids are left out.
+
+    The address judged is the one a message would go to: the primary one, else the oldest that works.
+    """
+    moment = max(at or now, now)
+    rows = session.execute(
+        select(
+            Contact.id,
+            Contact.company_id,
+            Contact.time_zone,
+            Contact.country,
+            Contact.deleted_at,
+            Contact.erased_at,
+            Contact.merged_into_id,
+        ).where(among(Contact.id, contact_ids))
+    ).all()
+    counts = _counts(purpose)
+    persons = people(
+        session,
+        actor,
+        contact_ids={row.id for row in rows},
+        promotional_ids={row.id for row in rows} if counts else (),
+        company_ids={row.company_id for row in rows if row.company_id} if counts else (),
+        company_of={row.id: row.company_id for row in rows},
+        at=moment,
+    )
+    answers = consent_answers(session, actor, wanted=[(row.id, purpose, channel) for row in rows])
+    handles = best_handles(session, contact_ids=[row.id for row in rows], channel=channel)
+    suppressed = _suppressed(session, actor, [(channel.value, handle.address_norm) for handle in handles.values()])
+    house = policy(session, actor)
+    result: dict[UUID, Verdict] = {}
+    for row in rows:
+        handle = handles.get(row.id)
+        facts = Facts(
+            person=person_facts(row, persons[row.id], answers[row.id, purpose, channel]),
+            handle=HandleFacts(
+                state=handle.state if handle else None,
+                is_suppressed=handle is not None and (channel.value, handle.address_norm) in suppressed,
+            ),
+        )
+        result[row.id] = judge(facts, purpose=purpose, at=moment, policy=house)
+    return result
+
+
+def verdict(
+    session: Session,
+    actor: Actor,
+    *,
+    contact_id: UUID,
+    purpose: Purpose,
+    channel: ChannelKind,
+    at: datetime | None = None,
+    now: datetime,
+) -> Verdict:
+    """`verdicts` for one person; raises KeyError when there is no such contact."""
+    return verdicts(session, actor, contact_ids=[contact_id], purpose=purpose, channel=channel, at=at, now=now)[
+        contact_id
+    ]
+
+
+def best_handles(session: Session, *, contact_ids: Collection[UUID], channel: ChannelKind) -> dict[UUID, Handle]:
+    """The address each person would be written to: working before broken, primary before others, then the oldest."""
+    rows = session.scalars(
+        select(Handle)
+        .where(among(Handle.contact_id, contact_ids), Handle.channel == channel, Handle.deleted_at.is_(None))
+        .order_by(Handle.is_primary.desc(), Handle.created_at, Handle.id)
+    ).all()
+    best: dict[UUID, Handle] = {}
+    for row in rows:
+        if row.contact_id is None:
+            continue
+        known = best.get(row.contact_id)
+        if known is None or (known.state != HandleState.ACTIVE and row.state == HandleState.ACTIVE):
+            best[row.contact_id] = row
+    return best
+
+
+def with_uses(subject: Subject, *, person: Sequence[datetime], company: Sequence[datetime]) -> Subject:
+    """`subject` with budget that others took meanwhile in the same transaction."""
+    if subject.facts.person is None or not (person or company):
+        return subject
+    facts = subject.facts.person
+    changed = replace(
+        facts,
+        promotions=(*facts.promotions, *person),
+        company_promotions=(*facts.company_promotions, *company),
+    )
+    return replace(subject, facts=replace(subject.facts, person=changed))

@@ -1,0 +1,312 @@
+"""Takes a batch of due messages for one sender run, and frees those of a run that died.
+
+A claim is one row with a lease and a fencing number. The gate is asked inside the claiming transaction: what may not
+go leaves the batch at once, with its reason.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import case, func, literal_column, or_, select, update
+from sqlalchemy.orm import Session
+
+from crm.accounts.rules import Actor
+from crm.channels.base import OutcomeKind
+from crm.db import new_id
+from crm.outreach.kinds import AccountState, MessageState
+from crm.outreach.models import Attempt, AttemptOutcome, Claim, FrozenContent, Message, SenderAccount
+from crm.outreach.pace import room
+from crm.outreach.queries.gate import among, policy, subjects
+from crm.outreach.rules import Verdict, judge
+from crm.outreach.services.transitions import Moved, move, refuse
+from crm.settings import current
+
+#: Messages taken at once. The LIMIT must be a literal: with a parameter the plan may change to a sequential scan.
+BATCH = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sendable:
+    """A claimed message with its frozen words, ready for an attempt."""
+
+    message_id: UUID
+    author_id: UUID | None
+    contact_id: UUID | None
+    conversation_id: UUID | None
+    handle_id: UUID | None
+    channel: str
+    purpose: str
+    reference: str
+    content_hash: str
+    from_address: str
+    from_name: str
+    to_address: str
+    to_name: str
+    subject: str
+    text: str
+    html: str
+    headers: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A batch: its claim, and what may be tried. `attended_since` belongs to the account, for the second look."""
+
+    claim_id: UUID
+    fencing: int
+    account_id: UUID
+    items: tuple[Sendable, ...]
+    attended_since: datetime | None
+    is_backlog: bool
+
+
+def claim(
+    session: Session, actor: Actor, *, account_id: UUID, worker: str, lease: timedelta, now: datetime
+) -> Claimed | None:
+    """Take up to `BATCH` due messages of an account, as far as its pace has room.
+
+    None when nothing is due, the account may not send, or another run took everything.
+    """
+    attended_since = _attend(session, account_id, now=now)
+    if attended_since is None:
+        return None
+    most = room(session, account_id=account_id, now=now)
+    if most <= 0:
+        return None
+    ids = session.scalars(
+        select(Message.id)
+        .where(Message.account_id == account_id, Message.state == literal_column("'scheduled'"), Message.due_at <= now)
+        .order_by(Message.due_at, Message.id)
+        .limit(literal_column(str(min(BATCH, most))))
+        .with_for_update(skip_locked=True)
+    ).all()
+    if not ids:
+        return None
+    row = Claim(account_id=account_id, worker=worker, leased_until=func.now() + lease)
+    session.add(row)
+    session.flush()
+    session.execute(
+        update(Message)
+        .where(among(Message.id, ids))
+        .values(state=MessageState.CLAIMED.value, claim_id=row.id, updated_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    found = subjects(session, actor, message_ids=ids, at=now, attended_since=attended_since)
+    house = policy(session, actor)
+    verdicts = {
+        key: judge(subject.facts, purpose=subject.purpose, at=now, policy=house) for key, subject in found.items()
+    }
+    refused: dict[UUID, Verdict] = {key: verdict for key, verdict in verdicts.items() if not verdict.allowed}
+    refuse(session, actor, refused=refused, when=MessageState.CLAIMED, now=now)
+    items = sendable(session, [key for key in ids if key not in refused])
+    if not items:
+        row.finished_at = now
+        session.flush()
+    return Claimed(
+        claim_id=row.id,
+        fencing=row.fencing,
+        account_id=account_id,
+        items=tuple(items),
+        attended_since=attended_since,
+        is_backlog=len(ids) == BATCH,
+    )
+
+
+def _attend(session: Session, account_id: UUID, *, now: datetime) -> datetime | None:
+    """Note that somebody looks after the account; since when without a gap. None when it may not send.
+
+    A hold whose time is over ends here.
+    """
+    gap = timedelta(seconds=current().late_after_seconds)
+    is_new = or_(SenderAccount.attended_at.is_(None), SenderAccount.attended_at < now - gap)
+    return session.execute(
+        update(SenderAccount)
+        .where(
+            SenderAccount.id == account_id,
+            SenderAccount.deleted_at.is_(None),
+            or_(
+                SenderAccount.state == AccountState.ACTIVE,
+                (SenderAccount.state == AccountState.HELD) & (SenderAccount.hold_until <= now),
+            ),
+        )
+        .values(
+            state=AccountState.ACTIVE.value,
+            hold_until=None,
+            hold_reason="",
+            attended_at=now,
+            attended_since=case((is_new, now), else_=func.coalesce(SenderAccount.attended_since, now)),
+        )
+        .returning(SenderAccount.attended_since)
+        .execution_options(synchronize_session=False)
+    ).scalar()
+
+
+def sendable(session: Session, message_ids: list[UUID]) -> list[Sendable]:
+    """The frozen words of messages, in the given order; a message without approved words is left out."""
+    if not message_ids:
+        return []
+    rows = session.execute(
+        select(
+            Message.id,
+            Message.created_by_id,
+            Message.contact_id,
+            Message.conversation_id,
+            Message.handle_id,
+            Message.channel,
+            Message.purpose,
+            Message.reference,
+            FrozenContent.hash,
+            FrozenContent.from_address,
+            FrozenContent.from_name,
+            FrozenContent.to_address,
+            FrozenContent.to_name,
+            FrozenContent.subject,
+            FrozenContent.text,
+            FrozenContent.html,
+            FrozenContent.headers,
+        )
+        .join(FrozenContent, (FrozenContent.message_id == Message.id) & (FrozenContent.hash == Message.approved_hash))
+        .where(among(Message.id, message_ids))
+    ).all()
+    found = {
+        row.id: Sendable(
+            message_id=row.id,
+            author_id=row.created_by_id,
+            contact_id=row.contact_id,
+            conversation_id=row.conversation_id,
+            handle_id=row.handle_id,
+            channel=row.channel,
+            purpose=row.purpose,
+            reference=row.reference or "",
+            content_hash=row.hash,
+            from_address=row.from_address,
+            from_name=row.from_name,
+            to_address=row.to_address,
+            to_name=row.to_name,
+            subject=row.subject,
+            text=row.text,
+            html=row.html,
+            headers=row.headers,
+        )
+        for row in rows
+    }
+    return [found[message_id] for message_id in message_ids if message_id in found]
+
+
+def renew(session: Session, *, claim_id: UUID, lease: timedelta) -> bool:
+    """Keep a claim for another lease; False when it was taken away."""
+    renewed = session.execute(
+        update(Claim)
+        .where(Claim.id == claim_id, Claim.finished_at.is_(None))
+        .values(leased_until=func.now() + lease)
+        .returning(Claim.id)
+        .execution_options(synchronize_session=False)
+    )
+    return renewed.scalar() is not None
+
+
+def finish(session: Session, actor: Actor, *, claim_id: UUID, now: datetime) -> int:
+    """End a claim; what was claimed and not tried is due again. Returns how many that were."""
+    ended = session.execute(
+        update(Claim)
+        .where(Claim.id == claim_id, Claim.finished_at.is_(None))
+        .values(finished_at=now)
+        .returning(Claim.id)
+        .execution_options(synchronize_session=False)
+    ).scalar()
+    return len(_unclaim(session, actor, claim_id, now=now)) if ended is not None else 0
+
+
+def _unclaim(session: Session, actor: Actor, claim_id: UUID, *, now: datetime) -> list[Moved]:
+    return move(
+        session,
+        actor,
+        message_ids=None,
+        when=[MessageState.CLAIMED],
+        to=MessageState.SCHEDULED,
+        now=now,
+        where=[Message.claim_id == claim_id],
+        claim_id=None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What a dead run left behind: how many go again, how many a person must decide about."""
+
+    scheduled: int
+    uncertain: int
+
+
+def recover(session: Session, actor: Actor, *, claim_id: UUID, now: datetime) -> Recovered | None:
+    """Settle a claim whose lease has lapsed; None when it has not, or somebody else does it.
+
+    Claimed messages are due again: nothing left. Those in `sending` may have left: e-mail can't be asked, so a person
+    decides with the evidence.
+    """
+    lapsed = session.scalars(
+        select(Claim)
+        .where(Claim.id == claim_id, Claim.finished_at.is_(None), Claim.leased_until < func.now())
+        .with_for_update(skip_locked=True)
+    ).one_or_none()
+    if lapsed is None:
+        return None
+    lapsed.finished_at = now
+    session.flush()
+    again = _unclaim(session, actor, claim_id, now=now)
+    doubtful = move(
+        session,
+        actor,
+        message_ids=None,
+        when=[MessageState.SENDING],
+        to=MessageState.UNCERTAIN,
+        now=now,
+        where=[Message.claim_id == claim_id],
+        claim_id=None,
+        reason="worker_stopped",
+    )
+    _note_unknown(session, claim_id, doubtful, now=now)
+    return Recovered(len(again), len(doubtful))
+
+
+def _note_unknown(session: Session, claim_id: UUID, doubtful: list[Moved], *, now: datetime) -> None:
+    if not doubtful:
+        return
+    attempts = session.scalars(
+        select(Attempt.id).where(
+            Attempt.claim_id == claim_id, among(Attempt.message_id, [row.message_id for row in doubtful])
+        )
+    ).all()
+    session.add_all(
+        AttemptOutcome(
+            id=new_id(),
+            attempt_id=attempt_id,
+            kind=OutcomeKind.UNKNOWN,
+            code="worker_stopped",
+            stage="sending",
+            at=now,
+        )
+        for attempt_id in attempts
+    )
+    session.flush()
+
+
+def release_held(session: Session, actor: Actor, *, now: datetime) -> int:
+    """Give held messages whose time has come back to the schedule; returns how many."""
+    return len(
+        move(
+            session,
+            actor,
+            message_ids=None,
+            when=[MessageState.HELD],
+            to=MessageState.SCHEDULED,
+            now=now,
+            where=[Message.held_until.is_not(None), Message.held_until <= now],
+            due_at=now,
+            held_until=None,
+            reason="",
+        )
+    )

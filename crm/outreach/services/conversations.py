@@ -1,0 +1,134 @@
+"""Owns conversations: finding or opening the one a message belongs to, and who has to answer."""
+
+from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from crm.accounts.kinds import Permission
+from crm.accounts.rules import Actor
+from crm.channels.base import ChannelKind
+from crm.channels.sentences import N_
+from crm.errors import InvalidInputError, NotFoundError
+from crm.outreach.kinds import ConversationState
+from crm.outreach.models import Conversation
+from crm.outreach.queries.gate import among
+
+
+class ConversationNotFoundError(NotFoundError):
+    """No such conversation in this workspace."""
+
+    code = "conversation_not_found"
+
+
+def load(session: Session, conversation_id: UUID, *, lock: bool = False) -> Conversation:
+    """The conversation; raises `ConversationNotFoundError`."""
+    wanted = select(Conversation).where(Conversation.id == conversation_id)
+    found = session.scalars(wanted.with_for_update() if lock else wanted).one_or_none()
+    if found is None:
+        raise ConversationNotFoundError(N_("There is no such conversation."))
+    return found
+
+
+def ensure(
+    session: Session,
+    *,
+    channel: ChannelKind,
+    account_id: UUID | None,
+    contact_id: UUID | None,
+    handle_id: UUID | None,
+    subject: str,
+    now: datetime,
+) -> Conversation:
+    """The newest conversation with this person (or stranger's handle) on this channel and account, else a new one."""
+    if contact_id is None and handle_id is None:
+        raise InvalidInputError("a conversation needs somebody")
+    who = Conversation.contact_id == contact_id if contact_id else Conversation.handle_id == handle_id
+    found = session.scalars(
+        select(Conversation)
+        .where(who, Conversation.channel == channel, Conversation.account_id == account_id)
+        .order_by(Conversation.last_at.desc(), Conversation.id.desc())
+        .limit(1)
+        .with_for_update()
+    ).one_or_none()
+    if found is None:
+        found = Conversation(
+            channel=channel.value,
+            account_id=account_id,
+            contact_id=contact_id,
+            handle_id=handle_id,
+            subject=subject,
+            last_at=now,
+            created_at=now,
+            state=ConversationState.WAITING.value,
+        )
+        session.add(found)
+        session.flush()
+    return found
+
+
+def note_answered(session: Session, *, conversation_ids: Collection[UUID], now: datetime) -> None:
+    """We wrote: nobody waits for us any more."""
+    if conversation_ids:
+        session.execute(
+            update(Conversation)
+            .where(among(Conversation.id, conversation_ids))
+            .values(
+                last_outbound_at=now,
+                last_at=now,
+                unanswered_since=None,
+                snoozed_until=None,
+                state=ConversationState.WAITING.value,
+            )
+            .execution_options(synchronize_session=False)
+        )
+
+
+def note_inbound(conversation: Conversation, *, at: datetime, now: datetime) -> None:
+    """They wrote: it is open again, and our answer is due."""
+    conversation.last_inbound_at = max(conversation.last_inbound_at or at, at)
+    conversation.last_at = max(conversation.last_at, at)
+    conversation.unanswered_since = conversation.unanswered_since or now
+    conversation.state, conversation.snoozed_until = ConversationState.OPEN.value, None
+
+
+def close(session: Session, actor: Actor, *, conversation_id: UUID) -> Conversation:
+    """Nothing more to answer."""
+    actor.require(Permission.WRITE)
+    found = load(session, conversation_id, lock=True)
+    found.state, found.unanswered_since, found.snoozed_until = ConversationState.CLOSED.value, None, None
+    session.flush()
+    return found
+
+
+def reopen(session: Session, actor: Actor, *, conversation_id: UUID, now: datetime) -> Conversation:
+    """It does need an answer."""
+    actor.require(Permission.WRITE)
+    found = load(session, conversation_id, lock=True)
+    found.state, found.snoozed_until = ConversationState.OPEN.value, None
+    found.unanswered_since = found.unanswered_since or now
+    session.flush()
+    return found
+
+
+def snooze(session: Session, actor: Actor, *, conversation_id: UUID, until: datetime, now: datetime) -> Conversation:
+    """Out of sight until a moment ahead; the person still waits, so promotions stay away."""
+    actor.require(Permission.WRITE)
+    if until <= now:
+        sentence = N_("Choose a time that is still to come.")
+        raise InvalidInputError(sentence, fields={"until": sentence})
+    found = load(session, conversation_id, lock=True)
+    found.state, found.snoozed_until = ConversationState.SNOOZED.value, until
+    session.flush()
+    return found
+
+
+def assign(session: Session, actor: Actor, *, conversation_id: UUID, assignee_id: UUID | None) -> Conversation:
+    """Whose turn it is to answer."""
+    actor.require(Permission.WRITE)
+    found = load(session, conversation_id, lock=True)
+    found.assignee_id = assignee_id
+    session.flush()
+    return found
