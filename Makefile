@@ -37,7 +37,7 @@ check: assets ## Check format, lint, imports, types, templates and conventions.
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/lint-imports
 	@$(BIN)/pyright
-	@$(BIN)/djlint --check --lint --quiet templates
+	@$(BIN)/djlint --lint --quiet templates
 	@$(BIN)/pytest -q -n 0 tests/architecture
 
 i18n: $(INSTALLED) ## Bring the Italian catalogues in line with the sources.

@@ -17,6 +17,8 @@ from crm.web import api, errors, formats, headers, i18n, logs, sessions, vite
 BLUEPRINTS: tuple[str, ...] = (
     "crm.accounts.views:blueprint",
     "crm.lifecycle.views:blueprint",
+    "crm.portal.views:blueprint",
+    "crm.portal.views:one_click",
     "crm.enrichment.views:blueprint",
     "crm.accounts.api:blueprint",
     "crm.contacts.api:blueprint",
@@ -26,6 +28,9 @@ BLUEPRINTS: tuple[str, ...] = (
     "crm.enrichment.api:blueprint",
 )
 """`module:attribute` of every blueprint, in the order of the navigation; pages first, then the API."""
+
+#: Addresses that programs post to without cookies: mail programs (RFC 8058).
+WITHOUT_CSRF = frozenset({"one_click"})
 
 csrf = CSRFProtect()
 
@@ -71,7 +76,7 @@ def create_app(settings: Settings, *, database: Database | None = None, jobs: Jo
         module, attribute = name.split(":")
         blueprint: Blueprint = getattr(import_module(module), attribute)
         app.register_blueprint(blueprint)
-        if (blueprint.url_prefix or "").startswith(api.PREFIX):
+        if (blueprint.url_prefix or "").startswith(api.PREFIX) or blueprint.name in WITHOUT_CSRF:
             # Tokens need no CSRF protection; for browsers' sessions the guards ask for it.
             csrf.exempt(blueprint)
     return app

@@ -36,6 +36,11 @@ from crm.settings import Settings
 ROOT = Path(__file__).parent.parent
 TEMPLATE = "crm_template"
 
+# Services read the process's settings; a run must neither depend on the developer's home nor write into it.
+os.environ.update(
+    CRM_SECRET_KEY="test-secret-key", CRM_CHANNEL_KEY="dGVzdC1jaGFubmVsLWtleS0zMi1ieXRlcy1sb25nISE", CRM_HOME=os.devnull
+)
+
 hypothesis_settings.register_profile(
     "suite", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )

@@ -72,7 +72,7 @@ class Links:
 
     def one_click_url(self, token: PreferenceToken) -> str:
         """Where a mail program posts the one-click unsubscription (RFC 8058)."""
-        return f"{self.base_url}/p/{self.preference_token(token)}/stop"
+        return f"{self.base_url}/u/{self.preference_token(token)}"
 
     def unsubscribe_headers(self, token: PreferenceToken) -> dict[str, str]:
         """The two headers of RFC 8058, section 3.1."""

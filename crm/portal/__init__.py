@@ -1,1 +1,1 @@
-
+"""Public pages: preferences, unsubscribe, member page."""
