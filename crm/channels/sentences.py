@@ -69,7 +69,7 @@ OUTCOME_SENTENCES: Final = MappingProxyType(
         "connect_": N_("The mail server can't be reached."),
         "data_": N_("The mail server didn't want the message now."),
         "ehlo_": N_("The mail server doesn't answer as it should."),
-        "final_": N_("The mail server answered only after receiving the whole message."),
+        "final_": N_("The mail server refused the message after receiving it."),
         "final_timeout": N_("The connection went quiet after the whole message was sent: it may have arrived."),
         "final_hang_up": N_("The connection broke after the whole message was sent: it may have arrived."),
         "greeting_": N_("The mail server turned us away at the door."),
