@@ -186,6 +186,20 @@ class Database:
         finally:
             session.close()
 
+    @contextmanager
+    def kept(self, workspace_id: UUID) -> Iterator[Session]:
+        """A session that keeps its one connection over many transactions, so that its statements stay prepared.
+
+        The caller commits each transaction and catches what goes wrong.
+        """
+        with self.engine.connect() as connection:
+            session = self._maker(bind=connection)
+            session.info.update(workspace_id=workspace_id, handlers=self.handlers, database=self)
+            try:
+                yield session
+            finally:
+                session.close()
+
     def dispose(self) -> None:
         """Close the pool's connections."""
         self.engine.dispose()

@@ -185,6 +185,14 @@ def resume_account(session: Session, actor: Actor, *, account_id: UUID) -> Sende
     return account
 
 
+def hold_account(session: Session, *, account_id: UUID, code: str, now: datetime) -> None:
+    """The machine found the account unusable: nothing leaves until a person mends it, and nobody's try is burned."""
+    account = load(session, account_id, lock=True)
+    account.state, account.hold_reason, account.hold_until = AccountState.HELD.value, code, None
+    account.last_error_at, account.last_error_code = now, code
+    session.flush()
+
+
 def _activate(account: SenderAccount) -> None:
     account.state, account.hold_reason, account.hold_until = AccountState.ACTIVE.value, "", None
     # Attendance begins anew, so that lateness is measured against the end of the pause.

@@ -25,7 +25,9 @@ from crm.outreach.services.transitions import Moved, move, refuse
 from crm.settings import current
 
 #: Messages taken at once. The LIMIT must be a literal: with a parameter the plan may change to a sequential scan.
-BATCH = 200
+BATCH = 64
+#: Only above this many due messages may attempts be written ahead of the free connections.
+BACKLOG = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,22 +55,34 @@ class Sendable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """A batch: its claim, and what may be tried. `attended_since` belongs to the account, for the second look."""
+    """What a run holds: its claim, and what may be tried. `attended_since` belongs to the account, for the second look.
+
+    `taken` counts also what the gate refused, so that a batch without items is not mistaken for "nothing due".
+    """
 
     claim_id: UUID
     fencing: int
     account_id: UUID
     items: tuple[Sendable, ...]
+    taken: int
     attended_since: datetime | None
     is_backlog: bool
 
 
 def claim(
-    session: Session, actor: Actor, *, account_id: UUID, worker: str, lease: timedelta, now: datetime
+    session: Session,
+    actor: Actor,
+    *,
+    account_id: UUID,
+    claim_id: UUID | None = None,
+    worker: str,
+    lease: timedelta,
+    now: datetime,
 ) -> Claimed | None:
     """Take up to `BATCH` due messages of an account, as far as its pace has room.
 
-    None when nothing is due, the account may not send, or another run took everything.
+    `claim_id` adds them to a claim that the run holds already and renews its lease. None when nothing is due, the
+    account may not send, another run took everything, or the claim was taken away.
     """
     attended_since = _attend(session, account_id, now=now)
     if attended_since is None:
@@ -76,22 +90,23 @@ def claim(
     most = room(session, account_id=account_id, now=now)
     if most <= 0:
         return None
+    due = (Message.account_id == account_id, Message.state == literal_column("'scheduled'"), Message.due_at <= now)
     ids = session.scalars(
         select(Message.id)
-        .where(Message.account_id == account_id, Message.state == literal_column("'scheduled'"), Message.due_at <= now)
+        .where(*due)
         .order_by(Message.due_at, Message.id)
         .limit(literal_column(str(min(BATCH, most))))
         .with_for_update(skip_locked=True)
     ).all()
     if not ids:
         return None
-    row = Claim(account_id=account_id, worker=worker, leased_until=func.now() + lease)
-    session.add(row)
-    session.flush()
+    held = _hold_claim(session, claim_id, account_id, worker=worker, lease=lease)
+    if held is None:
+        return None
     session.execute(
         update(Message)
         .where(among(Message.id, ids))
-        .values(state=MessageState.CLAIMED.value, claim_id=row.id, updated_at=now)
+        .values(state=MessageState.CLAIMED.value, claim_id=held[0], updated_at=now)
         .execution_options(synchronize_session=False)
     )
     found = subjects(session, actor, message_ids=ids, at=now, attended_since=attended_since)
@@ -101,18 +116,35 @@ def claim(
     }
     refused: dict[UUID, Verdict] = {key: verdict for key, verdict in verdicts.items() if not verdict.allowed}
     refuse(session, actor, refused=refused, when=MessageState.CLAIMED, now=now)
-    items = sendable(session, [key for key in ids if key not in refused])
-    if not items:
-        row.finished_at = now
-        session.flush()
+    behind = select(literal_column("1")).where(*due).order_by(Message.due_at, Message.id)
     return Claimed(
-        claim_id=row.id,
-        fencing=row.fencing,
+        claim_id=held[0],
+        fencing=held[1],
         account_id=account_id,
-        items=tuple(items),
+        items=tuple(sendable(session, [key for key in ids if key not in refused])),
+        taken=len(ids),
         attended_since=attended_since,
-        is_backlog=len(ids) == BATCH,
+        is_backlog=session.scalar(behind.offset(literal_column(str(BACKLOG))).limit(literal_column("1"))) is not None,
     )
+
+
+def _hold_claim(
+    session: Session, claim_id: UUID | None, account_id: UUID, *, worker: str, lease: timedelta
+) -> tuple[UUID, int] | None:
+    """(id, fencing number) of a new claim, or of the run's own, renewed; None when that was taken away."""
+    if claim_id is None:
+        row = Claim(id=new_id(), account_id=account_id, worker=worker, leased_until=func.now() + lease)
+        session.add(row)
+        session.flush()
+        return row.id, row.fencing
+    fencing = session.execute(
+        update(Claim)
+        .where(Claim.id == claim_id, Claim.finished_at.is_(None))
+        .values(leased_until=func.now() + lease)
+        .returning(Claim.fencing)
+        .execution_options(synchronize_session=False)
+    ).scalar()
+    return None if fencing is None else (claim_id, fencing)
 
 
 def _attend(session: Session, account_id: UUID, *, now: datetime) -> datetime | None:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Text, cast, func, insert, select, update
+from sqlalchemy import Text, cast, func, insert, literal_column, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
@@ -492,6 +492,12 @@ def take_budget(session: Session, actor: Actor, begun: Collection[Subject], *, n
         )
 
 
-def is_known(session: Session, *, attempt_ids: Collection[UUID]) -> set[UUID]:
-    """Which of these attempts are in the database: the answer to a commit whose answer was lost."""
-    return set(session.scalars(select(Attempt.id).where(among(Attempt.id, attempt_ids))))
+def was_committed(session: Session, *, started: Collection[Started], finished: Collection[Finished]) -> bool:
+    """Whether a wave is in the database although the answer to its commit was lost."""
+    if started:
+        wanted = select(Attempt.id).where(among(Attempt.id, [each.attempt_id for each in started]))
+    else:
+        wanted = select(AttemptOutcome.id).where(
+            among(AttemptOutcome.attempt_id, [done.started.attempt_id for done in finished])
+        )
+    return session.scalars(wanted.limit(literal_column("1"))).first() is not None

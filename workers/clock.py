@@ -1,0 +1,173 @@
+"""The clock: the one active process that finds in PostgreSQL what is due, and wakes workers or does it in passing.
+
+Which clock is active is a lease row kept with database time, so it works over many machines and through a pooler.
+"""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from crm import wiring
+from crm.accounts.rules import system_actor
+from crm.db import Database, database_now
+from crm.jobs import JobName, JobQueue
+from crm.outreach.pace import forget_old
+from crm.outreach.services.claim import recover, release_held
+from crm.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+LEASE_NAME = "clock"
+#: A clock that did not tick for this long is replaced by one that stands by.
+LEASE_SECONDS = 10
+MOST_ACCOUNTS = 1_000
+MOST_CLAIMS = 100
+MOST_EVENTS = 1_000
+
+
+@dataclass(frozen=True)
+class Clock:
+    """What the chores need."""
+
+    database: Database
+    jobs: JobQueue
+
+
+@dataclass
+class Chore:
+    """Something looked at every `seconds`; `due` is the moment (monotonic) of the next look."""
+
+    name: str
+    seconds: float
+    work: Callable[[Clock], None]
+    due: float = field(default=0.0)
+
+
+def run(settings: Settings, stop: threading.Event) -> None:
+    """Tick until `stop` is set. Only the holder of the lease does anything; an error is logged and tried again."""
+    database = Database(settings.database_url, handlers=wiring.handlers(), size=1)
+    clock = Clock(database, JobQueue(settings.redis_url))
+    holder = f"{socket.gethostname()}:{os.getpid()}"
+    chores = _chores(settings)
+    was_active = False
+    while not stop.is_set():
+        try:
+            is_active = hold_lease(database, holder)
+            if is_active is not was_active:
+                log.info("clock_active" if is_active else "clock_standing_by", holder=holder)
+                was_active = is_active
+            if is_active:
+                _tick(clock, chores)
+        except SQLAlchemyError as error:
+            log.warning("clock_without_database", error=type(error).__name__)
+            was_active = False
+        stop.wait(settings.clock_seconds)
+    release_lease(database, holder)
+    database.dispose()
+
+
+def _chores(settings: Settings) -> list[Chore]:
+    return [
+        Chore("due_accounts", settings.clock_seconds, wake_due_accounts),
+        Chore("lapsed_claims", settings.clock_seconds, recover_lapsed),
+        Chore("dead_workers", 5.0, lambda clock: _forget_dead(clock.jobs)),
+        Chore("stored_inbound", 5.0, wake_for_inbound),
+        Chore("held_over", 15.0, release_held_over),
+    ]
+
+
+def _tick(clock: Clock, chores: list[Chore]) -> None:
+    for chore in chores:
+        if time.monotonic() < chore.due:
+            continue
+        chore.due = time.monotonic() + chore.seconds
+        try:
+            chore.work(clock)
+        except SQLAlchemyError:
+            # One chore must not keep the others from their work; it is due again at its next time.
+            log.exception("chore_failed", chore=chore.name)
+
+
+def hold_lease(database: Database, holder: str, *, name: str = LEASE_NAME, seconds: float = LEASE_SECONDS) -> bool:
+    """Take or keep the lease; False while another holder's runs."""
+    with database.scope() as session:
+        held = session.execute(
+            text(
+                "insert into clock_lease (name, holder, until, ticked_at)"
+                " values (:name, :holder, now() + make_interval(secs => :seconds), now())"
+                " on conflict (name) do update set holder = excluded.holder, until = excluded.until, ticked_at = now()"
+                " where clock_lease.holder = excluded.holder or clock_lease.until < now() returning holder"
+            ),
+            {"name": name, "holder": holder, "seconds": seconds},
+        )
+        return held.scalar() is not None
+
+
+def release_lease(database: Database, holder: str, *, name: str = LEASE_NAME) -> None:
+    """Let the next clock begin at once."""
+    try:
+        with database.scope() as session:
+            session.execute(
+                text("delete from clock_lease where name = :name and holder = :holder"),
+                {"name": name, "holder": holder},
+            )
+    except SQLAlchemyError as error:
+        log.warning("lease_not_released", error=type(error).__name__)
+
+
+def wake_due_accounts(clock: Clock) -> None:
+    """Tell the senders which accounts have due messages."""
+    for workspace_id, account_id in _pairs(clock, "crm_due_accounts(:most)", MOST_ACCOUNTS):
+        clock.jobs.wake(account_id, workspace_id=workspace_id)
+
+
+def recover_lapsed(clock: Clock) -> None:
+    """Settle what dead senders left behind."""
+    for workspace_id, claim_id in _pairs(clock, "crm_lapsed_claims(:most)", MOST_CLAIMS):
+        with clock.database.scope(workspace_id) as session:
+            found = recover(session, system_actor(workspace_id), claim_id=claim_id, now=database_now(session))
+        if found is not None:
+            log.warning("claim_recovered", claim=str(claim_id), again=found.scheduled, uncertain=found.uncertain)
+
+
+def wake_for_inbound(clock: Clock) -> None:
+    """Ask again for inbound events that nobody handled: their wake-up was lost."""
+    for workspace_id, event_id in _pairs(clock, "crm_stored_inbound(:most)", MOST_EVENTS):
+        clock.jobs.enqueue(JobName.RECEIVE, id=f"event:{event_id}", workspace_id=workspace_id, event_id=event_id)
+
+
+def release_held_over(clock: Clock) -> None:
+    """Held messages whose time has come are due again; old counters of pace go."""
+    with clock.database.scope() as session:
+        workspaces = session.scalars(text("select workspace_id from crm_held_over()")).all()
+    for workspace_id in workspaces:
+        with clock.database.scope(workspace_id) as session:
+            now = database_now(session)
+            release_held(session, system_actor(workspace_id), now=now)
+            forget_old(session, now=now)
+
+
+def _forget_dead(jobs: JobQueue) -> None:
+    try:
+        jobs.forget_dead_workers()
+    except OSError as error:
+        log.warning("queue_away", error=type(error).__name__)
+
+
+def _pairs(clock: Clock, function: str, most: int) -> list[tuple[UUID, UUID]]:
+    with clock.database.scope() as session:
+        return _rows(session, function, most)
+
+
+def _rows(session: Session, function: str, most: int) -> list[tuple[UUID, UUID]]:
+    found = session.execute(text(f"select * from {function}"), {"most": most})  # noqa: S608 - two names of this module.
+    return [(first, second) for first, second in found]
