@@ -20,6 +20,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "crm.portal.views:blueprint",
     "crm.portal.views:one_click",
     "crm.enrichment.views:blueprint",
+    "crm.outreach.sandbox_views:blueprint",
     "crm.accounts.api:blueprint",
     "crm.contacts.api:blueprint",
     "crm.interactions.api:blueprint",
