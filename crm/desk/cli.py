@@ -1,16 +1,47 @@
-"""Commands that fill a workspace: `crm seed` for measuring."""
+"""Commands that fill a workspace: `crm demo` with a story, `crm seed` for measuring."""
 
+import json
+import secrets
 import time
 
 import click
 from sqlalchemy import select
 
+from crm.accounts.credentials import Passwords
 from crm.accounts.kinds import Role
 from crm.accounts.models import Membership, User, Workspace
 from crm.db import Database, database_now, enter_workspace, new_id
+from crm.desk import demo as building
 from crm.desk import seed as seeding
 from crm.settings import Settings
 from crm.wiring import handlers
+
+#: Easy to type, on a machine that is nobody else's: the demo is for looking around.
+WORDS = (
+    "lanterna", "ceramica", "vetro", "cantina", "foglio", "porto", "collina", "mulino", "sentiero", "bottega", "stella",
+    "carta", "filo", "inchiostro", "campana", "ulivo", "grano", "barca", "tetto", "piazza", "ponte", "fiume", "neve",
+    "sale", "lana", "bosco", "torre", "fontana", "nuvola", "pietra", "sabbia", "giardino",
+)  # fmt: skip
+
+
+@click.command()
+def demo() -> None:
+    """Build the demo workspace when it is not there yet, and print its sign-in on the last line."""
+    settings = Settings.load()
+    database = Database(settings.database_url, handlers=handlers(), pooled=False)
+    kept = settings.home / "demo.json"
+    with database.scope() as session:
+        if not building.exists(session):
+            password = "-".join(secrets.choice(WORDS) for _ in range(4))
+            hashed = Passwords(settings.password_hash_cost).new(password)
+            building.build(session, password=hashed, now=database_now(session))
+            kept.write_text(json.dumps({"email": building.OWNER_ADDRESS, "password": password}))
+            kept.chmod(0o600)
+    if kept.exists():
+        sign_in = json.loads(kept.read_text())
+        click.echo(f"{sign_in['email']}  {sign_in['password']}")
+    else:
+        click.echo(f"{building.OWNER_ADDRESS}  (set a new password with: crm user reset-link)")
 
 
 @click.command()

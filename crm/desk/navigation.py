@@ -102,7 +102,15 @@ def _shell() -> dict[str, Any]:
     }
     actor: Actor | None = g.get("actor")
     if actor is None or g.get("user") is None:
-        return {**common, "nav": [], "workspaces": [], "shell": {}, "new_menu": [], "bell_count": 0, "actor_user": None}
+        return {
+            **common,
+            "nav": [],
+            "workspaces": [],
+            "shell": {"preferences": "/preferences"},
+            "new_menu": [],
+            "bell_count": 0,
+            "actor_user": None,
+        }
     session = current_session()
     pages = _pages()
     return {

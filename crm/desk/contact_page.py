@@ -1,0 +1,204 @@
+"""The page of one person: facts, composer, timeline, and everything else that other domains know about them."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from flask import Blueprint, render_template, request, url_for
+
+from crm.accounts.guards import current_actor
+from crm.accounts.kinds import Permission
+from crm.accounts.rules import Actor
+from crm.clock import local_day
+from crm.consent import queries as consent
+from crm.consent import words as consent_words
+from crm.consent.kinds import ConsentPurpose
+from crm.consent.rules import latest
+from crm.consent.services import SOURCE_KIND
+from crm.contacts import queries as contacts
+from crm.contacts import words as contact_words
+from crm.contacts.models import Contact
+from crm.desk.planned import planned
+from crm.desk.reach import Reach, reach
+from crm.interactions import queries as interactions
+from crm.interactions import words as timeline_words
+from crm.interactions.forms import LogForm
+from crm.interactions.queries import TimelineEntry
+from crm.loyalty import queries as loyalty
+from crm.segments import queries as segments
+from crm.web.formats import day, local
+from crm.web.i18n import _
+from crm.web.sessions import current_session, request_now
+
+blueprint = Blueprint("contact_page", __name__)
+
+PAGE: Final = 30
+LEFT: Final = (
+    "title",
+    "company_id",
+    "birthday",
+    "language",
+    "city",
+    "interests",
+    "came_from",
+    "lifecycle",
+    "importance",
+    "owner_id",
+)
+COMPANY_LEFT: Final = ("vat_number", "staff", "website", "city")
+
+
+@blueprint.get("/contacts/<uuid:contact_id>")
+def show(contact_id: UUID) -> str:
+    """The whole page."""
+    session, actor, now = current_session(), current_actor(), request_now()
+    person = contacts.contact(session, actor, contact_id=contact_id)
+    colleagues = contacts.colleagues(session, actor)
+    current, suggested = contacts.facts_of(session, actor, contact_id=contact_id)
+    names = contact_words.names_of(colleagues, person.company)
+    tasks = interactions.tasks_of(session, actor, contact_id=contact_id)
+    ways = reach(session, actor, contact_ids=[contact_id]).get(contact_id, [])
+    return render_template(
+        "desk/contact.html",
+        person=person,
+        owner=colleagues.get(person.owner_id) if person.owner_id else None,
+        reach=ways,
+        planned=planned(session, actor, contact_ids=[contact_id]).get(contact_id, []),
+        card=loyalty.contact_card(session, actor, contact_id=contact_id, now=now),
+        facts=contact_words.fact_rows(person, LEFT, current, names=names),
+        suggestions=_suggestions(suggested, names),
+        company_facts=_company_facts(person, names),
+        tags=contacts.tags_of(session, actor, contact_ids=[contact_id]).get(contact_id, []),
+        links=contacts.links_of(session, actor, contact_id=contact_id),
+        link_labels=contact_words.LINK_LABELS,
+        tasks=tasks,
+        promises=sum(task.is_promise for task in tasks),
+        consents=consent_lines(actor, contact_id, ways),
+        segments=segments.segments_of(session, actor, contact_id=contact_id),
+        lifecycles=contact_words.LIFECYCLE_LABELS,
+        last=interactions.last_exchanges(session, actor, contact_ids=[contact_id]).get(contact_id),
+        exchange_text=timeline_words.exchange_text,
+        log_form=LogForm(formdata=None),
+        today=local_day(now, tz=actor.time_zone),
+        now=now,
+        may_edit=actor.may(Permission.EDIT),
+        may_write=actor.may(Permission.WRITE),
+        **_timeline(person),
+    )
+
+
+@blueprint.get("/contacts/<uuid:contact_id>/timeline")
+def timeline(contact_id: UUID) -> str:
+    """The next part of the timeline, for htmx; without script it is a page of its own."""
+    person = contacts.contact(current_session(), current_actor(), contact_id=contact_id)
+    template = "desk/_timeline.html" if "HX-Request" in request.headers else "desk/timeline.html"
+    return render_template(template, person=person, may_edit=current_actor().may(Permission.EDIT), **_timeline(person))
+
+
+def _timeline(person: Contact) -> dict[str, Any]:
+    session, actor = current_session(), current_actor()
+    shown = request.args.get("show", "")
+    kinds = next((kinds for name, _label, kinds in timeline_words.TIMELINE_FILTERS if name == shown), ())
+    page = interactions.timeline(
+        session, actor, contact_id=person.id, kinds=kinds, after=request.args.get("after"), limit=PAGE
+    )
+    more = url_for(".timeline", contact_id=person.id, show=shown or None, after=page.next) if page.next else None
+    filters = [
+        {
+            "label": label,
+            "url": url_for(".show", contact_id=person.id, show=name or None, _anchor="timeline"),
+            "active": name == shown,
+        }
+        for name, label, _kinds in timeline_words.TIMELINE_FILTERS
+    ]
+    return {"days": lines_by_day(page.items), "more": more, "filters": filters}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An entry of the timeline and its words."""
+
+    entry: TimelineEntry
+    line: timeline_words.Line
+
+
+def lines_by_day(entries: list[TimelineEntry], *, about_people: bool = False) -> list[tuple[str, list[Shown]]]:
+    """Entries with their words under the day on which they happened, in the reader's zone."""
+    actor = current_actor()
+    ids = [entry.source_id for entry in entries if entry.source_kind == SOURCE_KIND and entry.source_id]
+    events = consent.events(current_session(), actor, event_ids=ids) if ids else {}
+    days: list[tuple[str, list[Shown]]] = []
+    for entry in entries:
+        about = entry.contact_name if about_people else ""
+        line = timeline_words.line(entry, viewer_id=actor.user_id, about=about)
+        event = events.get(entry.source_id) if entry.source_id else None
+        if event is not None:
+            text = consent_text(event.purpose, event.channel, event.action)
+            line = timeline_words.Line("event", "", text, line.icon, line.tags)
+        label = _day(entry)
+        if not days or days[-1][0] != label:
+            days.append((label, []))
+        days[-1][1].append(Shown(entry, line))
+    return days
+
+
+def _day(entry: TimelineEntry) -> str:
+    ago = (local(request_now()).date() - local(entry.happened_at).date()).days
+    return {0: _("Today"), 1: _("Yesterday")}.get(ago) or day(entry.happened_at)
+
+
+def consent_text(purpose: str, channel: str | None, action: str) -> str:
+    """A consent in one line: "Promotions by E-mail: given"."""
+    what = consent_words.PURPOSE_LABELS[ConsentPurpose(purpose)]
+    word = next(label for key, label in consent_words.ACTION_LABELS.items() if key == action)
+    if channel:
+        through = contact_words.CHANNEL_LABELS[channel]
+        return _("%(purpose)s by %(channel)s: %(action)s", purpose=what, channel=through, action=word)
+    return _("%(purpose)s: %(action)s", purpose=what, action=word)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentLine:
+    """What holds for one purpose, on one channel or on all: given, withdrawn, or None for never asked."""
+
+    label: str
+    state: str | None
+    since: Any
+
+
+def consent_lines(actor: Actor, contact_id: UUID, ways: list[Reach]) -> list[ConsentLine]:
+    """Promotions on each channel the person has, and the other purposes, as they hold now."""
+    states = consent.states(current_session(), actor, contact_ids=[contact_id])[contact_id]
+    channels = list(dict.fromkeys([way.channel for way in ways])) or ["email"]
+    lines = []
+    for channel in channels:
+        held = latest(states, ConsentPurpose.PROMOTIONAL, channel)
+        label = _("Promotions by %(channel)s", channel=contact_words.CHANNEL_LABELS[channel])
+        lines.append(ConsentLine(label, held.action if held else None, held.since if held else None))
+    for purpose in (ConsentPurpose.PERSONAL, ConsentPurpose.PROFILING):
+        held = latest(states, purpose, "")
+        if held is not None or purpose is ConsentPurpose.PROFILING:
+            label = str(consent_words.PURPOSE_LABELS[purpose])
+            lines.append(ConsentLine(label, held.action if held else None, held.since if held else None))
+    return lines
+
+
+def _suggestions(found: list[contacts.FactView], names: dict[str, str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": fact.id,
+            "label": contact_words.FIELD_LABELS[fact.field],
+            "value": contact_words.value_text(fact.field, fact.value, names=names),
+            "source": contact_words.source_text(fact),
+        }
+        for fact in found
+    ]
+
+
+def _company_facts(person: Contact, names: dict[str, str]) -> list[contact_words.FactRow]:
+    """What is known of the company, without what nobody knows."""
+    if person.company is None:
+        return []
+    current, _suggested = contacts.facts_of(current_session(), current_actor(), company_id=person.company.id)
+    rows = contact_words.fact_rows(person.company, COMPANY_LEFT, current, names=names)
+    return [row for row in rows if not row.is_empty]
