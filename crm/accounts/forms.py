@@ -182,11 +182,19 @@ class TokenForm(Form):
     )
 
 
+class Blank(Optional):
+    """An empty field is fine, and of a filter nobody need be told so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.field_flags = {}
+
+
 class AuditForm(Form):
     """What the audit log is narrowed by; read from the address."""
 
-    who = SelectField(lazy("Who"), validators=[Optional()], validate_choice=False)
-    action = SelectField(lazy("What"), validators=[Optional()], validate_choice=False)
-    since = DateField(lazy("From"), validators=[Optional()])
-    until = DateField(lazy("Until"), validators=[Optional()])
+    who = SelectField(lazy("Who"), validators=[Blank()], validate_choice=False)
+    action = SelectField(lazy("What"), validators=[Blank()], validate_choice=False)
+    since = DateField(lazy("From"), validators=[Blank()])
+    until = DateField(lazy("Until"), validators=[Blank()])
     object = HiddenField()

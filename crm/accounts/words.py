@@ -64,7 +64,7 @@ WORDS = {
     "sign_in.refused": Words(lazy("Sign-in refused: wrong password"), "lock"),
     "user.changed": Words(lazy("Changed their profile"), "user-cog"),
     "user.password_changed": Words(lazy("Changed their password"), "key"),
-    "user.second_factor_on": Words(lazy("Set a second factor up"), "shield-check"),
+    "user.second_factor_on": Words(lazy("Switched the second factor on"), "shield-check"),
     "user.second_factor_off": Words(lazy("Switched the second factor off"), "shield-off"),
     "workspace.created": Words(lazy("Created the workspace"), "building"),
     "workspace.changed": Words(lazy("Changed the settings of the workspace"), "settings"),

@@ -14,7 +14,7 @@ from crm import jobs
 from crm.accounts.guards import public
 from crm.accounts.views.blueprint import blueprint
 from crm.settings import Settings
-from crm.web.sessions import current_database
+from crm.web.sessions import current_session
 
 log = structlog.get_logger(__name__)
 
@@ -59,8 +59,7 @@ def checks() -> dict[str, bool]:
 
 def _database_answers() -> bool:
     try:
-        with current_database().scope() as session:
-            session.execute(text("select 1"))
+        current_session().execute(text("select 1"))
     except SQLAlchemyError as error:
         log.error("database_away", error_type=type(error).__name__)  # noqa: TRY400 - a trace says nothing more.
         return False
