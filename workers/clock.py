@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
+import redis
 import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -82,6 +83,7 @@ def _chores(settings: Settings) -> list[Chore]:
         Chore("dead_workers", 5.0, lambda clock: _forget_dead(clock.jobs)),
         Chore("stored_inbound", 5.0, wake_for_inbound),
         Chore("held_over", 15.0, release_held_over),
+        Chore("expired_loyalty", 60.0, wake_for_loyalty),
     ]
 
 
@@ -156,10 +158,18 @@ def release_held_over(clock: Clock) -> None:
             forget_old(session, now=now)
 
 
+def wake_for_loyalty(clock: Clock) -> None:
+    """Ask for the write-off of points and codes that have expired."""
+    with clock.database.scope() as session:
+        workspaces = session.scalars(text("select workspace_id from crm_loyalty_due(now())")).all()
+    for workspace_id in workspaces:
+        clock.jobs.enqueue(JobName.SWEEP_LOYALTY, id=f"workspace:{workspace_id}", workspace_id=workspace_id)
+
+
 def _forget_dead(jobs: JobQueue) -> None:
     try:
         jobs.forget_dead_workers()
-    except OSError as error:
+    except redis.RedisError as error:
         log.warning("queue_away", error=type(error).__name__)
 
 

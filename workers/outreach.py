@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+import redis
 import structlog
 
 from crm.accounts.rules import system_actor
@@ -43,7 +44,7 @@ def send_due(runtime: Runtime, *, workspace_id: str, account_id: str) -> None:
 def _others_wait(runtime: Runtime) -> bool:
     try:
         return runtime.jobs.waiting()[QueueName.OUTREACH] > 0
-    except OSError:
+    except redis.RedisError:
         # The queue server is away: nobody can be waiting there, and the clock finds us again.
         return False
 

@@ -1,0 +1,71 @@
+"""Builders of sender accounts and messages."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from factories.contacts import consent, contact
+from sqlalchemy.orm import Session
+
+from crm.accounts.rules import Actor
+from crm.channels.base import ChannelKind
+from crm.consent.kinds import Purpose
+from crm.outreach import services
+from crm.outreach.models import Message, SenderAccount
+
+NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+
+
+def account(
+    session: Session, actor: Actor, name: str = "Sales", *, now: datetime = NOW, **fields: Any
+) -> SenderAccount:
+    """An e-mail account; `fields` as `AccountInput`."""
+    data = services.AccountInput(
+        **{
+            "name": name,
+            "address": "sales@lanterna.example.com",
+            "display_name": "Giulia Ferri",
+            "host": "127.0.0.1",
+            "port": 2525,
+            "security": "none",
+            **fields,
+        }
+    )
+    return services.create_account(session, actor, data=data, now=now)
+
+
+def person(
+    session: Session, actor: Actor, name: str = "Ann Bo", *, email: str = "ann@example.com", now: datetime = NOW
+) -> UUID:
+    """A reachable person who agreed to promotions by e-mail."""
+    made = contact(session, actor, name, email=email, now=now)
+    consent(session, actor, made.id, now=now)
+    return made.id
+
+
+def message(
+    session: Session,
+    actor: Actor,
+    contact_id: UUID,
+    *,
+    subject: str = "News",
+    body: str = "Good morning.",
+    purpose: Purpose = Purpose.PERSONAL,
+    channel: ChannelKind = ChannelKind.EMAIL,
+    send_at: datetime | None = None,
+    now: datetime = NOW,
+    **fields: Any,
+) -> Message:
+    """A message that is scheduled a little ahead of `now`, or at `send_at`."""
+    return services.write(
+        session,
+        actor,
+        contact_id=contact_id,
+        channel=channel,
+        subject=subject,
+        body=body,
+        purpose=purpose,
+        send_at=send_at or now + timedelta(seconds=1),
+        now=now,
+        **fields,
+    )
