@@ -23,7 +23,7 @@ from sqlalchemy.engine import make_url
 FORMAT = 1
 MANIFEST = "manifest.json"
 # What the servers and the lock keep in the home: never part of an archive.
-NOT_ARCHIVED = {"postgres", "postgres.new", "valkey", "log", "lock", "sockets"}
+NOT_ARCHIVED = {"postgres", "postgres.new", "valkey", "log", "lock", "sockets", "sandbox.json"}
 KEYS_FOLDER = "keys"
 CHUNK_BYTES = 1 << 20
 

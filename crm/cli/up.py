@@ -147,10 +147,9 @@ def _is_healthy(host: str, port: int) -> bool:
 
 
 def _choose_sandbox_port(settings: Settings) -> None:
-    """Take a free port for the sandbox when the usual one is in use, so that two homes can run side by side."""
-    if settings.sandbox_smtp_port and _is_free("127.0.0.1", settings.sandbox_smtp_port):
-        return
-    os.environ["CRM_SANDBOX_SMTP_PORT"] = str(_free_port("127.0.0.1"))
+    """Let the sandbox take any free port when the usual one is in use, so that two homes can run side by side."""
+    if settings.sandbox_smtp_port and not _is_free("127.0.0.1", settings.sandbox_smtp_port):
+        os.environ["CRM_SANDBOX_SMTP_PORT"] = "0"
 
 
 def _is_free(host: str, port: int) -> bool:

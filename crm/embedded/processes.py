@@ -176,25 +176,24 @@ def end(process: subprocess.Popen[bytes], signals: Sequence[tuple[signal.Signals
 
 def program_of(pid: int) -> str:
     """The name of the program a process runs, '' when there is no such process or it is a zombie."""
-    try:
-        words = subprocess.run(  # noqa: S603 - fixed words and a number.
-            ["ps", "-o", "stat=,comm=", "-p", str(pid)],  # noqa: S607 - `ps` stands in different folders per system.
-            capture_output=True,
-            text=True,
-            check=False,
-        ).stdout.split(maxsplit=1)
-    except OSError:
-        return _program_from_proc(pid)
-    if len(words) < 2 or words[0].startswith("Z"):  # noqa: PLR2004 - state and name.
-        return ""
-    return Path(words[1].strip()).name
-
-
-def _program_from_proc(pid: int) -> str:
-    """The same from /proc, for slim systems that have no `ps`."""
+    if not Path("/proc/self/stat").exists():
+        return _program_from_ps(pid)
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return ""
     name, _, rest = text.partition("(")[2].rpartition(")")
     return "" if rest.split()[:1] == ["Z"] else name
+
+
+def _program_from_ps(pid: int) -> str:
+    """The same where there is no /proc."""
+    words = subprocess.run(  # noqa: S603 - fixed words and a number.
+        ["ps", "-o", "stat=,comm=", "-p", str(pid)],  # noqa: S607 - `ps` stands in different folders per system.
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.split(maxsplit=1)
+    if len(words) < 2 or words[0].startswith("Z"):  # noqa: PLR2004 - state and name.
+        return ""
+    return Path(words[1].strip()).name

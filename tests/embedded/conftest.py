@@ -27,8 +27,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def start_program():
-    """Start Python source in a process of its own; whatever still runs at the end is killed."""
-    started: list[subprocess.Popen[str]] = []
+    """Start Python source in a process of its own; whatever still runs at the end, or after a minute, is killed."""
+    started: list[tuple[subprocess.Popen[str], threading.Timer]] = []
 
     def start(source: str, *arguments: object) -> subprocess.Popen[str]:
         process = subprocess.Popen(
@@ -39,11 +39,16 @@ def start_program():
             env=os.environ | {"PYTHONPATH": str(ROOT)},
             start_new_session=True,
         )
-        started.append(process)
+        # So that a test that waits for words which never come fails, and doesn't hang.
+        watchdog = threading.Timer(60.0, process.kill)
+        watchdog.start()
+        started.append((process, watchdog))
         return process
 
     yield start
-    for process in started:
+    for process, watchdog in started:
+        watchdog.cancel()
+        watchdog.join()
         process.kill()
         process.wait()
         if process.stdout is not None:

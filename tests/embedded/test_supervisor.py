@@ -6,21 +6,23 @@ from pathlib import Path
 
 from crm.embedded import ValkeyServer
 
-SUPERVISOR = """
+SUPERVISOR = r"""
 import os, sys
 from crm.embedded.supervisor import Child, Supervisor
 
 CHILD = '''
-import os, signal, sys, time
+import os, signal, sys, threading
 name, folder, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
 def stop(*_):
-    time.sleep(seconds)
-    print("end", name, flush=True)
+    threading.Event().wait(seconds)
+    os.write(1, f"end {name}\\n".encode())
     sys.exit(0)
 signal.signal(signal.SIGTERM, stop)
-print("start", name, os.getpid(), flush=True)
+# One write, because two children share the pipe.
+os.write(1, f"start {name} {os.getpid()}\\n".encode())
 while True:
-    signal.pause()
+    # In slices, because a signal just before an endless wait would stay unnoticed.
+    threading.Event().wait(0.1)
 '''
 grace = float(sys.argv[1])
 Supervisor(
