@@ -243,6 +243,8 @@ def parse_value(  # noqa: PLR0911 - one line for each form a value can take.
         if raw is not None:
             raise ValueProblemError("no_value_wanted", _("This comparison takes no value."))
         return None
+    if raw is None:
+        raise ValueProblemError("missing", _("Write a value."))
     if op in (Op.IN_LAST, Op.NOT_IN_LAST, Op.IN_NEXT, Op.NOT_IN_NEXT):
         return parse_model(Span, raw)
     if op is Op.IN_MONTH:

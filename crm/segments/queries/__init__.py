@@ -13,6 +13,7 @@ from crm.segments.queries.audience import (
 from crm.segments.queries.meaning import (
     bound_rule,
     check_choices,
+    choices_in,
     choices_of,
     condition_of,
     context_of,
@@ -43,6 +44,7 @@ __all__ = [
     "bound_rule",
     "changes",
     "check_choices",
+    "choices_in",
     "choices_of",
     "condition_of",
     "context_of",

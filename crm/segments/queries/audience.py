@@ -47,10 +47,11 @@ class Sampled:
 def audience(session: Session, actor: Actor, *, segment_id: UUID, now: datetime) -> Select[UUID]:
     """The ids of the people in the segment whom the actor may see, as a SELECT to embed or run; no order."""
     found = saved.segment(session, actor, segment_id=segment_id)
-    return _ids(actor, condition_of(session, context_of(session, actor, now=now), found))
+    return ids_of(actor, condition_of(session, context_of(session, actor, now=now), found))
 
 
-def _ids(actor: Actor, condition: ColumnElement[bool]) -> Select[UUID]:
+def ids_of(actor: Actor, condition: ColumnElement[bool]) -> Select[UUID]:
+    """The ids of the visible people who fulfil a condition on `Contact`; no order."""
     return select(Contact.id).where(Contact.workspace_id == actor.workspace_id, alive(actor), condition)
 
 
@@ -72,7 +73,7 @@ def members(
 def is_member(session: Session, actor: Actor, *, segment: Segment, contact_id: UUID, now: datetime) -> bool:
     """Whether one visible contact is in the segment now."""
     condition = condition_of(session, context_of(session, actor, now=now), segment)
-    return session.scalar(_ids(actor, condition).where(Contact.id == contact_id)) is not None
+    return session.scalar(ids_of(actor, condition).where(Contact.id == contact_id)) is not None
 
 
 def faces(

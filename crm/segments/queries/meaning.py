@@ -1,6 +1,6 @@
 """Owns what a segment means: its rule bound to the catalogue, and as a condition on contacts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -16,7 +16,8 @@ from crm.accounts.models import Workspace
 from crm.accounts.rules import Actor
 from crm.contacts.fields import SUBJECT
 from crm.contacts.models import Contact
-from crm.filters.catalogue import Bound, Labels, RuleContext, bind, bound_leaves, labels, load_choices
+from crm.contacts.queries import visible
+from crm.filters.catalogue import Bound, Field, Labels, RuleContext, bind, bound_leaves, labels, load_choices
 from crm.filters.compiler import condition
 from crm.filters.registry import catalogue
 from crm.filters.schema import Problem, Rule, RuleError, parse
@@ -115,35 +116,31 @@ def referenced_segments(bound: Bound) -> set[UUID]:
     return {UUID(value) for leaf in bound_leaves(bound) if leaf.field.name == "segment" for value in leaf.value}
 
 
-def choices_of(session: Session, actor: Actor, bound: Bound | None = None) -> dict[str, tuple[Choice, ...]]:
-    """The choices of all fields (or of those in a rule), by `field` and `field.option`; people by name for contacts."""
-    fields = (
-        list(catalogue())
-        if bound is None
-        else list({leaf.field.name: leaf.field for leaf in bound_leaves(bound)}.values())
-    )
-    found = load_choices(session, actor.workspace_id, fields)
-    if bound is not None:
-        people = {
-            UUID(value)
-            for leaf in bound_leaves(bound)
-            if leaf.field.type is FieldType.CONTACT and leaf.value
-            for value in leaf.value
-        }
-        names = dict(
-            session.execute(select(Contact.id, Contact.display_name).where(Contact.id.in_(people))).tuples()
-            if people
-            else ()
-        )
-        for field in fields:
-            if field.type is FieldType.CONTACT:
-                found[field.name] = tuple(Choice(str(key), name) for key, name in names.items())
+def choices_of(
+    session: Session, actor: Actor, *, fields: Iterable[Field], people: Iterable[UUID] = ()
+) -> dict[str, tuple[Choice, ...]]:
+    """The choices of those fields, by `field` and `field.option`; of contacts those given in `people` are named."""
+    asked = list(fields)
+    found = load_choices(session, actor.workspace_id, asked)
+    references = [field for field in asked if field.type is FieldType.CONTACT]
+    ids = list(people)
+    if references and ids:
+        names = session.execute(select(Contact.id, Contact.display_name).where(Contact.id.in_(ids), visible(actor)))
+        known = tuple(Choice(str(key), name) for key, name in names)
+        found.update({field.name: known for field in references})
     return found
+
+
+def choices_in(session: Session, actor: Actor, bound: Bound) -> dict[str, tuple[Choice, ...]]:
+    """The choices of the fields that a rule asks about."""
+    leaves = list(bound_leaves(bound))
+    people = {UUID(value) for leaf in leaves if leaf.field.type is FieldType.CONTACT for value in leaf.value or ()}
+    return choices_of(session, actor, fields={leaf.field.name: leaf.field for leaf in leaves}.values(), people=people)
 
 
 def labels_of(session: Session, actor: Actor, bound: Bound) -> Labels:
     """What the values of the rule's choices are called."""
-    return labels(choices_of(session, actor, bound))
+    return labels(choices_in(session, actor, bound))
 
 
 def sentence_of(session: Session, actor: Actor, bound: Bound) -> Markup:

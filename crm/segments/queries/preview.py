@@ -9,6 +9,8 @@ from sqlalchemy import ColumnElement, and_, or_, select, true
 from sqlalchemy.orm import Session
 
 from crm.accounts.rules import Actor
+from crm.channels.base import ChannelKind
+from crm.consent.kinds import Purpose
 from crm.contacts.fields import SUBJECT
 from crm.filters.catalogue import labels
 from crm.filters.compiler import condition
@@ -16,13 +18,16 @@ from crm.filters.evaluate import Explained
 from crm.filters.schema import Rule
 from crm.filters.sentence import seen_text, sentence
 from crm.filters.values import FieldType
+from crm.outreach.queries.gate import verdicts
 from crm.segments.kinds import PickMode, SegmentKind
 from crm.segments.models import Segment, SegmentPick
-from crm.segments.queries.audience import Sampled, count, faces, visible_total
-from crm.segments.queries.meaning import bound_rule, check_choices, choices_of, condition_of, context_of
+from crm.segments.queries.audience import Sampled, count, faces, ids_of, visible_total
+from crm.segments.queries.meaning import bound_rule, check_choices, choices_in, condition_of, context_of
 from crm.segments.queries.why import explain_people
 
 FACES: Final = 6
+#: For how many people at most the gate is asked while a rule is being written.
+JUDGED: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +40,19 @@ class Face:
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
-    """What a rule finds for an actor; `total` is None where it is too large to count.
+class Reach:
+    """How many of the people may get a promotion by e-mail now, only later, or not at all, by the gate."""
 
+    now: int
+    later: int
+    never: int
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a rule finds for an actor.
+
+    `total` is None where it is too large to count, `reach` above `JUDGED` people: the gate is asked about each of them.
     `entering` and `leaving` compare with a saved segment, None without one.
     """
 
@@ -45,6 +60,7 @@ class Preview:
     total: int | None
     faces: list[Face]
     sentence: Markup
+    reach: Reach | None = None
     entering: int | None = None
     leaving: int | None = None
 
@@ -57,7 +73,7 @@ def preview(
     Raises `RuleError`, also for values that are not among the choices any more.
     """
     bound = bound_rule(rule)
-    choices = choices_of(session, actor, bound)
+    choices = choices_in(session, actor, bound)
     check_choices(bound, choices)
     context = context_of(session, actor, now=now)
     found = _with_picks(against, condition(bound, context, SUBJECT))
@@ -70,14 +86,25 @@ def preview(
     explained = explain_people(session, context, bound, [person.id for person in sampled])
     names = labels(choices)
     shown = [Face(person, *_telling(explained[person.id], context.tz)) for person in sampled]
+    size = count(session, actor, condition=found)
     return Preview(
-        count=count(session, actor, condition=found),
+        count=size,
         total=visible_total(session, actor),
         faces=shown,
         sentence=sentence(bound, names),
+        reach=reach(session, actor, condition=found, now=now) if 0 < size <= JUDGED else None,
         entering=entering,
         leaving=leaving,
     )
+
+
+def reach(session: Session, actor: Actor, *, condition: ColumnElement[bool], now: datetime) -> Reach:
+    """What the gate says about a promotion by e-mail to each of the people."""
+    ids = session.scalars(ids_of(actor, condition).limit(JUDGED)).all()
+    judged = verdicts(session, actor, contact_ids=ids, purpose=Purpose.PROMOTIONAL, channel=ChannelKind.EMAIL, now=now)
+    allowed = sum(1 for verdict in judged.values() if verdict.allowed)
+    later = sum(1 for verdict in judged.values() if not verdict.allowed and verdict.until is not None)
+    return Reach(allowed, later, len(judged) - allowed - later)
 
 
 def _with_picks(against: Segment | None, found: ColumnElement[bool]) -> ColumnElement[bool]:

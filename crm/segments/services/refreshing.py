@@ -114,7 +114,7 @@ def _exchange(session: Session, row: Segment, wanted: Select[UUID], *, now: date
         .cte("came")
     )
     changed = union_all(select(gone.c.contact_id, literal("left")), select(came.c.contact_id, literal("entered")))
-    return session.execute(changed).tuples().all()
+    return session.execute(changed).all()
 
 
 def _note(

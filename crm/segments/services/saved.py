@@ -17,7 +17,7 @@ from crm.errors import ConflictError, InvalidInputError
 from crm.filters.schema import Problem, Rule, RuleError, parse
 from crm.segments.kinds import PickMode, SegmentKind
 from crm.segments.models import Segment, SegmentMember, SegmentPick
-from crm.segments.queries import bound_rule, check_choices, choices_of, referenced_segments, segment
+from crm.segments.queries import bound_rule, check_choices, choices_in, referenced_segments, segment
 from crm.segments.services.refreshing import Cause, copy_members, refresh
 
 MAX_NAME = 120
@@ -218,7 +218,7 @@ def _name(name: str) -> str:
 
 def _checked(session: Session, actor: Actor, rule: Rule, *, segment_id: UUID | None) -> None:
     bound = bound_rule(rule)
-    check_choices(bound, choices_of(session, actor, bound))
+    check_choices(bound, choices_in(session, actor, bound))
     if segment_id is None:
         return
     reached, waiting = set(), list(referenced_segments(bound))
