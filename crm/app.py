@@ -16,6 +16,14 @@ from crm.web import api, errors, formats, headers, i18n, logs, sessions, vite
 
 BLUEPRINTS: tuple[str, ...] = (
     "crm.accounts.views:blueprint",
+    "crm.desk.people:blueprint",
+    "crm.desk.contact_page:blueprint",
+    "crm.desk.company_page:blueprint",
+    "crm.contacts.views:blueprint",
+    "crm.interactions.views:blueprint",
+    "crm.consent.views:blueprint",
+    "crm.segments.views:blueprint",
+    "crm.loyalty.views:blueprint",
     "crm.lifecycle.views:blueprint",
     "crm.portal.views:blueprint",
     "crm.portal.views:one_click",
@@ -25,6 +33,8 @@ BLUEPRINTS: tuple[str, ...] = (
     "crm.contacts.api:blueprint",
     "crm.interactions.api:blueprint",
     "crm.consent.api:blueprint",
+    "crm.segments.api:blueprint",
+    "crm.loyalty.api:blueprint",
     "crm.lifecycle.api:blueprint",
     "crm.enrichment.api:blueprint",
 )

@@ -47,6 +47,7 @@ class JobName(StrEnum):
     RECEIVE = "outreach.receive"
     RUN_IMPORT = "lifecycle.run_import"
     ENRICH = "enrichment.fetch"
+    SWEEP_LOYALTY = "loyalty.sweep"
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ KINDS: dict[JobName, JobKind] = {
     JobName.RECEIVE: JobKind(QueueName.OUTREACH, timeout=120),
     JobName.RUN_IMPORT: JobKind(QueueName.BACKGROUND, timeout=3600),
     JobName.ENRICH: JobKind(QueueName.BACKGROUND, timeout=300),
+    JobName.SWEEP_LOYALTY: JobKind(QueueName.BACKGROUND, timeout=600),
 }
 
 

@@ -23,6 +23,7 @@ HANDLERS: dict[JobName, str] = {
     JobName.RECEIVE: "workers.outreach:receive",
     JobName.RUN_IMPORT: "workers.lifecycle:run_import",
     JobName.ENRICH: "workers.enrichment:fetch",
+    JobName.SWEEP_LOYALTY: "workers.loyalty:sweep",
 }
 
 

@@ -1,1 +1,1 @@
-
+"""The ledger of points, earning rules, offers, vouchers and the till."""

@@ -1,7 +1,23 @@
 """Owns the refusals of loyalty."""
 
-from crm.errors import ConflictError, InvalidInputError, TooManyError
+from crm.errors import ConflictError, InvalidInputError, TooManyError, worded
 from crm.loyalty.rules.offers import Refusal
+
+REFUSALS: dict[Refusal, str] = {
+    Refusal.UNREADABLE: worded("This is no code. Look at each sign again."),
+    Refusal.UNKNOWN: worded("There is no such code."),
+    Refusal.WITHDRAWN: worded("This offer was withdrawn."),
+    Refusal.NOT_ACTIVE: worded("This code was made, but never sent to anybody."),
+    Refusal.RELEASED: worded("This code was taken back: its message never left."),
+    Refusal.USED: worded("This code was used already."),
+    Refusal.NOT_STARTED: worded("This offer has not begun yet."),
+    Refusal.EXPIRED: worded("This offer has ended."),
+    Refusal.LIMIT_TOTAL: worded("This offer was used as often as it could be."),
+    Refusal.LIMIT_PERSON: worded("This person has had the offer as often as one may."),
+    Refusal.PURCHASE_NEEDED: worded("Write the sum of the purchase: this offer has a budget."),
+    Refusal.BUDGET: worded("The budget of this offer does not cover this purchase."),
+}
+"""The true reason in words, for staff."""
 
 
 class NoProgramError(ConflictError):
@@ -44,7 +60,7 @@ class RefusedError(ConflictError):
     """A voucher can't be redeemed; `reason` is the true one, for staff only."""
 
     def __init__(self, reason: Refusal) -> None:
-        super().__init__(f"refused: {reason.value}", code=reason.value)
+        super().__init__(REFUSALS[reason], code=reason.value)
         self.reason = reason
 
 

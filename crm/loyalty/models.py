@@ -259,7 +259,8 @@ class Voucher(Tenant, Base):
         one_of("state", VoucherState),
         reference("offer", "offer_id"),
         reference("contact", "contact_id", ondelete="SET NULL"),
-        UniqueConstraint("workspace_id", "code"),
+        # By code first: the public page knows nothing else.
+        UniqueConstraint("code", "workspace_id"),
         Index("ix_voucher_offer", "workspace_id", "offer_id", "state"),
         Index("ix_voucher_contact", "workspace_id", "contact_id"),
     )

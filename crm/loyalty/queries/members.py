@@ -1,7 +1,7 @@
 """Reads members: what they have, how it came, and the lists of pages."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import func, select, tuple_
@@ -13,8 +13,8 @@ from crm.accounts.rules import Actor
 from crm.clock import local_day
 from crm.contacts.models import Contact
 from crm.contacts.queries import visible
-from crm.db import database_now
-from crm.errors import NotFoundError
+from crm.db import database_now, new_id
+from crm.errors import NotFoundError, worded
 from crm.loyalty.kinds import EntryKind
 from crm.loyalty.models import EarningRule, LedgerNote, LedgerTransaction, Lot, Member, Posting, Program
 from crm.loyalty.queries.offers import OfferView, VoucherView, givable_offers, vouchers_of
@@ -39,7 +39,9 @@ class Standing:
     """Points taken back after they were spent; the next earnings repay them."""
     pending: int
     next_expiry: datetime | None
-    """The end of the day on which points expire next."""
+    """The instant at which points expire next."""
+    next_expiry_on: date | None
+    """The last local day on which they count."""
     next_expiry_points: int
 
 
@@ -94,6 +96,8 @@ class ContactCard:
     may_give_points: bool
     may_give_offer: bool
     may_join: bool
+    key: str
+    """Makes a repeated click on "Give points" one entry."""
 
 
 def standing(session: Session, actor: Actor, *, contact_id: UUID, now: datetime | None = None) -> Standing | None:
@@ -122,7 +126,7 @@ def member_standing(session: Session, actor: Actor, *, member_id: UUID, now: dat
         .execution_options(populate_existing=True)
     ).one_or_none()
     if row is None:
-        raise NotFoundError("no such member")
+        raise NotFoundError(worded("There is no such member."))
     return _standing(session, row[0], row[1], now=now)
 
 
@@ -192,7 +196,7 @@ def statement(
         .where(Member.id == member_id, visible(actor))
     )
     if seen is None:
-        raise NotFoundError("no such member")
+        raise NotFoundError(worded("There is no such member."))
     points = (
         select(func.coalesce(func.sum(Posting.points), 0))
         .where(Posting.transaction_id == LedgerTransaction.id, Posting.member_id.is_not(None))
@@ -256,6 +260,7 @@ def contact_card(session: Session, actor: Actor, *, contact_id: UUID, now: datet
         may_give_points=held is not None and held.left_at is None and actor.may(Permission.ADJUST_POINTS),
         may_give_offer=may_give,
         may_join=(held is None or held.left_at is not None) and actor.may(Permission.EDIT),
+        key=str(new_id()),
     )
 
 
@@ -282,6 +287,7 @@ def _standing(session: Session, member: Member, program: Program, *, now: dateti
         debt=max(-balance, 0),
         pending=pending,
         next_expiry=next_expiry,
+        next_expiry_on=local_day(next_expiry - timedelta(microseconds=1), tz=tz) if next_expiry else None,
         next_expiry_points=sum(
             points
             for at, points in ending

@@ -13,7 +13,7 @@ from crm.accounts.rules import Actor
 from crm.clock import local_day
 from crm.contacts.models import Contact
 from crm.contacts.queries import visible
-from crm.errors import NotFoundError
+from crm.errors import NotFoundError, worded
 from crm.loyalty.kinds import OfferKind, OfferState, VoucherState
 from crm.loyalty.models import Offer, Redemption, Voucher
 from crm.loyalty.rules.offers import OfferFacts, Refusal, why_not, why_not_offer
@@ -143,7 +143,7 @@ def offer(session: Session, actor: Actor, *, offer_id: UUID, now: datetime) -> O
     actor.require(Permission.VIEW_OWN)
     found = session.get(Offer, offer_id, populate_existing=True)
     if found is None:
-        raise NotFoundError("no such offer")
+        raise NotFoundError(worded("There is no such offer."))
     return offer_view(found, now=now)
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from crm.accounts.kinds import Permission
 from crm.accounts.rules import Actor
-from crm.errors import NotFoundError
+from crm.errors import NotFoundError, worded
 from crm.loyalty.kinds import LedgerAccount
 from crm.loyalty.models import EarningRule, LedgerTransaction, Lot, Member, Posting, Program
 
@@ -52,7 +52,7 @@ def program(session: Session, actor: Actor, *, program_id: UUID) -> Program:
     actor.require(Permission.VIEW_OWN)
     found = session.get(Program, program_id)
     if found is None:
-        raise NotFoundError("no such programme")
+        raise NotFoundError(worded("There is no such programme."))
     return found
 
 

@@ -9,10 +9,13 @@ from datetime import date, datetime
 from uuid import UUID
 
 from crm.clock import end_of_day, local_day
-from crm.errors import InvalidInputError
+from crm.errors import InvalidInputError, worded
 
 MOST_POINTS = 1_000_000_000
 """The most points in one entry: far above any programme, far below what sums of bigint can hold."""
+
+_WHOLE = worded("Points are whole numbers.")
+_RANGE = worded("Write a number of points from 1 to 1,000,000,000.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +42,9 @@ def whole_points(value: object, *, signed: bool = False) -> int:
     Raises `InvalidInputError` naming the field `points`; a float is refused even when it is whole, and so is a bool.
     """
     if type(value) is not int:
-        raise InvalidInputError("points are whole numbers", code="points_not_whole", fields={"points": "not_whole"})
+        raise InvalidInputError(_WHOLE, code="points_not_whole", fields={"points": _WHOLE})
     if value == 0 or (value < 0 and not signed) or abs(value) > MOST_POINTS:
-        raise InvalidInputError("points are out of range", code="points_out_of_range", fields={"points": "range"})
+        raise InvalidInputError(_RANGE, code="points_out_of_range", fields={"points": _RANGE})
     return value
 
 

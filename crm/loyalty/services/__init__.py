@@ -11,6 +11,7 @@ from crm.loyalty.services.ledger import adjust, confirm, earn, expire_due, rebui
 from crm.loyalty.services.members import join, leave
 from crm.loyalty.services.offers import OfferInput, create_offer, update_offer, withdraw_offer
 from crm.loyalty.services.programs import ProgramInput, create_program, update_program
+from crm.loyalty.services.public import PublicOffer, public_offer
 from crm.loyalty.services.redemptions import redeem, undo_redemption
 from crm.loyalty.services.till import TillCheck, check_code
 from crm.loyalty.services.vouchers import (
@@ -24,6 +25,7 @@ from crm.loyalty.services.vouchers import (
 __all__ = [
     "OfferInput",
     "ProgramInput",
+    "PublicOffer",
     "RuleInput",
     "TillCheck",
     "activate_vouchers",
@@ -41,6 +43,7 @@ __all__ = [
     "give_offer",
     "join",
     "leave",
+    "public_offer",
     "rebuild",
     "redeem",
     "release_vouchers",

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from crm.accounts.rules import Actor
 from crm.clock import local_day
 from crm.db import new_id
-from crm.errors import NotFoundError
+from crm.errors import NotFoundError, worded
 from crm.loyalty.errors import KeyReusedError
 from crm.loyalty.kinds import EntryKind, LedgerAccount
 from crm.loyalty.models import LedgerNote, LedgerTransaction, Lot, LotUse, Member, Posting, Program
@@ -64,7 +64,7 @@ class Book:
             select(Member).where(Member.id == member_id).with_for_update().execution_options(populate_existing=True)
         )
         if member is None:
-            raise NotFoundError("no such member")
+            raise NotFoundError(worded("There is no such member."))
         program = session.get_one(Program, member.program_id)
         return cls(session, actor, member=member, program=program, now=now)
 
@@ -72,7 +72,7 @@ class Book:
         """The entry this key already made; raises `KeyReusedError` when it was another request's."""
         found = self.session.scalar(select(LedgerTransaction).where(LedgerTransaction.idempotency_key == key))
         if found is not None and found.request_hash != rules.request_hash(request):
-            raise KeyReusedError("this idempotency key was used for another request")
+            raise KeyReusedError(worded("This key was used for another request."))
         return found
 
     def load(self) -> int:
@@ -128,7 +128,7 @@ class Book:
             .returning(LedgerTransaction.id)
         ).scalar()
         if made is None:
-            raise KeyReusedError("this idempotency key was used for another request")
+            raise KeyReusedError(worded("This key was used for another request."))
         self.session.execute(
             insert(Posting),
             [

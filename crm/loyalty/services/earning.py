@@ -12,7 +12,7 @@ from crm.accounts.kinds import Permission
 from crm.accounts.rules import Actor
 from crm.channels.base import ChannelKind
 from crm.clock import local_day
-from crm.errors import NotFoundError
+from crm.errors import NotFoundError, worded
 from crm.interactions.kinds import Direction, InteractionKind
 from crm.loyalty.errors import BadRuleError, NotReversibleError
 from crm.loyalty.models import EarningRule, LedgerTransaction, Member, Program
@@ -62,11 +62,14 @@ def create_rule(
     """
     actor.require(Permission.MANAGE_LOYALTY)
     if data.interaction_kind in NEVER_EARN:
-        raise BadRuleError("this kind of event can't earn points", fields={"interaction_kind": "never_earns"})
+        sentence = worded("This can't earn points: it is nothing that they do.")
+        raise BadRuleError(sentence, fields={"interaction_kind": sentence})
     if data.interaction_kind in FORBIDDEN_BY_NETWORKS:
-        raise BadRuleError("the networks' terms forbid it", fields={"interaction_kind": "forbidden_by_networks"})
+        sentence = worded("The networks forbid rewards for likes, shares and follows. Thank by hand afterwards.")
+        raise BadRuleError(sentence, fields={"interaction_kind": sentence})
     if data.cap_per_day is not None and data.cap_per_day < data.points:
-        raise BadRuleError("the cap is below one award", fields={"cap_per_day": "below_points"})
+        sentence = worded("The daily cap is below the points of one event.")
+        raise BadRuleError(sentence, fields={"cap_per_day": sentence})
     program = program_or_default(session, program_id=program_id)
     rule = EarningRule(program_id=program.id, created_at=now, **data.model_dump())
     session.add(rule)
@@ -79,7 +82,7 @@ def retire_rule(session: Session, actor: Actor, *, rule_id: UUID, now: datetime)
     actor.require(Permission.MANAGE_LOYALTY)
     rule = session.get(EarningRule, rule_id, with_for_update=True)
     if rule is None:
-        raise NotFoundError("no such rule")
+        raise NotFoundError(worded("There is no such rule."))
     if rule.is_active:
         rule.is_active, rule.retired_at = False, now
         session.flush()

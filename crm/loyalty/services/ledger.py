@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from crm.accounts.kinds import ActorKind, Permission
 from crm.accounts.rules import Actor
-from crm.errors import NotFoundError
+from crm.errors import NotFoundError, worded
 from crm.interactions import services as interactions
 from crm.interactions.kinds import InteractionKind
 from crm.loyalty.errors import NotEnoughPointsError, NotMemberError, NotReversibleError
@@ -101,7 +101,7 @@ def confirm(
     book.load()
     lot = next((lot for lot in book.lots.values() if lot.transaction_id == entry_id and lot.is_pending), None)
     if lot is None or lot.remaining == 0:
-        raise NotReversibleError("nothing of this entry is pending", code="not_pending")
+        raise NotReversibleError(worded("Nothing of this entry is pending any more."), code="not_pending")
     entry = book.write(
         Entry(
             kind=EntryKind.CONFIRM,
@@ -215,13 +215,14 @@ def reverse(
         return answered
     book.load()
     if original.kind not in _REVERSIBLE:
-        raise NotReversibleError("an entry of this kind has no reversal")
+        raise NotReversibleError(worded("An entry of this kind can't be reversed."))
     left, direction = _reversible(session, original)
     if left == 0:
-        raise NotReversibleError("nothing of this entry is left to reverse")
+        raise NotReversibleError(worded("Nothing of this entry is left to reverse."))
     wanted = left if points is None else points
     if wanted > left:
-        raise NotReversibleError("more than is left of the entry", code="more_than_entry", fields={"points": "range"})
+        sentence = worded("This is more than is left of the entry.")
+        raise NotReversibleError(sentence, code="more_than_entry", fields={"points": sentence})
     entry = Entry(
         kind=EntryKind.REVERSE,
         key=idempotency_key,
@@ -283,13 +284,13 @@ def _sum_of(account: LedgerAccount):  # noqa: ANN202 - a column expression.
 def _entry(session: Session, entry_id: UUID) -> LedgerTransaction:
     found = session.get(LedgerTransaction, entry_id)
     if found is None:
-        raise NotFoundError("no such entry")
+        raise NotFoundError(worded("There is no such entry."))
     return found
 
 
 def _require_membership(book: Book) -> None:
     if book.member.left_at is not None:
-        raise NotMemberError("this member has left the programme")
+        raise NotMemberError(worded("This person has left the programme."))
 
 
 def _take(
@@ -302,7 +303,8 @@ def _take(
     book.load()
     plan = rules.draw(map(lot_facts, book.available()), points, at=entry.at)
     if plan.missing:
-        raise NotEnoughPointsError(f"only {book.spendable()} points can be spent", fields={"points": "not_enough"})
+        sentence = worded("There are not that many points.")
+        raise NotEnoughPointsError(sentence, fields={"points": sentence})
     made = book.write(entry, [(_AVAILABLE, -points), (into, points)])
     book.move(made, plan.uses)
     _tell(book, made, points=-points, subject=entry.note)

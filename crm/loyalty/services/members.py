@@ -11,7 +11,7 @@ from crm.accounts.kinds import Permission
 from crm.accounts.rules import Actor
 from crm.contacts import queries as contacts
 from crm.db import new_id
-from crm.errors import NotFoundError
+from crm.errors import NotFoundError, worded
 from crm.loyalty.models import Member
 from crm.loyalty.rules.codes import MEMBER_SYMBOLS, make_code
 from crm.loyalty.services.programs import program_or_default
@@ -57,7 +57,7 @@ def leave(session: Session, actor: Actor, *, member_id: UUID, now: datetime) -> 
     actor.require(Permission.EDIT)
     member = session.scalar(select(Member).where(Member.id == member_id).with_for_update())
     if member is None:
-        raise NotFoundError("no such member")
+        raise NotFoundError(worded("There is no such member."))
     member.left_at = member.left_at or now
     session.flush()
     return member

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from crm.accounts.kinds import Permission
 from crm.accounts.models import Workspace
 from crm.accounts.rules import Actor
-from crm.errors import ConflictError, InvalidInputError, NotFoundError
+from crm.errors import ConflictError, InvalidInputError, NotFoundError, worded
 from crm.events import OfferWithdrawn, publish
 from crm.loyalty.kinds import OfferKind, OfferState, VoucherState
 from crm.loyalty.models import Offer, Voucher
@@ -47,15 +47,14 @@ class OfferInput(BaseModel):
         """Each kind has its own value and no other's."""
         needed = {OfferKind.PERCENT: "percent", OfferKind.AMOUNT: "amount_minor", OfferKind.GIFT: "gift"}
         if self.kind not in needed:
-            raise ValueError("kind: offers of this kind can't be made")
+            raise ValueError(worded("Offers of this kind can't be made."))
         for kind, name in needed.items():
-            given = bool(getattr(self, name))
-            if kind is self.kind and not given:
-                raise ValueError(f"{name}: needed for this kind of offer")
-            if kind is not self.kind and given:
-                raise ValueError(f"{name}: belongs to another kind of offer")
+            if kind is self.kind and not getattr(self, name):
+                raise ValueError(worded("Say what the offer is worth: a percentage, a sum or a gift."))
+            if kind is not self.kind and getattr(self, name):
+                raise ValueError(worded("An offer is worth one thing only: a percentage, a sum or a gift."))
         if self.starts_on and self.ends_on and self.ends_on < self.starts_on:
-            raise ValueError("ends_on: it ends before it starts")
+            raise ValueError(worded("It ends before it starts."))
         return self
 
 
@@ -77,7 +76,8 @@ def create_offer(session: Session, actor: Actor, *, data: OfferInput, now: datet
         **_columns(data, tz=workspace.time_zone),
     )
     if offer.valid_until is not None and offer.valid_until <= now:
-        raise InvalidInputError("its last day is over", fields={"ends_on": "past"})
+        sentence = worded("This day is over.")
+        raise InvalidInputError(sentence, fields={"ends_on": sentence})
     session.add(offer)
     session.flush()
     return offer
@@ -91,16 +91,18 @@ def update_offer(session: Session, actor: Actor, *, offer_id: UUID, data: OfferI
     actor.require(Permission.MANAGE_LOYALTY)
     offer = lock_offer(session, offer_id=offer_id)
     if offer.state == OfferState.WITHDRAWN:
-        raise ConflictError("a withdrawn offer stays as it was", code="withdrawn")
+        raise ConflictError(worded("A withdrawn offer stays as it was."), code="withdrawn")
     values = _columns(data, tz=offer.time_zone)
     promised = [name for name in ("kind", "percent", "amount_minor", "gift") if values[name] != getattr(offer, name)]
     if promised and session.scalar(select(Voucher.id).where(Voucher.offer_id == offer.id).limit(1)):
-        fields = dict.fromkeys(promised, "promised")
-        raise ConflictError("people hold codes that promise this", code="promised", fields=fields)
+        sentence = worded("People hold codes that promise this, so it can't change.")
+        raise ConflictError(sentence, code="promised", fields=dict.fromkeys(promised, sentence))
     if data.limit_total is not None and data.limit_total < offer.redeemed:
-        raise ConflictError("more were used already", code="below_used", fields={"limit_total": "below_used"})
+        sentence = worded("More than that were used already.")
+        raise ConflictError(sentence, code="below_used", fields={"limit_total": sentence})
     if data.budget_minor is not None and data.budget_minor < offer.spent_minor:
-        raise ConflictError("more was spent already", code="below_used", fields={"budget_minor": "below_used"})
+        sentence = worded("More than that was spent already.")
+        raise ConflictError(sentence, code="below_used", fields={"budget_minor": sentence})
     for name, value in values.items():
         setattr(offer, name, value)
     session.flush()
@@ -140,7 +142,7 @@ def lock_offer(session: Session, *, offer_id: UUID) -> Offer:
         select(Offer).where(Offer.id == offer_id).with_for_update().execution_options(populate_existing=True)
     )
     if offer is None:
-        raise NotFoundError("no such offer")
+        raise NotFoundError(worded("There is no such offer."))
     return offer
 
 

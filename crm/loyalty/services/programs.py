@@ -11,7 +11,7 @@ from crm.accounts.kinds import Permission
 from crm.accounts.models import Workspace
 from crm.accounts.rules import Actor
 from crm.clock import UnknownZoneError, zone
-from crm.errors import InvalidInputError, NotFoundError
+from crm.errors import InvalidInputError, NotFoundError, worded
 from crm.loyalty.errors import NoProgramError
 from crm.loyalty.models import Program
 
@@ -36,7 +36,7 @@ class ProgramInput(BaseModel):
             try:
                 zone(value)
             except UnknownZoneError as error:
-                raise ValueError("unknown time zone") from error
+                raise ValueError(worded("This is not a time zone like Europe/Rome.")) from error
         return value
 
 
@@ -74,7 +74,7 @@ def update_program(
     _require_order(data)
     program = session.scalar(select(Program).where(Program.id == program_id).with_for_update())
     if program is None:
-        raise NotFoundError("no such programme")
+        raise NotFoundError(worded("There is no such programme."))
     if data.rules_text != program.rules_text:
         program.rules_version += 1
     for name, value in data.model_dump(exclude={"time_zone"}).items():
@@ -89,14 +89,15 @@ def program_or_default(session: Session, *, program_id: UUID | None) -> Program:
     if program_id is not None:
         program = session.get(Program, program_id)
         if program is None:
-            raise NotFoundError("no such programme")
+            raise NotFoundError(worded("There is no such programme."))
         return program
     program = session.scalar(select(Program).where(Program.is_default))
     if program is None:
-        raise NoProgramError("this workspace has no loyalty programme yet")
+        raise NoProgramError(worded("There is no loyalty programme yet. Start one first."))
     return program
 
 
 def _require_order(data: ProgramInput) -> None:
     if data.started_on and data.ends_on and data.ends_on < data.started_on:
-        raise InvalidInputError("it ends before it starts", fields={"ends_on": "before_start"})
+        sentence = worded("It ends before it starts.")
+        raise InvalidInputError(sentence, fields={"ends_on": sentence})

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from crm.accounts.kinds import Permission
 from crm.accounts.rules import Actor, system_actor
-from crm.errors import InvalidInputError, NotFoundError
+from crm.errors import InvalidInputError, NotFoundError, worded
 from crm.events import VoucherRedeemed, publish
 from crm.interactions import services as interactions
 from crm.interactions.kinds import InteractionKind
@@ -57,7 +57,7 @@ def redeem(
     answered = session.scalar(select(Redemption).where(Redemption.idempotency_key == idempotency_key))
     if answered is not None:
         if answered.request_hash != request:
-            raise KeyReusedError("this idempotency key was used for another request")
+            raise KeyReusedError(worded("This key was used for another request."))
         return answered
     terms = facts(offer)
     used = used_by_holder(session, voucher)
@@ -95,7 +95,7 @@ def undo_redemption(session: Session, actor: Actor, *, redemption_id: UUID, now:
     actor.require(Permission.REDEEM)
     known = session.get(Redemption, redemption_id)
     if known is None:
-        raise NotFoundError("no such redemption")
+        raise NotFoundError(worded("There is no such redemption."))
     offer = lock_offer(session, offer_id=known.offer_id)
     voucher = _lock_voucher(session, known.voucher_id)
     redemption = session.get_one(Redemption, redemption_id, populate_existing=True)
@@ -127,7 +127,8 @@ def _require_sum(purchase_minor: int | None) -> None:
     if purchase_minor is None:
         return
     if type(purchase_minor) is not int or not 0 <= purchase_minor <= MOST_MONEY:
-        raise InvalidInputError("the sum is out of range", fields={"purchase_minor": "range"})
+        sentence = worded("This sum can't be.")
+        raise InvalidInputError(sentence, fields={"purchase_minor": sentence})
 
 
 def _tell(

@@ -11,7 +11,7 @@ from crm.accounts.kinds import Permission
 from crm.accounts.rules import Actor
 from crm.contacts import queries as contacts
 from crm.db import new_id
-from crm.errors import NotFoundError
+from crm.errors import NotFoundError, worded
 from crm.interactions import services as interactions
 from crm.interactions.kinds import InteractionKind
 from crm.loyalty.errors import RefusedError
@@ -44,7 +44,7 @@ def allocate_vouchers(
     actor.require(Permission.WRITE)
     offer = session.get(Offer, offer_id)
     if offer is None:
-        raise NotFoundError("no such offer")
+        raise NotFoundError(worded("There is no such offer."))
     reason = why_not_offer(facts(offer), at=now)
     if reason is not None and reason is not Refusal.NOT_STARTED:
         raise RefusedError(reason)
