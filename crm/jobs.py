@@ -48,6 +48,7 @@ class JobName(StrEnum):
     RUN_IMPORT = "lifecycle.run_import"
     ENRICH = "enrichment.fetch"
     SWEEP_LOYALTY = "loyalty.sweep"
+    REFRESH_SEGMENT = "segments.refresh"
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ KINDS: dict[JobName, JobKind] = {
     JobName.RUN_IMPORT: JobKind(QueueName.BACKGROUND, timeout=3600),
     JobName.ENRICH: JobKind(QueueName.BACKGROUND, timeout=300),
     JobName.SWEEP_LOYALTY: JobKind(QueueName.BACKGROUND, timeout=600),
+    JobName.REFRESH_SEGMENT: JobKind(QueueName.BACKGROUND, timeout=300),
 }
 
 

@@ -24,6 +24,7 @@ HANDLERS: dict[JobName, str] = {
     JobName.RUN_IMPORT: "workers.lifecycle:run_import",
     JobName.ENRICH: "workers.enrichment:fetch",
     JobName.SWEEP_LOYALTY: "workers.loyalty:sweep",
+    JobName.REFRESH_SEGMENT: "workers.segments:refresh",
 }
 
 

@@ -33,6 +33,9 @@ LEASE_SECONDS = 10
 MOST_ACCOUNTS = 1_000
 MOST_CLAIMS = 100
 MOST_EVENTS = 1_000
+MOST_SEGMENTS = 500
+#: How old the members of a segment may be before the clock asks for another look.
+SEGMENT_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ def _chores(settings: Settings) -> list[Chore]:
         Chore("stored_inbound", 5.0, wake_for_inbound),
         Chore("held_over", 15.0, release_held_over),
         Chore("expired_loyalty", 60.0, wake_for_loyalty),
+        Chore("stale_segments", 30.0, wake_for_segments),
     ]
 
 
@@ -164,6 +168,19 @@ def wake_for_loyalty(clock: Clock) -> None:
         workspaces = session.scalars(text("select workspace_id from crm_loyalty_due(now())")).all()
     for workspace_id in workspaces:
         clock.jobs.enqueue(JobName.SWEEP_LOYALTY, id=f"workspace:{workspace_id}", workspace_id=workspace_id)
+
+
+def wake_for_segments(clock: Clock) -> None:
+    """Ask for a fresh look at segments that were looked at too long ago, each in a job of its own."""
+    with clock.database.scope() as session:
+        rows = session.execute(
+            text("select * from crm_segments_due(now() - make_interval(secs => :seconds), :most)"),
+            {"seconds": SEGMENT_SECONDS, "most": MOST_SEGMENTS},
+        ).all()
+    for workspace_id, segment_id in rows:
+        clock.jobs.enqueue(
+            JobName.REFRESH_SEGMENT, id=f"segment:{segment_id}", workspace_id=workspace_id, segment_id=segment_id
+        )
 
 
 def _forget_dead(jobs: JobQueue) -> None:
