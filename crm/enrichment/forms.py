@@ -1,6 +1,6 @@
 """The form of one source in Settings."""
 
-from wtforms import BooleanField, SelectMultipleField, widgets
+from wtforms import BooleanField, SelectMultipleField
 
 from crm.enrichment import words
 from crm.enrichment.sources.base import Source
@@ -13,10 +13,7 @@ class SourceForm(Form):
 
     is_on = BooleanField(lazy("Use this source"))
     always_prefer = SelectMultipleField(
-        lazy("May replace without asking"),
-        description=lazy("Never what a person typed."),
-        widget=widgets.ListWidget(prefix_label=False),
-        option_widget=widgets.CheckboxInput(),
+        lazy("May replace without asking"), description=lazy("Never what a person typed.")
     )
 
     @classmethod
