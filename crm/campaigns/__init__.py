@@ -1,1 +1,1 @@
-
+"""One-to-few: audience, drafts, review, schedule, report."""

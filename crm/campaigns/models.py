@@ -1,13 +1,12 @@
 """Owns the tables of campaigns, their texts per language and channel, and recipients."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crm.campaigns.kinds import CampaignState, LeaverPolicy, RecipientState, ScheduleKind
+from crm.campaigns.kinds import CampaignStage, LeaverPolicy, RecipientState, ScheduleKind
 from crm.channels.base import ChannelKind
 from crm.consent.kinds import Purpose
 from crm.db import Base, Tenant, created_at, one_of, reference, tenant_args
@@ -20,7 +19,8 @@ class Campaign(Tenant, Base):
 
     name: Mapped[str]
     purpose: Mapped[str] = mapped_column(server_default=Purpose.PROMOTIONAL.value)
-    state: Mapped[str] = mapped_column(server_default=CampaignState.DRAFT.value)
+    stage: Mapped[str] = mapped_column(server_default=CampaignStage.DRAFT.value)
+    channel: Mapped[str] = mapped_column(server_default=ChannelKind.EMAIL.value)
     segment_id: Mapped[UUID | None]
     offer_id: Mapped[UUID | None]
     account_id: Mapped[UUID | None]
@@ -43,7 +43,8 @@ class Campaign(Tenant, Base):
     __mapper_args__ = {"version_id_col": version}
     __table_args__ = tenant_args(
         one_of("purpose", Purpose),
-        one_of("state", CampaignState),
+        one_of("stage", CampaignStage),
+        one_of("channel", ChannelKind),
         one_of("leavers", LeaverPolicy),
         one_of("schedule", ScheduleKind),
         CheckConstraint("holdout_percent between 0 and 90", name="holdout_percent"),
@@ -51,7 +52,7 @@ class Campaign(Tenant, Base):
         reference("offer", "offer_id", ondelete="SET NULL"),
         reference("sender_account", "account_id"),
         reference("batch", "batch_id"),
-        Index("ix_campaign_state", "workspace_id", "state", "created_at"),
+        Index("ix_campaign_created", "workspace_id", "created_at", "id"),
         Index("ix_campaign_batch", "workspace_id", "batch_id"),
     )
 
@@ -98,14 +99,11 @@ class Recipient(Tenant, Base):
     campaign_id: Mapped[UUID]
     contact_id: Mapped[UUID]
     message_id: Mapped[UUID | None]
-    state: Mapped[str] = mapped_column(server_default=RecipientState.PLANNED.value)
+    state: Mapped[str] = mapped_column(server_default=RecipientState.DRAFTED.value)
     reason: Mapped[str] = mapped_column(server_default="")
     step: Mapped[int] = mapped_column(SmallInteger, server_default=text("1"))
-    why: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     position: Mapped[int] = mapped_column(server_default=text("0"))
     replied_at: Mapped[datetime | None]
-    redeemed_at: Mapped[datetime | None]
-    revenue_minor: Mapped[int] = mapped_column(server_default=text("0"))
 
     __table_args__ = tenant_args(
         one_of("state", RecipientState),

@@ -2,8 +2,6 @@
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.dialects import postgresql
 revision = '0011'
 down_revision = '0010'
 branch_labels = None
@@ -15,7 +13,8 @@ def upgrade() -> None:
     op.create_table('campaign',
     sa.Column('name', sa.Text(), nullable=False),
     sa.Column('purpose', sa.Text(), server_default='promotional', nullable=False),
-    sa.Column('state', sa.Text(), server_default='draft', nullable=False),
+    sa.Column('stage', sa.Text(), server_default='draft', nullable=False),
+    sa.Column('channel', sa.Text(), server_default='email', nullable=False),
     sa.Column('segment_id', sa.Uuid(), nullable=True),
     sa.Column('offer_id', sa.Uuid(), nullable=True),
     sa.Column('account_id', sa.Uuid(), nullable=True),
@@ -39,7 +38,8 @@ def upgrade() -> None:
     sa.CheckConstraint("leavers in ('stay', 'stop')", name=op.f('ck_campaign_leavers')),
     sa.CheckConstraint("purpose in ('reply', 'personal', 'promotional', 'service', 'system')", name=op.f('ck_campaign_purpose')),
     sa.CheckConstraint("schedule in ('now', 'at', 'spread')", name=op.f('ck_campaign_schedule')),
-    sa.CheckConstraint("state in ('draft', 'preparing', 'review', 'scheduled', 'running', 'paused', 'finished', 'cancelled')", name=op.f('ck_campaign_state')),
+    sa.CheckConstraint("stage in ('draft', 'review', 'scheduled', 'cancelled')", name=op.f('ck_campaign_stage')),
+    sa.CheckConstraint("channel in ('email', 'phone', 'whatsapp', 'instagram', 'messenger', 'linkedin', 'x', 'telegram', 'mastodon', 'bluesky', 'sms', 'webhook')", name=op.f('ck_campaign_channel')),
     sa.CheckConstraint('holdout_percent between 0 and 90', name=op.f('ck_campaign_holdout_percent')),
     sa.ForeignKeyConstraint(['created_by_id'], ['app_user.id'], name=op.f('fk_campaign_created_by_id')),
     sa.ForeignKeyConstraint(['workspace_id', 'account_id'], ['sender_account.workspace_id', 'sender_account.id'], name=op.f('fk_campaign_workspace_id_account_id')),
@@ -52,7 +52,7 @@ def upgrade() -> None:
     info={'tenant': True, 'append_only': False, 'frozen': False}
     )
     op.create_index('ix_campaign_batch', 'campaign', ['workspace_id', 'batch_id'], unique=False)
-    op.create_index('ix_campaign_state', 'campaign', ['workspace_id', 'state', 'created_at'], unique=False)
+    op.create_index('ix_campaign_created', 'campaign', ['workspace_id', 'created_at', 'id'], unique=False)
     op.create_table('campaign_pick',
     sa.Column('campaign_id', sa.Uuid(), nullable=False),
     sa.Column('contact_id', sa.Uuid(), nullable=False),
@@ -87,17 +87,14 @@ def upgrade() -> None:
     sa.Column('campaign_id', sa.Uuid(), nullable=False),
     sa.Column('contact_id', sa.Uuid(), nullable=False),
     sa.Column('message_id', sa.Uuid(), nullable=True),
-    sa.Column('state', sa.Text(), server_default='planned', nullable=False),
+    sa.Column('state', sa.Text(), server_default='drafted', nullable=False),
     sa.Column('reason', sa.Text(), server_default='', nullable=False),
     sa.Column('step', sa.SmallInteger(), server_default=sa.text('1'), nullable=False),
-    sa.Column('why', postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'::jsonb"), nullable=False),
     sa.Column('position', sa.Integer(), server_default=sa.text('0'), nullable=False),
     sa.Column('replied_at', sa.DateTime(timezone=True), nullable=True),
-    sa.Column('redeemed_at', sa.DateTime(timezone=True), nullable=True),
-    sa.Column('revenue_minor', sa.Integer(), server_default=sa.text('0'), nullable=False),
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('workspace_id', sa.Uuid(), nullable=False),
-    sa.CheckConstraint("state in ('planned', 'drafted', 'held', 'skipped', 'holdout')", name=op.f('ck_recipient_state')),
+    sa.CheckConstraint("state in ('drafted', 'skipped', 'holdout')", name=op.f('ck_recipient_state')),
     sa.ForeignKeyConstraint(['workspace_id', 'campaign_id'], ['campaign.workspace_id', 'campaign.id'], name=op.f('fk_recipient_workspace_id_campaign_id'), ondelete='CASCADE'),
     sa.ForeignKeyConstraint(['workspace_id', 'contact_id'], ['contact.workspace_id', 'contact.id'], name=op.f('fk_recipient_workspace_id_contact_id'), ondelete='CASCADE'),
     sa.ForeignKeyConstraint(['workspace_id', 'message_id'], ['message.workspace_id', 'message.id'], name=op.f('fk_recipient_workspace_id_message_id'), ondelete='SET NULL (message_id)'),
@@ -121,7 +118,7 @@ def downgrade() -> None:
     op.drop_table('recipient')
     op.drop_table('campaign_text')
     op.drop_table('campaign_pick')
-    op.drop_index('ix_campaign_state', table_name='campaign')
+    op.drop_index('ix_campaign_created', table_name='campaign')
     op.drop_index('ix_campaign_batch', table_name='campaign')
     op.drop_table('campaign')
     # ### end Alembic commands ###
