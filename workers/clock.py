@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from crm import wiring
 from crm.accounts.rules import system_actor
+from crm.accounts.services import housekeeping
 from crm.db import Database, database_now
 from crm.jobs import JobName, JobQueue
 from crm.outreach.pace import forget_old
@@ -88,6 +89,7 @@ def _chores(settings: Settings) -> list[Chore]:
         Chore("held_over", 15.0, release_held_over),
         Chore("expired_loyalty", 60.0, wake_for_loyalty),
         Chore("stale_segments", 30.0, wake_for_segments),
+        Chore("rows_of_the_past", 3600.0, forget_what_is_over),
     ]
 
 
@@ -134,6 +136,12 @@ def wake_due_accounts(clock: Clock) -> None:
     """Tell the senders which accounts have due messages."""
     for workspace_id, account_id in _pairs(clock, "crm_due_accounts(:most)", MOST_ACCOUNTS):
         clock.jobs.wake(account_id, workspace_id=workspace_id)
+
+
+def forget_what_is_over(clock: Clock) -> None:
+    """Remove old answers of idempotent calls, counters, ended browsers and used links."""
+    with clock.database.scope() as session:
+        housekeeping.sweep(session, now=database_now(session))
 
 
 def recover_lapsed(clock: Clock) -> None:

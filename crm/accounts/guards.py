@@ -178,7 +178,8 @@ def _identify() -> ResponseReturnValue | None:
             raise ForbiddenError(
                 worded("You are in no workspace any more. Ask for an invitation."), code="no_workspace"
             )
-    session["workspace_id"] = str(g.actor.workspace_id)
+    if session.get("workspace_id") != str(g.actor.workspace_id):
+        session["workspace_id"] = str(g.actor.workspace_id)
     if g.workspace_of_user.require_second_factor and not user.tf_primary_method:
         return _demand_second_factor(is_api=is_api)
     return None
