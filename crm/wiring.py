@@ -1,6 +1,7 @@
 """Owns the one table of events and their handlers and the one of rule fields, shared by web, workers, command line."""
 
 from crm.campaigns import fields as campaigns
+from crm.campaigns import handlers as campaigns_handlers
 from crm.consent import fields as consent
 from crm.contacts import fields as contacts
 from crm.events import (
@@ -13,6 +14,7 @@ from crm.events import (
     MessageStateChanged,
     OfferWithdrawn,
     OptedOut,
+    ReplyReceived,
     VoucherRedeemed,
 )
 from crm.filters import registry
@@ -44,6 +46,7 @@ EVENTS: tuple[tuple[type[Event], Handler], ...] = (
     (OfferWithdrawn, outreach_handlers.cancel_withdrawn_offer),
     (OptedOut, outreach_handlers.skip_after_opt_out),
     (VoucherRedeemed, outreach_handlers.skip_redeemed),
+    (ReplyReceived, campaigns_handlers.end_after_reply),
 )
 
 

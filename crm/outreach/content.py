@@ -137,6 +137,11 @@ def check(source: str) -> None:
     _parsed(source)
 
 
+def variables(source: str) -> frozenset[str]:
+    """The dotted names that a template reads from outside, like `contact.first_name`; raises `TemplateError`."""
+    return frozenset(".".join(map(str, path)) for path in _parsed(source).global_variable_segments())
+
+
 def escape_markdown(value: str, *, is_trusted: bool = False) -> str:
     """`value` so that Markdown shows it to the letter: no emphasis, no link, no line of its own."""
     flat = _BLANKS.sub(" ", _CONTROL.sub("", value))
