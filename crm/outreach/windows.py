@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
+import holidays
+
 from crm.clock import local_day, local_instant
 
 #: The longest run of closed days that is looked through; a window without any day in it never opens.
@@ -62,9 +64,6 @@ def is_holiday_in(country: str) -> Callable[[date], bool]:
 
 @lru_cache(maxsize=64)
 def _calendar(country: str) -> Container[date] | None:
-    # Imported late: the package is large and most processes never ask.
-    import holidays
-
     try:
         return holidays.country_holidays(country)
     except (NotImplementedError, KeyError):
