@@ -1,13 +1,16 @@
 """Pages of imports: upload, choose what the columns mean, watch, download what was refused."""
 
 from pathlib import Path
+from typing import cast
 from uuid import UUID
 
-from flask import Blueprint, Response, abort, current_app, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, Response, abort, current_app, flash, redirect, render_template, request, url_for
+from flask.blueprints import BlueprintSetupState
 from werkzeug.wrappers import Response as AnyResponse
 
 from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
+from crm.accounts.places import Choice, Step, Words, add_choice, add_words
 from crm.db import after_commit
 from crm.errors import AppError
 from crm.jobs import JobName
@@ -16,11 +19,30 @@ from crm.lifecycle.forms import ChoicesForm, UploadForm
 from crm.lifecycle.kinds import ImportState
 from crm.lifecycle.refused import as_csv
 from crm.settings import Settings
-from crm.web.i18n import _, translated
+from crm.web.i18n import _, lazy, translated
 from crm.web.sessions import current_session, request_now
 
 blueprint = Blueprint("lifecycle", __name__)
 may_import = requires(Permission.IMPORT)
+
+
+@blueprint.record_once
+def _offer(state: BlueprintSetupState) -> None:
+    app = cast("Flask", state.app)
+    add_words(app, {"import": Words(lazy("Import"), "file-import")})
+    add_choice(
+        app,
+        Choice(
+            step=Step.PEOPLE,
+            key="import",
+            label=lazy("Import a list"),
+            text=lazy("A CSV file from your address book, shop or old program."),
+            icon="file-import",
+            endpoint="lifecycle.new",
+            primary=True,
+            order=10,
+        ),
+    )
 
 
 def file_folder() -> Path:
