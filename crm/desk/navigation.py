@@ -126,7 +126,7 @@ def _shell() -> dict[str, Any]:
                 "current": row.id == actor.workspace_id,
                 "url": f"/workspaces/{row.id}/switch",
             }
-            for row in accounts.workspaces_of(session, user_id=g.user.id)
+            for row in g.workspaces
         ],
         "new_menu": [
             {"label": label, "icon": icon, "url": path}
