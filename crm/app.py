@@ -24,6 +24,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "crm.consent.views:blueprint",
     "crm.segments.views:blueprint",
     "crm.loyalty.views:blueprint",
+    "crm.outreach.views:blueprint",
     "crm.lifecycle.views:blueprint",
     "crm.portal.views:blueprint",
     "crm.portal.views:one_click",

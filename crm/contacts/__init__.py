@@ -1,1 +1,1 @@
-
+"""People, companies, handles, facts with provenance, tags."""

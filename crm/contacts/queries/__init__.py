@@ -10,7 +10,7 @@ from crm.contacts.queries.access import (
     scope,
     visible,
 )
-from crm.contacts.queries.companies import company, company_tags_of, list_companies
+from crm.contacts.queries.companies import company, company_tags_of, list_companies, people_counts
 from crm.contacts.queries.facts import FactView, facts_of, tags, tags_of
 from crm.contacts.queries.finding import (
     HitKind,
@@ -65,6 +65,7 @@ __all__ = [
     "links_of",
     "list_companies",
     "list_contacts",
+    "people_counts",
     "people_of",
     "scope",
     "search",

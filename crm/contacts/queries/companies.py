@@ -1,15 +1,15 @@
 """Owns reading companies."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from crm.accounts.rules import Actor
 from crm.channels.sentences import N_
-from crm.contacts.models import Company, CompanyTag, Tag
-from crm.contacts.queries.access import CompanyNotFoundError, Scope, behind, scope
+from crm.contacts.models import Company, CompanyTag, Contact, Tag
+from crm.contacts.queries.access import CompanyNotFoundError, Scope, alive, behind, scope
 from crm.web.paging import Page, page_of
 
 
@@ -39,3 +39,13 @@ def company_tags_of(session: Session, actor: Actor, *, company_id: UUID) -> Sequ
     company(session, actor, company_id=company_id)
     wanted = select(Tag).join(CompanyTag, CompanyTag.tag_id == Tag.id).where(CompanyTag.company_id == company_id)
     return session.scalars(wanted.order_by(Tag.name_norm)).all()
+
+
+def people_counts(session: Session, actor: Actor, *, company_ids: Collection[UUID]) -> dict[UUID, int]:
+    """How many visible people each company has now; companies without any are left out."""
+    wanted = (
+        select(Contact.company_id, func.count())
+        .where(Contact.company_id.in_(list(company_ids)), alive(actor))
+        .group_by(Contact.company_id)
+    )
+    return {company_id: count for company_id, count in session.execute(wanted) if company_id is not None}

@@ -1,0 +1,10 @@
+"""The blueprint of the pages of people and companies."""
+
+from flask import Blueprint, request
+
+blueprint = Blueprint("contacts", "crm.contacts")
+
+
+def is_partial() -> bool:
+    """True when htmx asks for a part of the page and not for the page."""
+    return "HX-Request" in request.headers

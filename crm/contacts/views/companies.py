@@ -1,0 +1,118 @@
+"""Pages of companies: the list, making, changing and deleting one."""
+
+from uuid import UUID
+
+from flask import flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from crm.accounts.guards import current_actor, requires
+from crm.accounts.kinds import Permission
+from crm.contacts import queries, services, words
+from crm.contacts.forms import CompanyForm
+from crm.contacts.kinds import FactOrigin
+from crm.contacts.views.blueprint import blueprint
+from crm.errors import AppError
+from crm.web.i18n import _
+from crm.web.sessions import current_session, request_now
+
+
+@blueprint.get("/companies")
+def companies() -> str:
+    """Companies by name, or those that a search finds."""
+    session, actor, text = current_session(), current_actor(), request.args.get("q", "").strip()
+    if text:
+        page = queries.search_companies(session, actor, text=text, limit=50)
+    else:
+        page = queries.list_companies(session, actor, after=request.args.get("after"))
+    people = queries.people_counts(session, actor, company_ids=[row.id for row in page.items])
+    return render_template(
+        "contacts/companies.html",
+        page=page,
+        text=text,
+        people=people,
+        kinds=words.COMPANY_KIND_LABELS,
+        owners=queries.colleagues(session, actor),
+    )
+
+
+@blueprint.get("/companies/new")
+@requires(Permission.EDIT)
+def new_company() -> str:
+    """An empty form."""
+    form = CompanyForm(formdata=None).offer(queries.colleagues(current_session(), current_actor()))
+    return render_template("contacts/company_form.html", form=form, company=None, theirs={})
+
+
+@blueprint.post("/companies/new")
+@requires(Permission.EDIT)
+def create_company() -> Response | tuple[str, int]:
+    """Add the company."""
+    session, actor = current_session(), current_actor()
+    form = CompanyForm().offer(queries.colleagues(session, actor))
+    if form.validate_on_submit():
+        try:
+            data = services.parsed(services.CompanyInput, form.changes())
+            row = services.create_company(
+                session, actor, data=data, origin=FactOrigin.TYPED, source="", now=request_now()
+            )
+        except AppError as error:
+            error.fields = {"website" if name == "domain" else name: text for name, text in error.fields.items()}
+            form.absorb(error)
+        else:
+            return redirect(url_for("company_page.show", company_id=row.id), 303)
+    return render_template("contacts/company_form.html", form=form, company=None, theirs={}), 422
+
+
+@blueprint.get("/companies/<uuid:company_id>/edit")
+@requires(Permission.EDIT)
+def edit_company(company_id: UUID) -> str:
+    """The whole company in one form."""
+    session, actor = current_session(), current_actor()
+    company = queries.company(session, actor, company_id=company_id)
+    form = CompanyForm(formdata=None).offer(queries.colleagues(session, actor)).show(company)
+    return render_template("contacts/company_form.html", form=form, company=company, theirs={})
+
+
+@blueprint.post("/companies/<uuid:company_id>/edit")
+@requires(Permission.EDIT)
+def change_company(company_id: UUID) -> Response | tuple[str, int]:
+    """Save what differs; where somebody else changed the same field meanwhile, ask."""
+    session, actor = current_session(), current_actor()
+    form = CompanyForm().offer(queries.colleagues(session, actor))
+    theirs: dict[str, str] = {}
+    if form.validate_on_submit():
+        seen = form.version.data or ""
+        try:
+            services.update_company(
+                session,
+                actor,
+                company_id=company_id,
+                changes=form.changes(),
+                expected_version=int(seen) if seen.isdigit() else None,
+                now=request_now(),
+            )
+        except services.EditConflictError as error:
+            names = words.names_of(queries.colleagues(session, actor))
+            theirs = {
+                str(words.FIELD_LABELS[field]): words.value_text(field, value, names=names) or _("nothing")
+                for field, value in error.theirs.items()
+            }
+            form.absorb(error)
+        except AppError as error:
+            error.fields = {"website" if name == "domain" else name: text for name, text in error.fields.items()}
+            form.absorb(error)
+        else:
+            return redirect(url_for("company_page.show", company_id=company_id), 303)
+    company = queries.company(session, actor, company_id=company_id)
+    form.version.raw_data, form.version.data = None, str(company.version)
+    answer = render_template("contacts/company_form.html", form=form, company=company, theirs=theirs)
+    return answer, 409 if theirs else 422
+
+
+@blueprint.post("/companies/<uuid:company_id>/delete")
+@requires(Permission.EDIT)
+def delete_company(company_id: UUID) -> Response:
+    """Take the company off the lists; its people stay."""
+    row = services.delete_company(current_session(), current_actor(), company_id=company_id, now=request_now())
+    flash(_("%(name)s was deleted; its people stay.", name=row.name), "ok")
+    return redirect(url_for(".companies"), 303)

@@ -1,0 +1,133 @@
+"""Pages of addresses and links: adding, preferring, removing."""
+
+from uuid import UUID
+
+from flask import flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from crm.accounts.guards import current_actor, requires
+from crm.accounts.kinds import Permission
+from crm.channels.base import ChannelKind
+from crm.contacts import queries, services
+from crm.contacts.forms import HandleForm, LinkForm
+from crm.contacts.kinds import LinkKind
+from crm.contacts.models import Handle
+from crm.contacts.views.blueprint import blueprint
+from crm.errors import AppError
+from crm.web.i18n import _
+from crm.web.sessions import current_session, request_now
+
+
+def _to_owner(handle: Handle) -> Response:
+    if handle.company_id is not None:
+        return redirect(url_for("company_page.show", company_id=handle.company_id), 303)
+    if handle.contact_id is not None:
+        return redirect(url_for(".new_handle", contact_id=handle.contact_id), 303)
+    return redirect(url_for("people.index"), 303)
+
+
+@blueprint.get("/contacts/<uuid:contact_id>/handles")
+@requires(Permission.EDIT)
+def new_handle(contact_id: UUID) -> str:
+    """The addresses of a person and a form for one more."""
+    session, actor = current_session(), current_actor()
+    person = queries.contact(session, actor, contact_id=contact_id)
+    form = HandleForm(formdata=None)
+    form.channel.data = request.args.get("channel", ChannelKind.EMAIL.value)
+    return _handles_page(person.id, form)
+
+
+@blueprint.post("/contacts/<uuid:contact_id>/handles")
+@requires(Permission.EDIT)
+def add_handle(contact_id: UUID) -> Response | tuple[str, int]:
+    """Add an address."""
+    session, actor, form = current_session(), current_actor(), HandleForm()
+    if form.validate_on_submit():
+        try:
+            services.add_handle(
+                session,
+                actor,
+                channel=ChannelKind(form.channel.data),
+                address=form.address.data or "",
+                contact_id=contact_id,
+                label=(form.label.data or "").strip(),
+                is_primary=bool(form.is_primary.data),
+                now=request_now(),
+            )
+        except AppError as error:
+            form.absorb(error)
+        else:
+            return redirect(url_for("contact_page.show", contact_id=contact_id), 303)
+    return _handles_page(contact_id, form), 422
+
+
+def _handles_page(contact_id: UUID, form: HandleForm) -> str:
+    session, actor = current_session(), current_actor()
+    person = queries.contact(session, actor, contact_id=contact_id)
+    handles = queries.handles_of(session, actor, contact_ids=[contact_id]).get(contact_id, [])
+    return render_template("contacts/handles.html", form=form, person=person, handles=handles)
+
+
+@blueprint.post("/handles/<uuid:handle_id>/primary")
+@requires(Permission.EDIT)
+def make_primary(handle_id: UUID) -> Response:
+    """Use this address of its channel first."""
+    row = services.make_primary(current_session(), current_actor(), handle_id=handle_id, now=request_now())
+    return _to_owner(row)
+
+
+@blueprint.post("/handles/<uuid:handle_id>/remove")
+@requires(Permission.EDIT)
+def remove_handle(handle_id: UUID) -> Response:
+    """Retire an address."""
+    row = services.remove_handle(current_session(), current_actor(), handle_id=handle_id, now=request_now())
+    flash(_("%(address)s was removed.", address=row.address), "ok")
+    return _to_owner(row)
+
+
+@blueprint.get("/contacts/<uuid:contact_id>/links")
+@requires(Permission.EDIT)
+def new_link(contact_id: UUID) -> str:
+    """Whom a person knows, and a form for one more."""
+    return _links_page(contact_id, LinkForm(formdata=None), [])
+
+
+@blueprint.post("/contacts/<uuid:contact_id>/links")
+@requires(Permission.EDIT)
+def add_link(contact_id: UUID) -> Response | tuple[str, int]:
+    """Link with the person found by name; several found ones are offered."""
+    session, actor, form = current_session(), current_actor(), LinkForm()
+    found: list[queries.SearchHit] = []
+    if form.validate_on_submit():
+        hits = queries.search(session, actor, text=form.other.data or "", limit=8)
+        found = [hit for hit in hits if hit.kind is queries.HitKind.CONTACT and hit.id != contact_id]
+        chosen = request.form.get("other_id", "")
+        picked = next((hit for hit in found if str(hit.id) == chosen), found[0] if len(found) == 1 else None)
+        if picked is not None:
+            services.link(
+                session,
+                actor,
+                contact_id=contact_id,
+                other_id=picked.id,
+                kind=LinkKind(form.kind.data),
+                now=request_now(),
+            )
+            return redirect(url_for("contact_page.show", contact_id=contact_id), 303)
+        sentence = _("Nobody is called so.") if not found else _("Choose which one you mean.")
+        form.other.errors = [*form.other.errors, sentence]
+    return _links_page(contact_id, form, found), 422
+
+
+def _links_page(contact_id: UUID, form: LinkForm, found: list[queries.SearchHit]) -> str:
+    session, actor = current_session(), current_actor()
+    person = queries.contact(session, actor, contact_id=contact_id)
+    links = queries.links_of(session, actor, contact_id=contact_id)
+    return render_template("contacts/links.html", form=form, person=person, links=links, found=found)
+
+
+@blueprint.post("/contacts/<uuid:contact_id>/links/<uuid:link_id>/remove")
+@requires(Permission.EDIT)
+def remove_link(contact_id: UUID, link_id: UUID) -> Response:
+    """Forget a link."""
+    services.unlink(current_session(), current_actor(), link_id=link_id)
+    return redirect(url_for(".new_link", contact_id=contact_id), 303)

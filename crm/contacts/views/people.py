@@ -1,0 +1,268 @@
+"""Pages that make and change a person: the whole form, one value in place, tags, deletion and its undoing."""
+
+from collections.abc import Callable
+from typing import Final
+from uuid import UUID
+
+from flask import abort, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from crm.accounts.guards import current_actor, requires
+from crm.accounts.kinds import Permission
+from crm.accounts.signin import local_or
+from crm.contacts import queries, services, words
+from crm.contacts.forms import ContactForm, TagForm, ValueForm
+from crm.contacts.kinds import FactOrigin
+from crm.contacts.rules import CONTACT_FIELDS
+from crm.contacts.views.blueprint import blueprint, is_partial
+from crm.errors import AppError, InvalidInputError
+from crm.web.i18n import _, ngettext, translated
+from crm.web.sessions import current_session, request_now
+
+#: Values that are edited where they stand; names belong together and have the whole form.
+IN_PLACE: Final = frozenset(CONTACT_FIELDS) - {"first_name", "last_name"}
+
+
+def _to(contact_id: UUID) -> Response:
+    return redirect(url_for("contact_page.show", contact_id=contact_id), 303)
+
+
+def _version(text: str | None) -> int | None:
+    return int(text) if text and text.isdigit() else None
+
+
+@blueprint.get("/contacts/new")
+@requires(Permission.EDIT)
+def new() -> str:
+    """An empty form; `?company=` fills in the company."""
+    form = ContactForm(formdata=None).offer(queries.colleagues(current_session(), current_actor()))
+    form.owner_id.data = str(current_actor().user_id or "")
+    form.company_name.data = request.args.get("company", "")
+    return render_template("contacts/new.html", form=form)
+
+
+@blueprint.post("/contacts/new")
+@requires(Permission.EDIT)
+def create() -> Response | tuple[str, int]:
+    """Add the person."""
+    session, actor = current_session(), current_actor()
+    form = ContactForm().offer(queries.colleagues(session, actor))
+    if form.validate_on_submit():
+        try:
+            data = services.parsed(services.ContactInput, {**form.changes(), "handles": form.handles()})
+            row = services.create(session, actor, data=data, origin=FactOrigin.TYPED, source="", now=request_now())
+        except AppError as error:
+            form.absorb(error)
+        else:
+            flash(_("%(name)s is in.", name=row.display_name), "ok")
+            return _to(row.id)
+    return render_template("contacts/new.html", form=form), 422
+
+
+@blueprint.get("/contacts/<uuid:contact_id>/edit")
+@requires(Permission.EDIT)
+def edit(contact_id: UUID) -> str:
+    """The whole person in one form."""
+    session, actor = current_session(), current_actor()
+    person = queries.contact(session, actor, contact_id=contact_id)
+    tags = queries.tags_of(session, actor, contact_ids=[contact_id]).get(contact_id, [])
+    form = ContactForm(formdata=None).offer(queries.colleagues(session, actor))
+    form.show(person, [tag.name for tag in tags])
+    return render_template("contacts/edit.html", form=form, person=person, theirs={})
+
+
+@blueprint.post("/contacts/<uuid:contact_id>/edit")
+@requires(Permission.EDIT)
+def change(contact_id: UUID) -> Response | tuple[str, int]:
+    """Save what differs; where somebody else changed the same field meanwhile, ask."""
+    session, actor = current_session(), current_actor()
+    form = ContactForm().offer(queries.colleagues(session, actor))
+    theirs: dict[str, str] = {}
+    if form.validate_on_submit():
+        try:
+            services.update(
+                session,
+                actor,
+                contact_id=contact_id,
+                changes=form.changes(),
+                expected_version=_version(form.version.data),
+                now=request_now(),
+            )
+        except services.EditConflictError as error:
+            theirs = _their_values(error)
+            form.absorb(error)
+        except AppError as error:
+            form.absorb(error)
+        else:
+            return _to(contact_id)
+    person = queries.contact(session, actor, contact_id=contact_id)
+    # The second answer is given on what they changed.
+    form.version.raw_data, form.version.data = None, str(person.version)
+    status = 409 if theirs else 422
+    return render_template("contacts/edit.html", form=form, person=person, theirs=theirs), status
+
+
+def _their_values(error: services.EditConflictError) -> dict[str, str]:
+    session, actor = current_session(), current_actor()
+    names = words.names_of(queries.colleagues(session, actor))
+    for value in {value for field, value in error.theirs.items() if field == "company_id" and value}:
+        names[value] = queries.company(session, actor, company_id=UUID(value)).name
+    return {
+        str(words.FIELD_LABELS[field]): words.value_text(field, value, names=names) or _("nothing")
+        for field, value in error.theirs.items()
+    }
+
+
+def _fact(contact_id: UUID, field: str) -> words.FactRow:
+    session, actor = current_session(), current_actor()
+    person = queries.contact(session, actor, contact_id=contact_id)
+    current, _suggested = queries.facts_of(session, actor, contact_id=contact_id)
+    names = words.names_of(queries.colleagues(session, actor), person.company)
+    return words.fact_row(person, field, current, names=names)
+
+
+@blueprint.get("/contacts/<uuid:contact_id>/fields/<field>")
+@requires(Permission.EDIT)
+def edit_field(contact_id: UUID, field: str) -> str:
+    """The control of one value; by htmx in place of the value, else as a small page."""
+    if field not in IN_PLACE:
+        abort(404)
+    session, actor = current_session(), current_actor()
+    person = queries.contact(session, actor, contact_id=contact_id)
+    if request.args.get("shown"):
+        return render_template("contacts/_fact.html", row=_fact(contact_id, field), contact_id=contact_id)
+    form = ValueForm(formdata=None).prepare(field, queries.colleagues(session, actor)).show(person, field)
+    return _field_page(form, field, contact_id, theirs="")
+
+
+@blueprint.post("/contacts/<uuid:contact_id>/fields/<field>")
+@requires(Permission.EDIT)
+def change_field(contact_id: UUID, field: str) -> Response | str | tuple[str, int]:
+    """Save one value."""
+    if field not in IN_PLACE:
+        abort(404)
+    session, actor = current_session(), current_actor()
+    form, theirs, status = ValueForm().prepare(field, queries.colleagues(session, actor)), "", 422
+    if form.validate_on_submit():
+        try:
+            services.update(
+                session,
+                actor,
+                contact_id=contact_id,
+                changes=form.changes(field),
+                expected_version=_version(form.version.data),
+                now=request_now(),
+            )
+        except services.EditConflictError as error:
+            theirs, status = next(iter(_their_values(error).values())), 409
+            form.version.data = str(queries.contact(session, actor, contact_id=contact_id).version)
+        except AppError as error:
+            form.absorb_value(error, field)
+        else:
+            if is_partial():
+                session.flush()
+                session.expire_all()
+                return render_template("contacts/_fact.html", row=_fact(contact_id, field), contact_id=contact_id)
+            return _to(contact_id)
+    return _field_page(form, field, contact_id, theirs=theirs), status
+
+
+def _field_page(form: ValueForm, field: str, contact_id: UUID, *, theirs: str) -> str:
+    person = queries.contact(current_session(), current_actor(), contact_id=contact_id)
+    return render_template(
+        "contacts/_field.html" if is_partial() else "contacts/field.html",
+        form=form,
+        field=field,
+        control=form.control(field),
+        label=words.FIELD_LABELS[field],
+        person=person,
+        theirs=theirs,
+    )
+
+
+@blueprint.get("/contacts/<uuid:contact_id>/tags")
+@requires(Permission.EDIT)
+def edit_tags(contact_id: UUID) -> str:
+    """The tags of a person as one line."""
+    session, actor = current_session(), current_actor()
+    person = queries.contact(session, actor, contact_id=contact_id)
+    tags = queries.tags_of(session, actor, contact_ids=[contact_id]).get(contact_id, [])
+    form = TagForm(formdata=None, data={"tags": ", ".join(tag.name for tag in tags)})
+    known = queries.tags(session, actor).items
+    return render_template("contacts/tags.html", form=form, person=person, known=known)
+
+
+@blueprint.post("/contacts/<uuid:contact_id>/tags")
+@requires(Permission.EDIT)
+def set_tags(contact_id: UUID) -> Response | tuple[str, int]:
+    """Give the person exactly these tags."""
+    session, actor, form = current_session(), current_actor(), TagForm()
+    person = queries.contact(session, actor, contact_id=contact_id)
+    if form.validate_on_submit():
+        try:
+            services.set_tags(session, actor, contact_id=contact_id, names=form.names(), now=request_now())
+        except AppError as error:
+            form.absorb(error)
+        else:
+            return _to(contact_id)
+    known = queries.tags(session, actor).items
+    return render_template("contacts/tags.html", form=form, person=person, known=known), 422
+
+
+@blueprint.post("/contacts/<uuid:contact_id>/delete")
+@requires(Permission.EDIT)
+def delete(contact_id: UUID) -> Response:
+    """Take the person off every list, with a way back."""
+    person = services.delete(current_session(), current_actor(), contact_id=contact_id, now=request_now())
+    undo = url_for(".restore", contact_id=contact_id)
+    flash({"text": _("%(name)s was deleted.", name=person.display_name), "undo_url": undo}, "ok")  # type: ignore[arg-type]
+    return redirect(url_for("people.index"), 303)
+
+
+@blueprint.post("/contacts/<uuid:contact_id>/restore")
+@requires(Permission.EDIT)
+def restore(contact_id: UUID) -> Response:
+    """Bring a deleted person back."""
+    person = services.restore(current_session(), current_actor(), contact_id=contact_id, now=request_now())
+    flash(_("%(name)s is back.", name=person.display_name), "ok")
+    return _to(contact_id)
+
+
+@blueprint.post("/contacts/bulk/tag")
+@requires(Permission.BULK_EDIT)
+def tag_many() -> Response:
+    """Put one tag on the chosen people."""
+    session, actor, now = current_session(), current_actor(), request_now()
+    name = request.form.get("tag", "")
+    return _bulk(lambda ids: services.tag_many(session, actor, contact_ids=ids, name=name, now=now))
+
+
+@blueprint.post("/contacts/bulk/owner")
+@requires(Permission.ASSIGN)
+def assign_many() -> Response:
+    """Give the chosen people to one owner."""
+    session, actor, now = current_session(), current_actor(), request_now()
+    owner_id = _id(request.form.get("owner_id", ""))
+    return _bulk(lambda ids: services.assign_many(session, actor, contact_ids=ids, owner_id=owner_id, now=now))
+
+
+def _bulk(action: Callable[[list[UUID]], int]) -> Response:
+    """Do it to the chosen people and go back to the list; a refusal is told there, and changed nothing."""
+    ids = [found for text in request.form.getlist("ids") if (found := _id(text)) is not None]
+    if not ids:
+        flash(_("Choose somebody first."), "wait")
+    else:
+        try:
+            count = action(ids)
+        except InvalidInputError as error:
+            flash(translated(next(iter(error.fields.values()), error.message)), "bad")
+        else:
+            flash(ngettext("%(num)d person changed.", "%(num)d people changed.", count), "ok")
+    return redirect(local_or(request.form.get("back", ""), url_for("people.index")), 303)
+
+
+def _id(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

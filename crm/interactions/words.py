@@ -1,0 +1,158 @@
+"""Owns how the timeline is put into words and icons."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from crm.contacts.words import CHANNEL_ICONS, CHANNEL_LABELS
+from crm.interactions.kinds import Direction, InteractionKind, Visibility
+from crm.interactions.queries import Exchange, TimelineEntry
+from crm.web.i18n import _, lazy
+
+KIND_LABELS: Final = {
+    InteractionKind.MESSAGE_SENT: lazy("Message from us"),
+    InteractionKind.MESSAGE_RECEIVED: lazy("Message from them"),
+    InteractionKind.CALL: lazy("Call"),
+    InteractionKind.MEETING: lazy("Meeting"),
+    InteractionKind.NOTE: lazy("Note"),
+    InteractionKind.COMMENT: lazy("Comment"),
+    InteractionKind.MENTION: lazy("Mention"),
+    InteractionKind.LIKE: lazy("Like"),
+    InteractionKind.SHARE: lazy("Share"),
+    InteractionKind.FOLLOW: lazy("New follower"),
+    InteractionKind.REVIEW: lazy("Review"),
+    InteractionKind.PURCHASE: lazy("Purchase"),
+    InteractionKind.VISIT: lazy("Visit"),
+    InteractionKind.POINTS_EARNED: lazy("Points earned"),
+    InteractionKind.POINTS_SPENT: lazy("Points spent"),
+    InteractionKind.OFFER_GIVEN: lazy("Offer given"),
+    InteractionKind.OFFER_REDEEMED: lazy("Offer used"),
+    InteractionKind.FIELD_CHANGED: lazy("Value changed"),
+    InteractionKind.CONSENT_CHANGED: lazy("Consent changed"),
+}
+KIND_ICONS: Final = {
+    InteractionKind.MESSAGE_SENT: "send",
+    InteractionKind.MESSAGE_RECEIVED: "mail",
+    InteractionKind.CALL: "phone",
+    InteractionKind.MEETING: "users",
+    InteractionKind.NOTE: "note",
+    InteractionKind.COMMENT: "message-circle",
+    InteractionKind.MENTION: "at",
+    InteractionKind.LIKE: "heart",
+    InteractionKind.SHARE: "share",
+    InteractionKind.FOLLOW: "user-plus",
+    InteractionKind.REVIEW: "star",
+    InteractionKind.PURCHASE: "shopping-bag",
+    InteractionKind.VISIT: "building-store",
+    InteractionKind.POINTS_EARNED: "coins",
+    InteractionKind.POINTS_SPENT: "coins",
+    InteractionKind.OFFER_GIVEN: "gift",
+    InteractionKind.OFFER_REDEEMED: "gift",
+    InteractionKind.FIELD_CHANGED: "pencil",
+    InteractionKind.CONSENT_CHANGED: "shield-check",
+}
+#: The filters of the timeline: name, label, kinds.
+TIMELINE_FILTERS: Final = (
+    ("", lazy("All"), ()),
+    ("messages", lazy("Messages"), (InteractionKind.MESSAGE_SENT, InteractionKind.MESSAGE_RECEIVED)),
+    ("calls", lazy("Calls and meetings"), (InteractionKind.CALL, InteractionKind.MEETING)),
+    ("notes", lazy("Notes"), (InteractionKind.NOTE,)),
+    ("comments", lazy("Comments"), (InteractionKind.COMMENT, InteractionKind.MENTION, InteractionKind.REVIEW)),
+    ("purchases", lazy("Purchases"), (InteractionKind.PURCHASE, InteractionKind.VISIT)),
+    (
+        "points",
+        lazy("Points"),
+        (
+            InteractionKind.POINTS_EARNED,
+            InteractionKind.POINTS_SPENT,
+            InteractionKind.OFFER_GIVEN,
+            InteractionKind.OFFER_REDEEMED,
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An entry in words: who did what, on which side of the thread, with which icon."""
+
+    side: str
+    who: str
+    did: str
+    icon: str
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+def line(entry: TimelineEntry, *, viewer_id: object, about: str = "") -> Line:
+    """The entry as one line; `about` is said where the page isn't the person's own (on a company's page)."""
+    inbound = entry.direction == Direction.INBOUND
+    person = entry.contact_name or entry.address or _("Somebody")
+    us = _("You") if entry.author_id and entry.author_id == viewer_id else entry.author_name
+    icon = KIND_ICONS.get(entry.kind, "point")  # type: ignore[call-overload]
+    if entry.kind in {InteractionKind.MESSAGE_SENT, InteractionKind.MESSAGE_RECEIVED}:
+        icon = CHANNEL_ICONS.get(entry.channel, icon)  # type: ignore[call-overload]
+    side = "them" if inbound else "us" if entry.body or entry.subject else "event"
+    if inbound and not (entry.body or entry.subject):
+        side = "event"
+    who = person if inbound else us
+    did = _did(entry)
+    if about and not inbound:
+        did = f"{did}, {about}"
+    return Line(side, who, did, icon, _tags(entry))
+
+
+def _did(entry: TimelineEntry) -> str:
+    channel = CHANNEL_LABELS.get(entry.channel or "", "")
+    said = {
+        InteractionKind.MESSAGE_SENT: _("wrote by %(channel)s", channel=channel) if channel else _("wrote"),
+        InteractionKind.MESSAGE_RECEIVED: _("answered by %(channel)s", channel=channel) if channel else _("answered"),
+        InteractionKind.CALL: _("called"),
+        InteractionKind.MEETING: _("met in person"),
+        InteractionKind.NOTE: _("noted"),
+        InteractionKind.COMMENT: _("commented on %(channel)s", channel=channel) if channel else _("commented"),
+        InteractionKind.MENTION: _("mentioned us on %(channel)s", channel=channel) if channel else _("mentioned us"),
+        InteractionKind.LIKE: _("liked a post"),
+        InteractionKind.SHARE: _("shared a post"),
+        InteractionKind.FOLLOW: _("began to follow us"),
+        InteractionKind.REVIEW: _("wrote a review"),
+        InteractionKind.PURCHASE: _("bought something"),
+        InteractionKind.VISIT: _("came by"),
+        InteractionKind.POINTS_EARNED: _("%(points)s points earned", points=abs(entry.points or 0)),
+        InteractionKind.POINTS_SPENT: _("%(points)s points spent", points=abs(entry.points or 0)),
+        InteractionKind.OFFER_GIVEN: _("offer given"),
+        InteractionKind.OFFER_REDEEMED: _("offer used"),
+        InteractionKind.FIELD_CHANGED: _("value changed"),
+        InteractionKind.CONSENT_CHANGED: _("consent changed"),
+    }.get(entry.kind, entry.kind)  # type: ignore[call-overload]
+    if entry.duration_minutes:
+        return _("%(did)s, %(num)s minutes", did=said, num=entry.duration_minutes)
+    return str(said)
+
+
+def _tags(entry: TimelineEntry) -> tuple[tuple[str, str], ...]:
+    tags = []
+    if entry.is_automatic and entry.direction == Direction.INBOUND:
+        tags.append((_("automatic"), "plain"))
+    if entry.sentiment == "negative":
+        tags.append((_("negative"), "bad"))
+    if entry.visibility == Visibility.PRIVATE:
+        tags.append((_("only you"), "plain"))
+    return tuple(tags)
+
+
+def exchange_text(exchange: Exchange) -> str:
+    """How the last exchange happened, behind its date: "by e-mail", "commented", "met in person"."""
+    channel = CHANNEL_LABELS.get(exchange.channel or "", "")
+    if exchange.kind == InteractionKind.MESSAGE_SENT:
+        return _("you wrote by %(channel)s", channel=channel) if channel else _("you wrote")
+    if exchange.kind == InteractionKind.MESSAGE_RECEIVED:
+        return _("by %(channel)s", channel=channel) if channel else _("wrote to us")
+    return {
+        InteractionKind.CALL: _("by phone"),
+        InteractionKind.MEETING: _("met in person"),
+        InteractionKind.COMMENT: _("commented"),
+        InteractionKind.MENTION: _("mentioned us"),
+        InteractionKind.REVIEW: _("wrote a review"),
+        InteractionKind.PURCHASE: _("bought something"),
+        InteractionKind.VISIT: _("came by"),
+        InteractionKind.OFFER_REDEEMED: _("used an offer"),
+    }.get(exchange.kind, "")  # type: ignore[call-overload]
