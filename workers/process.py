@@ -2,13 +2,18 @@
 
 import os
 import signal
+import sys
+from contextlib import suppress
+from types import FrameType
 from typing import NoReturn
 
 import redis
 from rq import SimpleWorker, Worker
+from rq.executions import Execution
 from rq.job import Job
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
+from rq.worker.base import BaseWorker
 
 from crm.embedded.launch import follow_parent
 from crm.jobs import JobQueue, QueueName
@@ -20,16 +25,34 @@ MAINTENANCE_SECONDS = 30
 LONGEST_RECONNECT_PAUSE_SECONDS = 5.0
 
 
-class SendingWorker(SimpleWorker):
+class CalmWorker(BaseWorker):
+    """What both kinds share: jobs don't suffer from a Valkey that is away, and a stop that was asked for is known."""
+
+    max_connection_wait_time = LONGEST_RECONNECT_PAUSE_SECONDS
+    was_asked_to_stop = False
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        """Remember the wish: RQ ends its loop in the same way when it gives up."""
+        self.was_asked_to_stop = True
+        super().request_stop(signum, frame)
+
+    def set_shutdown_requested_date(self) -> None:
+        """Leave the running job alone: this is called by the signal, in the middle of it."""
+        with suppress(redis.RedisError):
+            super().set_shutdown_requested_date()
+
+    def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
+        """Let a long job go on: RQ would end the worker, and the job with it."""
+        with suppress(redis.RedisError):
+            super().maintain_heartbeats(job, execution)
+
+
+class SendingWorker(CalmWorker, SimpleWorker):
     """Runs jobs in its own process, so that connections to mail servers are kept between them."""
 
-    max_connection_wait_time = LONGEST_RECONNECT_PAUSE_SECONDS
 
-
-class ForkingWorker(Worker):
+class ForkingWorker(CalmWorker, Worker):
     """Runs every job in a fork, so that a crash or a leak in an import or a parser ends with that job."""
-
-    max_connection_wait_time = LONGEST_RECONNECT_PAUSE_SECONDS
 
     def main_work_horse(self, job: Job, queue: Queue) -> NoReturn:
         """End with the worker: a job that outlives a killed worker would run beside its own repetition."""
@@ -40,14 +63,21 @@ class ForkingWorker(Worker):
 
 
 def work(settings: Settings, queue: QueueName) -> None:
-    """Work on `queue` until SIGTERM or SIGINT; a job that runs then is finished first."""
+    """Work on `queue` until SIGTERM or SIGINT; a job that runs then is finished first.
+
+    Raises `SystemExit` with 1 when RQ gave up by itself, as it can when Valkey goes away: whoever supervises the
+    process starts it again.
+    """
     JobQueue(settings.redis_url).forget_dead_workers()
     worker_class = SendingWorker if queue is QueueName.OUTREACH else ForkingWorker
-    worker_class(
+    worker = worker_class(
         [queue.value],
         connection=redis.Redis.from_url(settings.redis_url),
         serializer=JSONSerializer,
         worker_ttl=WORKER_TTL_SECONDS,
         maintenance_interval=MAINTENANCE_SECONDS,
         log_job_description=False,
-    ).work(logging_level="WARNING")
+    )
+    worker.work(logging_level="WARNING")
+    if not worker.was_asked_to_stop:
+        sys.exit(1)

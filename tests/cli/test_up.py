@@ -15,9 +15,11 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
+import redis
 from sqlalchemy.engine import make_url
 
-from crm.embedded import PostgresServer
+from crm.embedded import PostgresServer, ValkeyServer
+from crm.jobs import JobQueue, QueueName
 
 pytestmark = pytest.mark.journey
 
@@ -191,6 +193,21 @@ def test_a_killed_database_is_started_again_and_the_processes_find_it(house: Hou
         return True
 
     assert eventually(is_back)
+    assert eventually(house.answers)
+
+
+def test_a_killed_queue_is_started_again_and_the_workers_find_it(house: House):
+    queue = JobQueue(ValkeyServer(house.home).url)
+    os.kill(house.pid_of("valkey-server"), signal.SIGKILL)
+    assert eventually(lambda: "Valkey ended (signal SIGKILL); starting it again." in house.said())
+
+    def listened() -> set[str]:
+        try:
+            return {name for listener in queue.listeners() for name in listener.queues if alive({listener.pid})}
+        except redis.RedisError:
+            return set()
+
+    assert eventually(lambda: listened() == {name.value for name in QueueName})
     assert eventually(house.answers)
 
 
