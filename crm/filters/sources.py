@@ -6,10 +6,23 @@ uses no index for anything else. `contains` and `starts with` therefore read the
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, SQLColumnExpression, and_, exists, func, literal, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    SQLColumnExpression,
+    String,
+    and_,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+)
 
 from crm.filters.catalogue import Ask
 from crm.filters.moments import Interval, coming, days_interval, last_days, next_days, past, yearly_spans
@@ -18,6 +31,14 @@ from crm.filters.text import normalise
 from crm.filters.values import FieldType, Window
 
 Condition: TypeAlias = ColumnElement[bool]
+
+
+def fixed(value: StrEnum) -> ColumnElement[str]:
+    """A word of the code itself, written into the statement, so that partial indexes on it can be used.
+
+    A parameter would hide it from a generic plan. Never for values of a rule.
+    """
+    return literal(value.value, String, literal_execute=True)
 
 
 def compare(column: SQLColumnExpression[Any], ask: Ask) -> Condition:

@@ -44,7 +44,7 @@ _EXCHANGES: Final = tuple(choice.value for choice in KINDS)
 
 def _alive(_ask: Ask) -> list[Any]:
     """A segment is the same for all who see it, so what is private to one colleague does not count."""
-    return [Interaction.removed_at.is_(None), Interaction.visibility != Visibility.PRIVATE]
+    return [Interaction.removed_at.is_(None), Interaction.visibility != sources.fixed(Visibility.PRIVATE)]
 
 
 def _chosen(ask: Ask) -> list[Any]:
@@ -99,8 +99,8 @@ def _first(facts: Mapping[str, Any], _ask: Ask) -> Any:
 _EXCHANGE_ROWS: Final = _rows(lambda ask: [Interaction.kind.in_(_EXCHANGES), *_alive(ask)])
 _COMPLAINTS: Final = _rows(
     lambda ask: [
-        Interaction.direction == Direction.INBOUND,
-        Interaction.sentiment == Sentiment.NEGATIVE,
+        Interaction.direction == sources.fixed(Direction.INBOUND),
+        Interaction.sentiment == sources.fixed(Sentiment.NEGATIVE),
         Interaction.answered_at.is_(None),
         *_alive(ask),
     ]

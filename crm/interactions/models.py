@@ -46,7 +46,24 @@ class Interaction(Tenant, Base):
         reference("handle", "handle_id", ondelete="SET NULL"),
         Index("ix_interaction_contact", "workspace_id", "contact_id", "happened_at", "id"),
         Index("ix_interaction_company", "workspace_id", "company_id", "happened_at", "id"),
-        Index("ix_interaction_kind", "workspace_id", "kind", "happened_at", "contact_id"),
+        # Counts in a window ("two calls in 90 days") read this index alone; what they leave out stays out of it.
+        Index(
+            "ix_interaction_kind",
+            "workspace_id",
+            "kind",
+            "happened_at",
+            "contact_id",
+            postgresql_include=["direction", "channel"],
+            postgresql_where=text("removed_at is null and visibility <> 'private'"),
+        ),
+        Index(
+            "ix_interaction_complaint",
+            "workspace_id",
+            "contact_id",
+            postgresql_where=text(
+                "sentiment = 'negative' and direction = 'inbound' and answered_at is null and removed_at is null"
+            ),
+        ),
         Index(
             "uq_interaction_external",
             "workspace_id",

@@ -197,7 +197,7 @@ def preview() -> Response:
     data, session, actor = read_json(PreviewIn), current_session(), current_actor()
     against = queries.segment(session, actor, segment_id=data.segment_id) if data.segment_id else None
     found = queries.preview(session, actor, rule=parse_rule(data.rule), now=request_now(), against=against)
-    sample = [SampleOut(id=face.person.id, name=face.person.name, company=face.person.company) for face in found.faces]
+    sample = [SampleOut(id=face.id, name=face.name, company=face.company) for face in found.faces]
     return answer(
         PreviewOut(
             count=found.count,

@@ -75,7 +75,8 @@ def upgrade() -> None:
     )
     op.create_index('ix_interaction_company', 'interaction', ['workspace_id', 'company_id', 'happened_at', 'id'], unique=False)
     op.create_index('ix_interaction_contact', 'interaction', ['workspace_id', 'contact_id', 'happened_at', 'id'], unique=False)
-    op.create_index('ix_interaction_kind', 'interaction', ['workspace_id', 'kind', 'happened_at', 'contact_id'], unique=False)
+    op.create_index('ix_interaction_complaint', 'interaction', ['workspace_id', 'contact_id'], unique=False, postgresql_where=sa.text("sentiment = 'negative' and direction = 'inbound' and answered_at is null and removed_at is null"))
+    op.create_index('ix_interaction_kind', 'interaction', ['workspace_id', 'kind', 'happened_at', 'contact_id'], unique=False, postgresql_include=['direction', 'channel'], postgresql_where=sa.text("removed_at is null and visibility <> 'private'"))
     op.create_index('ix_interaction_source', 'interaction', ['workspace_id', 'source_id'], unique=False, postgresql_where=sa.text('source_id is not null'))
     op.create_index('uq_interaction_external', 'interaction', ['workspace_id', 'channel', 'external_id'], unique=True, postgresql_where=sa.text('external_id is not null'))
     op.create_table('interaction_body',
@@ -101,6 +102,7 @@ def downgrade() -> None:
     op.drop_index('uq_interaction_external', table_name='interaction', postgresql_where=sa.text('external_id is not null'))
     op.drop_index('ix_interaction_source', table_name='interaction', postgresql_where=sa.text('source_id is not null'))
     op.drop_index('ix_interaction_kind', table_name='interaction')
+    op.drop_index('ix_interaction_complaint', table_name='interaction')
     op.drop_index('ix_interaction_contact', table_name='interaction')
     op.drop_index('ix_interaction_company', table_name='interaction')
     op.drop_table('interaction')

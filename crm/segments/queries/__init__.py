@@ -2,10 +2,8 @@
 
 from crm.segments.queries.audience import (
     MemberView,
-    Sampled,
     audience,
     count,
-    faces,
     is_member,
     members,
     visible_total,
@@ -37,7 +35,6 @@ __all__ = [
     "ChangeView",
     "MemberView",
     "Preview",
-    "Sampled",
     "SegmentNotFoundError",
     "Why",
     "audience",
@@ -49,7 +46,6 @@ __all__ = [
     "condition_of",
     "context_of",
     "count",
-    "faces",
     "is_member",
     "labels_of",
     "members",

@@ -1,6 +1,6 @@
 """Owns changing segments: rules, names, hand picks, freezing, and keeping who is in them up to date."""
 
-from crm.segments.services.refreshing import Cause, due, refresh
+from crm.segments.services.refreshing import Cause, refresh
 from crm.segments.services.saved import (
     CircularSegmentError,
     FrozenSegmentError,
@@ -18,7 +18,6 @@ __all__ = [
     "CircularSegmentError",
     "FrozenSegmentError",
     "create",
-    "due",
     "edit_rule",
     "freeze",
     "pick",

@@ -67,19 +67,6 @@ def refresh(session: Session, *, segment_id: UUID, cause: Cause = Cause.RULE, no
     return len(changed)
 
 
-def due(session: Session, *, before: datetime) -> Sequence[UUID]:
-    """The segments of the session's workspace whose members were last looked at before that instant, oldest first."""
-    return session.scalars(
-        select(Segment.id)
-        .where(
-            Segment.kind != SegmentKind.FROZEN,
-            Segment.deleted_at.is_(None),
-            (Segment.refreshed_at < before) | Segment.refreshed_at.is_(None),
-        )
-        .order_by(Segment.refreshed_at.nulls_first(), Segment.id)
-    ).all()
-
-
 def copy_members(session: Session, row: Segment, contact_ids: Select[UUID], *, now: datetime) -> None:
     """Put those contacts into the segment."""
     chosen = contact_ids.subquery()
