@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import distinct, select, text
+from sqlalchemy import select, text
 
 from crm.accounts.rules import system_actor
 from crm.db import Database, database_now
@@ -31,7 +31,7 @@ def sweep(database: Database, *, workspace_id: UUID) -> int:
         with database.scope(workspace_id) as session:
             now = database_now(session)
             members = session.scalars(
-                select(distinct(Lot.member_id)).where(Lot.remaining > 0, Lot.expires_at <= now).limit(MEMBERS_AT_ONCE)
+                select(Lot.member_id).distinct().where(Lot.remaining > 0, Lot.expires_at <= now).limit(MEMBERS_AT_ONCE)
             ).all()
             points += services.expire_due(session, actor, member_ids=list(members), now=now)
             codes = services.expire_vouchers(session, now=now)

@@ -1,10 +1,10 @@
 """Makes, changes and withdraws offers."""
 
 from datetime import date, datetime
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
@@ -24,10 +24,14 @@ LIVE = (VoucherState.ALLOCATED, VoucherState.ACTIVE, VoucherState.ON_HOLD)
 """The states of a voucher that can still be redeemed some day."""
 
 
+VALUE_OF = {OfferKind.PERCENT: "percent", OfferKind.AMOUNT: "amount_minor", OfferKind.GIFT: "gift"}
+"""Which field says what an offer of a kind is worth."""
+
+
 class OfferInput(BaseModel):
     """A private promotion; money in minor units of the workspace's currency, days are local and inclusive."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, validate_default=True)
 
     name: str = Field(min_length=1, max_length=120)
     kind: OfferKind
@@ -42,20 +46,33 @@ class OfferInput(BaseModel):
     limit_per_person: int = Field(1, ge=1, le=1_000, strict=True)
     budget_minor: int | None = Field(None, ge=1, le=1_000 * MOST_MONEY, strict=True)
 
-    @model_validator(mode="after")
-    def _one_value(self) -> Self:
-        """Each kind has its own value and no other's."""
-        needed = {OfferKind.PERCENT: "percent", OfferKind.AMOUNT: "amount_minor", OfferKind.GIFT: "gift"}
-        if self.kind not in needed:
+    @field_validator("kind")
+    @classmethod
+    def _can_be_made(cls, kind: OfferKind) -> OfferKind:
+        if kind not in VALUE_OF:
             raise ValueError(worded("Offers of this kind can't be made."))
-        for kind, name in needed.items():
-            if kind is self.kind and not getattr(self, name):
-                raise ValueError(worded("Say what the offer is worth: a percentage, a sum or a gift."))
-            if kind is not self.kind and getattr(self, name):
-                raise ValueError(worded("An offer is worth one thing only: a percentage, a sum or a gift."))
-        if self.starts_on and self.ends_on and self.ends_on < self.starts_on:
+        return kind
+
+    @field_validator("percent", "amount_minor", "gift")
+    @classmethod
+    def _one_value(cls, value: int | str | None, info: ValidationInfo) -> int | str | None:
+        """Each kind has its own value and no other's."""
+        kind = info.data.get("kind")
+        if kind is None:
+            return value
+        if VALUE_OF[kind] == info.field_name and not value:
+            raise ValueError(worded("Say what the offer is worth."))
+        if VALUE_OF[kind] != info.field_name and value:
+            raise ValueError(worded("An offer is worth one thing only: a percentage, a sum or a gift."))
+        return value
+
+    @field_validator("ends_on")
+    @classmethod
+    def _in_order(cls, ends_on: date | None, info: ValidationInfo) -> date | None:
+        starts_on = info.data.get("starts_on")
+        if ends_on and starts_on and ends_on < starts_on:
             raise ValueError(worded("It ends before it starts."))
-        return self
+        return ends_on
 
 
 def create_offer(session: Session, actor: Actor, *, data: OfferInput, now: datetime) -> Offer:

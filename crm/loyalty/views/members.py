@@ -13,6 +13,7 @@ from crm.errors import AppError, InvalidInputError, worded
 from crm.loyalty import queries, services
 from crm.loyalty.forms import PointsForm
 from crm.loyalty.views.blueprint import blueprint
+from crm.web.formats import number
 from crm.web.i18n import _, ngettext, translated
 from crm.web.sessions import current_session, request_now
 
@@ -112,8 +113,8 @@ def reverse(entry_id: UUID) -> ResponseReturnValue:
 
 def _said(points: int) -> str:
     if points < 0:
-        return ngettext("%(num)s point taken away.", "%(num)s points taken away.", -points)
-    return ngettext("%(num)s point given.", "%(num)s points given.", points)
+        return ngettext("%(n)s point taken away.", "%(n)s points taken away.", -points, n=number(-points))
+    return ngettext("%(n)s point given.", "%(n)s points given.", points, n=number(points))
 
 
 def _member_page(member_id: UUID, form: PointsForm) -> str:

@@ -37,14 +37,8 @@ def till() -> ResponseReturnValue:
 def look_up() -> ResponseReturnValue:
     """Show whose code it is, what it gives, or why it gives nothing."""
     form = TillForm()
-    if not form.validate_on_submit():
-        return _page(form), 422
-    try:
-        seen = _seen(form)
-    except AppError as error:
-        form.code.errors = [translated(error.message)]
-        return _page(form), error.status
-    return _page(form, seen)
+    is_valid = form.validate_on_submit()
+    return _looked_up(form, status=200 if is_valid else 422)
 
 
 @blueprint.post("/till/redeem")
@@ -53,7 +47,7 @@ def redeem_at_till() -> ResponseReturnValue:
     """Redeem the code."""
     form = TillForm()
     if not form.validate_on_submit():
-        return _page(form), 422
+        return _looked_up(form, status=422)
     session, actor, now = current_session(), current_actor(), request_now()
     try:
         done = services.redeem(
@@ -84,6 +78,18 @@ def undo_at_till(redemption_id: UUID) -> ResponseReturnValue:
     services.undo_redemption(current_session(), current_actor(), redemption_id=redemption_id, now=request_now())
     flash(_("Undone: the code is good again."), "ok")
     return redirect(url_for("loyalty.till"), code=303)
+
+
+def _looked_up(form: TillForm, *, status: int) -> ResponseReturnValue:
+    """The till with what the typed code gives; a wrong sum is told beside its field, with the holder still there."""
+    if form.code.errors:
+        return _page(form), status
+    try:
+        seen = _seen(form)
+    except AppError as error:
+        form.code.errors = [translated(error.message)]
+        return _page(form), error.status
+    return _page(form, seen), status
 
 
 def _seen(form: TillForm) -> TillCheck:
