@@ -77,11 +77,9 @@ def held_out(ids: Sequence[UUID], *, percent: int, seed: int) -> set[UUID]:
 
 
 def spread(items: Sequence[T], *, start: datetime, end: datetime) -> dict[T, datetime]:
-    """The items at even distances from `start` to `end`, the first at `start`, the last at `end`, in whole seconds."""
-    if len(items) == 1:
-        return {items[0]: start}
-    step = (end - start) / max(len(items) - 1, 1)
-    return {item: (start + index * step).replace(microsecond=0) for index, item in enumerate(items)}
+    """The items at even distances from `start` to `end`, the first at `start`, the last at `end`."""
+    gaps = max(len(items) - 1, 1)
+    return {item: start + (end - start) * index / gaps for index, item in enumerate(items)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

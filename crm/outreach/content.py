@@ -133,8 +133,10 @@ def _line(error: LiquidError, source: str) -> int:
 
 
 def check(source: str) -> None:
-    """Raise `TemplateError` when `source` is no valid template."""
-    _parsed(source)
+    """Raise `TemplateError` when `source` is no valid template, or uses a filter that doesn't exist."""
+    for name in _parsed(source).analyze().filters:
+        if name not in _ENVIRONMENT.filters:
+            raise TemplateError(N_("The text uses a filter that does not exist."), code="template_filter")
 
 
 def variables(source: str) -> frozenset[str]:

@@ -83,7 +83,7 @@ def picks(session: Session, campaign: Campaign) -> dict[UUID, bool]:
     rows = session.execute(
         select(CampaignPick.contact_id, CampaignPick.is_added).where(CampaignPick.campaign_id == campaign.id)
     )
-    return dict(rows.tuples())
+    return {row.contact_id: row.is_added for row in rows}
 
 
 def audience(session: Session, actor: Actor, *, campaign: Campaign, now: datetime) -> Select[UUID]:

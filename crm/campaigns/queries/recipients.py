@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, exists, select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from crm.accounts.rules import Actor
 from crm.campaigns.kinds import Outcome, Reaction, RecipientState
@@ -128,7 +128,9 @@ def reacted(reaction: Reaction) -> ColumnElement[bool]:
         case Reaction.REPLIED:
             return and_(sent, Recipient.replied_at.is_not(None))
         case Reaction.REDEEMED:
-            used = exists().where(Redemption.voucher_id == Message.voucher_id, Redemption.undone_at.is_(None))
+            # An alias, because the lists join the table as well and would take this condition as theirs.
+            other = aliased(Redemption)
+            used = exists().where(other.voucher_id == Message.voucher_id, other.undone_at.is_(None))
             return and_(sent, Message.voucher_id.is_not(None), used)
         case Reaction.OPTED_OUT:
             withdrawn = exists().where(

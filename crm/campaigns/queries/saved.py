@@ -103,7 +103,8 @@ def lines(session: Session, rows: Collection[Campaign], *, now: datetime) -> lis
     for campaign_id, name, count in session.execute(counts):
         counted[campaign_id][Outcome(name)] = count
     batch_ids = {row.batch_id for row in rows if row.batch_id}
-    batches = dict(session.execute(select(Batch.id, Batch.state).where(among(Batch.id, batch_ids))).tuples())
+    found = session.execute(select(Batch.id, Batch.state).where(among(Batch.id, batch_ids)))
+    batches = {row.id: row.state for row in found}
     return [
         CampaignLine(
             campaign=row,

@@ -87,7 +87,7 @@ def _approved(session: Session, campaign: Campaign) -> dict[UUID, str]:
         )
         .order_by(Recipient.position, Recipient.id)
     )
-    return dict(rows.tuples())
+    return {row.id: row.time_zone for row in rows}
 
 
 def _times(
