@@ -80,7 +80,7 @@ OPERATOR_LABELS: Final = MappingProxyType(
         Op.LESS_THAN: _("less than"),
         Op.AT_MOST: _("at most"),
         Op.BETWEEN: _("between"),
-        Op.ON: _("on"),
+        Op.ON: _("on the day"),
         Op.BEFORE: _("before"),
         Op.AFTER: _("after"),
         Op.IN_LAST: _("in the last"),
@@ -123,7 +123,7 @@ def sentence(bound: Bound, labels: Labels) -> Markup:
         clauses = _joined([clause(child, labels, nested=True) for child in wanted], every=True)
         text = fill(gettext("People %(clauses)s"), clauses=clauses)
     else:
-        text = fill(gettext("Everybody"))
+        text = fill(gettext("All people"))
     if unwanted:
         clauses = _joined([clause(child, labels, nested=True) for child in unwanted], every=False)
         text = fill(gettext("%(people)s; without those %(clauses)s"), people=text, clauses=clauses)

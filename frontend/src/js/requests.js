@@ -28,8 +28,9 @@ document.addEventListener("htmx:after:settle", (event) => {
 
 function find({ id, name, form }) {
   if (id) return document.getElementById(id);
-  if (name && form) return document.getElementById(form)?.elements.namedItem(name);
-  return null;
+  // Several controls of one name (radio buttons, repeated buttons) give a list, which can't take the focus.
+  const named = name && form ? document.getElementById(form)?.elements.namedItem(name) : null;
+  return named instanceof HTMLElement ? named : null;
 }
 
 function safeStart(element) {
