@@ -26,6 +26,14 @@ MONTHS = [
 ]
 
 
+class Blank(Optional):
+    """May be left empty, without the remark "if you like": here emptiness has a meaning of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.field_flags = {}
+
+
 class MoneyField(Field):
     """A sum typed in the reader's way ("1.240,50" in Italian); `data` is whole minor units or None."""
 
@@ -81,8 +89,8 @@ class ProgramForm(Form):
         default=1,
         description=lazy("For the figure of what open points may cost; members never see it."),
     )
-    started_on = DateField(lazy("First day"), validators=[Optional()])
-    ends_on = DateField(lazy("Last day"), validators=[Optional()])
+    started_on = DateField(lazy("First day"), validators=[Blank()])
+    ends_on = DateField(lazy("Last day"), validators=[Blank()])
     rules_text = TextAreaField(lazy("Rules for members"), validators=[Length(max=20_000)], render_kw={"rows": 6})
 
     @classmethod
@@ -128,7 +136,11 @@ class RuleForm(Form):
         choices=[("", lazy("anywhere")), *((str(kind), label) for kind, label in CHANNEL_LABELS.items())],
     )
     points = IntegerField(lazy("Points"), validators=[InputRequired(), NumberRange(1, MOST_POINTS)])
-    cap_per_day = IntegerField(lazy("At most on one day"), validators=[Optional(), NumberRange(1, MOST_POINTS)])
+    cap_per_day = IntegerField(
+        lazy("At most on one day"),
+        description=lazy("Per member; empty for no limit."),
+        validators=[Blank(), NumberRange(1, MOST_POINTS)],
+    )
 
     def input(self) -> RuleInput:
         """What was typed; raises `InvalidInputError`."""
@@ -150,10 +162,11 @@ class OfferForm(Form):
     name = StringField(lazy("Name"), validators=[InputRequired(), Length(max=120)])
     kind = RadioField(
         lazy("What it is worth"),
+        description=lazy("Fill in the field of what you choose."),
         choices=[(kind.value, label) for kind, label in OFFER_KINDS.items()],
         default=OfferKind.PERCENT.value,
     )
-    percent = IntegerField(lazy("Percent"), validators=[Optional(), NumberRange(1, 100)])
+    percent = IntegerField(lazy("Percent"), validators=[Blank(), NumberRange(1, 100)])
     amount_minor = MoneyField(lazy("Sum"))
     gift = StringField(lazy("Gift"), validators=[Length(max=200)])
     public_text = TextAreaField(
@@ -168,15 +181,17 @@ class OfferForm(Form):
         validators=[Length(max=5_000)],
         render_kw={"rows": 2},
     )
-    starts_on = DateField(lazy("First day"), validators=[Optional()])
+    starts_on = DateField(lazy("First day"), validators=[Blank()])
     ends_on = DateField(
-        lazy("Last day"), validators=[Optional()], description=lazy("Valid until the last second of this day.")
+        lazy("Last day"), validators=[Blank()], description=lazy("Valid until the last second of this day.")
     )
-    limit_total = IntegerField(lazy("Uses in all"), validators=[Optional(), NumberRange(1, MOST_MONEY)])
+    limit_total = IntegerField(
+        lazy("Uses in all"), description=lazy("Empty for no limit."), validators=[Blank(), NumberRange(1, MOST_MONEY)]
+    )
     limit_per_person = IntegerField(
         lazy("Uses per person"), default=1, validators=[InputRequired(), NumberRange(1, 1000)]
     )
-    budget_minor = MoneyField(lazy("Budget for discounts"))
+    budget_minor = MoneyField(lazy("Budget for discounts"), description=lazy("Empty for no limit."))
 
     @classmethod
     def of(cls, offer: OfferView) -> "OfferForm":

@@ -45,7 +45,7 @@ VOUCHER_STATES = {
     VoucherState.ON_HOLD: (lazy("on hold"), "wait"),
     VoucherState.REDEEMED: (lazy("used"), "accent"),
     VoucherState.EXPIRED: (lazy("expired"), "plain"),
-    VoucherState.WITHDRAWN: (lazy("withdrawn"), "bad"),
+    VoucherState.WITHDRAWN: (lazy("offer withdrawn"), "bad"),
     VoucherState.RELEASED: (lazy("taken back"), "plain"),
 }
 
