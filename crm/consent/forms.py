@@ -24,7 +24,11 @@ class ConsentForm(Form):
         choices=[("", lazy("every channel")), *((str(value), label) for value, label in CHANNEL_LABELS.items())],
         default=ChannelKind.EMAIL.value,
     )
-    action = SelectField(lazy("What"), choices=[(str(value), label) for value, label in ACTION_LABELS.items()])
+    action = SelectField(
+        lazy("What"),
+        choices=[(str(value), label) for value, label in ACTION_LABELS.items()],
+        default=ConsentAction.GRANTED.value,
+    )
     basis = SelectField(
         lazy("It rests on"),
         choices=[(str(value), label) for value, label in BASIS_LABELS.items() if value is not Basis.UNKNOWN],

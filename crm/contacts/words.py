@@ -26,6 +26,12 @@ from crm.web.formats import day, number
 from crm.web.i18n import _, lazy
 
 CHANNEL_LABELS: Final = {choice.value: choice.label for choice in CHANNELS}
+#: The same within a sentence: "by e-mail".
+CHANNEL_WORDS: Final = {
+    **CHANNEL_LABELS,
+    ChannelKind.EMAIL.value: lazy("e-mail"),
+    ChannelKind.PHONE.value: lazy("phone"),
+}
 CHANNEL_ICONS: Final = {
     ChannelKind.EMAIL: "mail",
     ChannelKind.PHONE: "phone",

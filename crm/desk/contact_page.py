@@ -152,7 +152,7 @@ def consent_text(purpose: str, channel: str | None, action: str) -> str:
     what = consent_words.PURPOSE_LABELS[ConsentPurpose(purpose)]
     word = next(label for key, label in consent_words.ACTION_LABELS.items() if key == action)
     if channel:
-        through = contact_words.CHANNEL_LABELS[channel]
+        through = contact_words.CHANNEL_WORDS[channel]
         return _("%(purpose)s by %(channel)s: %(action)s", purpose=what, channel=through, action=word)
     return _("%(purpose)s: %(action)s", purpose=what, action=word)
 
@@ -173,7 +173,7 @@ def consent_lines(actor: Actor, contact_id: UUID, ways: list[Reach]) -> list[Con
     lines = []
     for channel in channels:
         held = latest(states, ConsentPurpose.PROMOTIONAL, channel)
-        label = _("Promotions by %(channel)s", channel=contact_words.CHANNEL_LABELS[channel])
+        label = _("Promotions by %(channel)s", channel=contact_words.CHANNEL_WORDS[channel])
         lines.append(ConsentLine(label, held.action if held else None, held.since if held else None))
     for purpose in (ConsentPurpose.PERSONAL, ConsentPurpose.PROFILING):
         held = latest(states, purpose, "")

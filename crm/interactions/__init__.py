@@ -1,1 +1,1 @@
-
+"""The timeline and tasks."""

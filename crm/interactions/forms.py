@@ -28,8 +28,13 @@ class LogForm(Form):
         lazy("Who called"),
         choices=[(Direction.OUTBOUND.value, lazy("we called")), (Direction.INBOUND.value, lazy("they called"))],
         default=Direction.OUTBOUND.value,
+        # Script leaves the field out where it makes no sense.
+        validate_choice=False,
     )
     private = BooleanField(lazy("Only I see it"))
+
+    def _direction(self) -> Direction:
+        return Direction.INBOUND if self.direction.data == Direction.INBOUND else Direction.OUTBOUND
 
     def values(self, *, tz: str, now: datetime) -> dict[str, Any]:
         """The arguments of `services.log`; the time is the reader's wall clock."""
@@ -40,7 +45,7 @@ class LogForm(Form):
             "body": (self.body.data or "").strip(),
             "happened_at": at.replace(tzinfo=zone(tz)) if at else now,
             "duration_minutes": self.minutes.data if kind is not InteractionKind.NOTE else None,
-            "direction": Direction(self.direction.data) if kind is InteractionKind.CALL else None,
+            "direction": self._direction() if kind is InteractionKind.CALL else None,
             "visibility": Visibility.PRIVATE if self.private.data else Visibility.TEAM,
         }
 

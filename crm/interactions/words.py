@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from crm.contacts.words import CHANNEL_ICONS, CHANNEL_LABELS
+from crm.contacts.words import CHANNEL_ICONS, CHANNEL_WORDS
 from crm.interactions.kinds import Direction, InteractionKind, Visibility
 from crm.interactions.queries import Exchange, TimelineEntry
 from crm.web.i18n import _, lazy
@@ -96,12 +96,12 @@ def line(entry: TimelineEntry, *, viewer_id: object, about: str = "") -> Line:
     who = person if inbound else us
     did = _did(entry)
     if about and not inbound:
-        did = f"{did}, {about}"
+        did = _("%(did)s, with %(name)s", did=did, name=about)
     return Line(side, who, did, icon, _tags(entry))
 
 
 def _did(entry: TimelineEntry) -> str:
-    channel = CHANNEL_LABELS.get(entry.channel or "", "")
+    channel = CHANNEL_WORDS.get(entry.channel or "", "")
     said = {
         InteractionKind.MESSAGE_SENT: _("wrote by %(channel)s", channel=channel) if channel else _("wrote"),
         InteractionKind.MESSAGE_RECEIVED: _("answered by %(channel)s", channel=channel) if channel else _("answered"),
@@ -141,7 +141,7 @@ def _tags(entry: TimelineEntry) -> tuple[tuple[str, str], ...]:
 
 def exchange_text(exchange: Exchange) -> str:
     """How the last exchange happened, behind its date: "by e-mail", "commented", "met in person"."""
-    channel = CHANNEL_LABELS.get(exchange.channel or "", "")
+    channel = CHANNEL_WORDS.get(exchange.channel or "", "")
     if exchange.kind == InteractionKind.MESSAGE_SENT:
         return _("you wrote by %(channel)s", channel=channel) if channel else _("you wrote")
     if exchange.kind == InteractionKind.MESSAGE_RECEIVED:

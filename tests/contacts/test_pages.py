@@ -69,7 +69,7 @@ def test_the_page_of_a_person_shows_everything_known(client, session, actor, ann
         "ann@example.com",
         "personal only",
         "01774630519",
-        "Promotions by E-mail: given",
+        "Promotions by e-mail: given",
         "Typed by Giulia Ferri",
     ):
         assert shown in page, shown

@@ -46,7 +46,7 @@ def test_a_meeting_of_the_past_is_logged_at_the_readers_wall_clock(client, sessi
 
 
 def test_a_private_note_is_kept_private(client, session, actor, ann):
-    saved(client, f"/contacts/{ann.id}/log", **LOG, body="Careful", private="y")
+    saved(client, f"/contacts/{ann.id}/log", mode="note", body="Careful", private="y")
     (entry,) = entries(session, actor, ann)
     assert entry.visibility == "private"
     assert "only you" in text(client.get(f"/contacts/{ann.id}"))
