@@ -50,17 +50,27 @@ class Lines:
                 thread.start()
             self._tasks.put(each)
 
-    def collect(self, *, seconds: float) -> list[Finished]:
-        """All outcomes that are there; waits up to `seconds` for the first one when something is in flight."""
+    def collect(self, *, seconds: float, enough: int = 1, linger: float = 0.0) -> list[Finished]:
+        """The outcomes that are there; waits up to `seconds` for the first one when something is in flight.
+
+        Once one is there, it waits up to `linger` more for `enough` of them: one transaction for many costs less than
+        many, and a waiting coordinator leaves the interpreter to the threads.
+        """
         found: list[Finished] = []
-        try:
-            if self._in_flight and seconds > 0:
-                found.append(self._results.get(timeout=seconds))
-            while True:
-                found.append(self._results.get_nowait())
-        except queue.Empty:
-            self._in_flight -= len(found)
-            return found
+        wait = seconds if self._in_flight else 0.0
+        until = time.monotonic() + wait
+        while len(found) < self._in_flight:
+            left = until - time.monotonic()
+            try:
+                found.append(self._results.get(timeout=left) if left > 0 else self._results.get_nowait())
+            except queue.Empty:
+                break
+            if len(found) == 1:
+                until = time.monotonic() + linger
+            elif len(found) >= enough:
+                until = 0.0
+        self._in_flight -= len(found)
+        return found
 
     def close(self) -> None:
         """Let the threads end after what they are doing; their connections say goodbye."""

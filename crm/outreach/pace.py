@@ -50,7 +50,7 @@ def used(session: Session, *, account: SenderAccount, now: datetime) -> list[tup
             or_(*(and_(SenderPace.span == span.name, SenderPace.starts_at == span.starts_at) for span in wanted)),
         )
     )
-    counts = dict(rows.tuples().all())
+    counts = dict(rows.all())
     return [(span, counts.get(span.name, 0)) for span in wanted]
 
 

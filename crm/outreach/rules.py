@@ -155,8 +155,8 @@ class Reason(StrEnum):
     NO_ACCOUNT = "no_account"
     ACCOUNT_PAUSED = "account_paused"
     ACCOUNT_HELD = "account_held"
-    PACE = "pace"
     DAILY_CAP = "daily_cap"
+    PACE = "pace"
     VOUCHER_GONE = "voucher_gone"
     MISSING_VALUES = "missing_values"
     STALE = "stale"
@@ -473,5 +473,5 @@ def _account(account: AccountFacts) -> Iterator[Objection]:
         yield Objection(Reason.ACCOUNT_HELD, account.held_until)
     if account.day_free_at is not None:
         yield Objection(Reason.DAILY_CAP, account.day_free_at)
-    elif account.pace_free_at is not None:
+    if account.pace_free_at is not None:
         yield Objection(Reason.PACE, account.pace_free_at)

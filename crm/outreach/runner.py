@@ -36,6 +36,8 @@ T = TypeVar("T")
 #: Attempts written ahead of the free connections, above a backlog only: it hides the commit from the connections and
 #: costs this many uncertain messages more after a crash.
 AHEAD: Final = 8
+#: How long a wave may wait to become half full once its first outcome is there.
+LINGER_SECONDS: Final = 0.01
 #: A deadlock or a lost connection is tried again this often, with growing pauses of seconds.
 TRIES: Final = 6
 FIRST_PAUSE: Final = 0.2
@@ -163,7 +165,9 @@ class _Run:
             self._refill(lines)
             capacity = lines.size + (AHEAD if self._claimed is not None and self._claimed.is_backlog else 0)
             can_begin = bool(self._waiting) and lines.in_flight < capacity
-            finished = lines.collect(seconds=0.0 if can_begin else self._patience())
+            finished = lines.collect(
+                seconds=0.0 if can_begin else self._patience(), enough=capacity // 2, linger=LINGER_SECONDS
+            )
             following = [self._waiting.popleft() for _ in range(min(len(self._waiting), capacity - lines.in_flight))]
             if finished or following:
                 self._wave(lines, finished, following)

@@ -18,7 +18,9 @@ from crm.accounts.rules import Actor
 from crm.channels.base import ChannelKind
 from crm.consent import queries as consent
 from crm.consent.kinds import Purpose
+from crm.consent.rules import Policy as ConsentPolicy
 from crm.consent.rules import Reason as ConsentRefusal
+from crm.consent.rules import policy_of
 from crm.consent.rules import verdict as consent_verdict
 from crm.contacts.kinds import HandleState
 from crm.contacts.models import Contact, Handle
@@ -81,8 +83,21 @@ def among(column: Any, ids: Collection[UUID]) -> ColumnElement[bool]:
     return column == any_(bindparam(None, list(ids), ARRAY(Uuid())))
 
 
+@dataclass(frozen=True, slots=True)
+class HousePolicy:
+    """The workspace's settings: those of the gate, and which basis carries which purpose."""
+
+    gate: Policy
+    consent: ConsentPolicy
+
+
 def policy(session: Session, actor: Actor) -> Policy:
     """The workspace's settings as the gate reads them."""
+    return house_policy(session, actor).gate
+
+
+def house_policy(session: Session, actor: Actor) -> HousePolicy:
+    """All that the workspace decides about sending, in one look."""
     row = session.execute(
         select(
             Workspace.time_zone,
@@ -94,9 +109,10 @@ def policy(session: Session, actor: Actor) -> Policy:
             Workspace.company_per_week,
             Workspace.sending_paused,
             Workspace.promotions_paused,
+            Workspace.basis_policy,
         ).where(Workspace.id == actor.workspace_id)
     ).one()
-    return Policy(
+    gate = Policy(
         time_zone=row.time_zone,
         country=row.country,
         window=Window.of(row.window_start, row.window_end, row.window_days),
@@ -106,6 +122,7 @@ def policy(session: Session, actor: Actor) -> Policy:
         is_sending_paused=row.sending_paused,
         are_promotions_paused=row.promotions_paused,
     )
+    return HousePolicy(gate, policy_of(row.basis_policy))
 
 
 _SUBJECT_COLUMNS = (
@@ -155,29 +172,48 @@ def subjects(
     actor: Actor,
     *,
     message_ids: Collection[UUID],
+    house: HousePolicy,
     at: datetime,
     attended_since: datetime | None = None,
+    with_warnings: bool = True,
 ) -> dict[UUID, Subject]:
-    """The gate's facts about messages, by id. `attended_since` belongs to their account; None asks nothing of it."""
+    """The gate's facts about messages, by id. `attended_since` belongs to their account; None asks nothing of it.
+
+    A sender asks without warnings: what only a person should weigh is not read then.
+    """
     rows = session.execute(_SUBJECTS.where(among(Message.id, message_ids))).all()
+    weigh = _warns if with_warnings else _binds
     persons = people(
         session,
         actor,
         contact_ids={row.contact_id for row in rows if row.contact_id},
-        promotional_ids={row.contact_id for row in rows if row.contact_id and _counts(row.purpose)},
-        company_ids={row.company_id for row in rows if row.company_id and _counts(row.purpose)},
+        talking_ids={row.contact_id for row in rows if row.contact_id and (_talks(row) or with_warnings)},
+        promotional_ids={row.contact_id for row in rows if row.contact_id and weigh(row.purpose)},
+        company_ids={row.company_id for row in rows if row.company_id and weigh(row.purpose)},
         company_of={row.contact_id: row.company_id for row in rows if row.contact_id},
         at=at,
     )
     answers = consent_answers(
-        session, actor, wanted=[(row.contact_id, Purpose(row.purpose), ChannelKind(row.channel)) for row in rows]
+        session,
+        actor,
+        wanted=[(row.contact_id, Purpose(row.purpose), ChannelKind(row.channel)) for row in rows],
+        rule=house.consent,
     )
     suppressed = _suppressed(session, actor, [(row.channel, row.address_norm) for row in rows if row.address_norm])
     return {row.id: _subject(row, persons, answers, suppressed, at=at, attended_since=attended_since) for row in rows}
 
 
-def _counts(purpose: str) -> bool:
+def _warns(purpose: str) -> bool:
     return PURPOSES[Purpose(purpose)].budget is not Binding.NONE
+
+
+def _binds(purpose: str) -> bool:
+    return PURPOSES[Purpose(purpose)].budget is Binding.BINDS
+
+
+def _talks(row: Any) -> bool:
+    """Whether conversations matter to a message: promotions, and what stops on a reply."""
+    return PURPOSES[Purpose(row.purpose)].conversation or row.stop_if_replied_since is not None
 
 
 def _subject(
@@ -265,26 +301,16 @@ def people(
     actor: Actor,  # noqa: ARG001 - every query takes its actor; the workspace is the session's.
     *,
     contact_ids: Collection[UUID],
+    talking_ids: Collection[UUID],
     promotional_ids: Collection[UUID],
     company_ids: Collection[UUID],
     company_of: Mapping[UUID, UUID | None],
     at: datetime,
 ) -> dict[UUID, Person]:
-    """Conversations and used budget of people; budgets are read only for those whose message counts."""
+    """Conversations and used budget of people, each read only for those whose message asks for it."""
     found = {contact_id: Person() for contact_id in contact_ids}
-    if not found:
-        return found
-    talk = select(
-        Conversation.contact_id,
-        func.max(Conversation.last_inbound_at),
-        func.max(func.greatest(Conversation.last_inbound_at, Conversation.last_outbound_at)),
-        func.min(Conversation.unanswered_since),
-    ).where(among(Conversation.contact_id, found))
-    for contact_id, replied_at, exchange_at, unanswered_since in session.execute(
-        talk.group_by(Conversation.contact_id)
-    ):
-        person = found.get(contact_id, Person()) if contact_id else Person()
-        person.replied_at, person.exchange_at, person.unanswered_since = replied_at, exchange_at, unanswered_since
+    if talking_ids:
+        _read_talk(session, talking_ids, found)
     for contact_id, message_id, used_at in _uses(session, BudgetUse.contact_id, promotional_ids, at):
         found[contact_id].promotions.append((message_id, used_at))
     by_company: dict[UUID, list[tuple[UUID, datetime]]] = {}
@@ -297,18 +323,28 @@ def people(
     return found
 
 
+def _read_talk(session: Session, contact_ids: Collection[UUID], found: dict[UUID, Person]) -> None:
+    talk = select(
+        Conversation.contact_id,
+        func.max(Conversation.last_inbound_at),
+        func.max(func.greatest(Conversation.last_inbound_at, Conversation.last_outbound_at)),
+        func.min(Conversation.unanswered_since),
+    ).where(among(Conversation.contact_id, contact_ids))
+    for contact_id, replied_at, exchange_at, unanswered_since in session.execute(
+        talk.group_by(Conversation.contact_id)
+    ):
+        person = found.get(contact_id, Person()) if contact_id else Person()
+        person.replied_at, person.exchange_at, person.unanswered_since = replied_at, exchange_at, unanswered_since
+
+
 def _uses(session: Session, column: Any, ids: Collection[UUID], at: datetime) -> Iterable[tuple[UUID, UUID, datetime]]:
     if not ids:
         return ()
-    return (
-        session.execute(
-            select(column, BudgetUse.message_id, BudgetUse.at).where(
-                among(column, ids), BudgetUse.purpose == Purpose.PROMOTIONAL, BudgetUse.at > at - BUDGET_SPAN
-            )
+    return session.execute(
+        select(column, BudgetUse.message_id, BudgetUse.at).where(
+            among(column, ids), BudgetUse.purpose == Purpose.PROMOTIONAL, BudgetUse.at > at - BUDGET_SPAN
         )
-        .tuples()
-        .all()
-    )
+    ).all()
 
 
 def _suppressed(session: Session, actor: Actor, pairs: Sequence[tuple[str, str]]) -> Collection[tuple[str, str]]:
@@ -318,7 +354,11 @@ def _suppressed(session: Session, actor: Actor, pairs: Sequence[tuple[str, str]]
 
 
 def consent_answers(
-    session: Session, actor: Actor, *, wanted: Sequence[tuple[UUID | None, Purpose, ChannelKind]]
+    session: Session,
+    actor: Actor,
+    *,
+    wanted: Sequence[tuple[UUID | None, Purpose, ChannelKind]],
+    rule: ConsentPolicy,
 ) -> dict[tuple[UUID, Purpose, ChannelKind], ConsentAnswer]:
     """What consent says for each (contact, purpose, channel); purposes that need none are allowed."""
     answers = {
@@ -330,7 +370,6 @@ def consent_answers(
     if not asked:
         return answers
     states = consent.states(session, actor, contact_ids={contact_id for contact_id, _, _ in asked})
-    rule = consent.policy(session, actor)
     for contact_id, purpose, channel in asked:
         refusal = consent_verdict(purpose, channel, states[contact_id], rule)
         if refusal is not None:
@@ -348,10 +387,10 @@ def message_verdicts(
     attended_since: datetime | None = None,
 ) -> dict[UUID, Verdict]:
     """The gate's answer for messages as they stand now."""
-    found = subjects(session, actor, message_ids=message_ids, at=now, attended_since=attended_since)
-    house = policy(session, actor)
+    house = house_policy(session, actor)
+    found = subjects(session, actor, message_ids=message_ids, house=house, at=now, attended_since=attended_since)
     return {
-        message_id: judge(subject.facts, purpose=subject.purpose, at=now, policy=house)
+        message_id: judge(subject.facts, purpose=subject.purpose, at=now, policy=house.gate)
         for message_id, subject in found.items()
     }
 
@@ -382,20 +421,21 @@ def verdicts(
             Contact.merged_into_id,
         ).where(among(Contact.id, contact_ids))
     ).all()
-    counts = _counts(purpose)
+    counts = _warns(purpose)
+    house = house_policy(session, actor)
     persons = people(
         session,
         actor,
         contact_ids={row.id for row in rows},
+        talking_ids={row.id for row in rows},
         promotional_ids={row.id for row in rows} if counts else (),
         company_ids={row.company_id for row in rows if row.company_id} if counts else (),
         company_of={row.id: row.company_id for row in rows},
         at=moment,
     )
-    answers = consent_answers(session, actor, wanted=[(row.id, purpose, channel) for row in rows])
+    answers = consent_answers(session, actor, wanted=[(row.id, purpose, channel) for row in rows], rule=house.consent)
     handles = best_handles(session, contact_ids=[row.id for row in rows], channel=channel)
     suppressed = _suppressed(session, actor, [(channel.value, handle.address_norm) for handle in handles.values()])
-    house = policy(session, actor)
     result: dict[UUID, Verdict] = {}
     for row in rows:
         handle = handles.get(row.id)
@@ -406,7 +446,7 @@ def verdicts(
                 is_suppressed=handle is not None and (channel.value, handle.address_norm) in suppressed,
             ),
         )
-        result[row.id] = judge(facts, purpose=purpose, at=moment, policy=house)
+        result[row.id] = judge(facts, purpose=purpose, at=moment, policy=house.gate)
     return result
 
 

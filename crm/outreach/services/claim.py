@@ -18,8 +18,8 @@ from crm.channels.base import OutcomeKind
 from crm.db import new_id
 from crm.outreach.kinds import AccountState, MessageState
 from crm.outreach.models import Attempt, AttemptOutcome, Claim, FrozenContent, Message, SenderAccount
-from crm.outreach.pace import room
-from crm.outreach.queries.gate import among, policy, subjects
+from crm.outreach.pace import UNLIMITED, room
+from crm.outreach.queries.gate import among, house_policy, subjects
 from crm.outreach.rules import Verdict, judge
 from crm.outreach.services.transitions import Moved, move, refuse
 from crm.settings import current
@@ -67,6 +67,7 @@ class Claimed:
     taken: int
     attended_since: datetime | None
     is_backlog: bool
+    is_capped: bool
 
 
 def claim(
@@ -109,10 +110,18 @@ def claim(
         .values(state=MessageState.CLAIMED.value, claim_id=held[0], updated_at=now)
         .execution_options(synchronize_session=False)
     )
-    found = subjects(session, actor, message_ids=ids, at=now, attended_since=attended_since)
-    house = policy(session, actor)
+    house = house_policy(session, actor)
+    found = subjects(
+        session,
+        actor,
+        message_ids=ids,
+        house=house,
+        at=now,
+        attended_since=attended_since,
+        with_warnings=False,
+    )
     verdicts = {
-        key: judge(subject.facts, purpose=subject.purpose, at=now, policy=house) for key, subject in found.items()
+        key: judge(subject.facts, purpose=subject.purpose, at=now, policy=house.gate) for key, subject in found.items()
     }
     refused: dict[UUID, Verdict] = {key: verdict for key, verdict in verdicts.items() if not verdict.allowed}
     refuse(session, actor, refused=refused, when=MessageState.CLAIMED, now=now)
@@ -124,6 +133,7 @@ def claim(
         items=tuple(sendable(session, [key for key in ids if key not in refused])),
         taken=len(ids),
         attended_since=attended_since,
+        is_capped=most < UNLIMITED,
         is_backlog=session.scalar(behind.offset(literal_column(str(BACKLOG))).limit(literal_column("1"))) is not None,
     )
 

@@ -19,7 +19,7 @@ from crm.errors import ConflictError, InvalidInputError
 from crm.loyalty import services as loyalty
 from crm.outreach.kinds import MessageState
 from crm.outreach.models import Attempt, AttemptOutcome, FrozenContent, Message
-from crm.outreach.queries.gate import policy, subjects
+from crm.outreach.queries.gate import house_policy, subjects
 from crm.outreach.rules import Verdict, judge
 from crm.outreach.services.claim import sendable
 from crm.outreach.services.drafts import load
@@ -142,8 +142,9 @@ def open_assisted(session: Session, actor: Actor, *, message_id: UUID, now: date
     message = load(session, actor, message_id, lock=True)
     if not message.is_assisted or message.state not in {_S.SCHEDULED, _S.SENDING}:
         raise InvalidInputError(N_("There is nothing to send by hand here."), code="other_state")
-    subject = subjects(session, actor, message_ids=[message_id], at=now)[message_id]
-    verdict = judge(subject.facts, purpose=subject.purpose, at=now, policy=policy(session, actor))
+    house = house_policy(session, actor)
+    subject = subjects(session, actor, message_ids=[message_id], house=house, at=now)[message_id]
+    verdict = judge(subject.facts, purpose=subject.purpose, at=now, policy=house.gate)
     if message.state == _S.SCHEDULED:
         if not verdict.allowed:
             raise BlockedError(verdict)

@@ -4,6 +4,7 @@ An attempt is committed before its first byte leaves. The gate is asked once mor
 recipients, so an opt-out, a reply or a pause counts until the hand-over.
 """
 
+import json
 import random
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,9 +12,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Text, cast, func, insert, literal_column, select, update
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import insert, literal_column, select, text, update
 from sqlalchemy.orm import Session
 
 from crm.accounts.rules import Actor
@@ -28,13 +27,13 @@ from crm.interactions import services as interactions
 from crm.interactions.kinds import Direction, InteractionKind
 from crm.loyalty import services as loyalty
 from crm.outreach.kinds import AccountState, MessageState
-from crm.outreach.models import Attempt, AttemptEvidence, AttemptOutcome, BudgetUse, Message, SenderAccount
+from crm.outreach.models import Attempt, AttemptEvidence, AttemptOutcome, Message, SenderAccount
 from crm.outreach.pace import take
-from crm.outreach.queries.gate import Subject, among, policy, subjects, with_uses
-from crm.outreach.rules import PURPOSES, Binding, Verdict, judge
+from crm.outreach.queries.gate import Subject, among, house_policy, subjects, with_uses
+from crm.outreach.rules import PURPOSES, Binding, Policy, Verdict, judge
 from crm.outreach.services.claim import Claimed, Sendable
 from crm.outreach.services.conversations import note_answered
-from crm.outreach.services.transitions import Moved, give_back_budget, move, refuse
+from crm.outreach.services.transitions import Moved, give_back_budget, move, refuse, tell
 
 log = structlog.get_logger(__name__)
 
@@ -100,12 +99,7 @@ def _lock_people(session: Session, done: Sequence[Sendable], following: Sequence
     """Lock all recipients of the wave in one order, so that two runs can't wait for each other in a circle."""
     contact_ids = {item.contact_id for item in (*done, *following) if item.contact_id is not None}
     if contact_ids:
-        session.execute(
-            select(Contact.id)
-            .where(among(Contact.id, contact_ids))
-            .order_by(Contact.id)
-            .with_for_update(key_share=True)
-        )
+        session.execute(_LOCK, {"ids": list(contact_ids)})
     counted = [
         item.contact_id for item in following if item.contact_id is not None and _BUDGET[item.purpose] is Binding.BINDS
     ]
@@ -119,6 +113,36 @@ def _lock_people(session: Session, done: Sequence[Sendable], following: Sequence
 _BUDGET: Mapping[str, Binding] = {purpose.value: needs.budget for purpose, needs in PURPOSES.items()}
 
 
+# The texts never change with the number of rows, so that each is compiled and prepared once per connection.
+_LOCK = text("select id from contact where id = any(:ids) order by id for no key update")
+_OUTCOMES = text(
+    "insert into attempt_outcome (id, workspace_id, attempt_id, kind, code, stage, at)"
+    " select id, :workspace_id, attempt_id, kind, code, stage, :now from unnest(cast(:ids as uuid[]),"
+    " cast(:attempt_ids as uuid[]), cast(:kinds as text[]), cast(:codes as text[]), cast(:stages as text[]))"
+    " as row (id, attempt_id, kind, code, stage)"
+)
+_SENT = text(
+    "update message set state = 'sent', claim_id = null, reason = '', sent_at = :now, updated_at = :now,"
+    " version = version + 1, remote_id = cast(:remote_ids as jsonb) ->> cast(id as text)"
+    " where id = any(:ids) and state = 'sending' and claim_id = :claim_id returning id, contact_id, voucher_id"
+)
+_SENDING = text(
+    "update message set state = 'sending', tries = tries + 1, first_tried_at = coalesce(first_tried_at, :now),"
+    " updated_at = :now where id = any(:ids) and state = 'claimed' and claim_id = :claim_id returning id, tries"
+)
+_ATTEMPTS = text(
+    "insert into attempt (id, workspace_id, message_id, account_id, claim_id, number, content_hash, started_at)"
+    " select id, :workspace_id, message_id, :account_id, :claim_id, number, content_hash, :now"
+    " from unnest(cast(:ids as uuid[]), cast(:message_ids as uuid[]), cast(:numbers as integer[]),"
+    " cast(:hashes as text[])) as row (id, message_id, number, content_hash)"
+)
+_BUDGET_USES = text(
+    "insert into budget_use (id, workspace_id, message_id, contact_id, company_id, purpose, at)"
+    " select id, :workspace_id, message_id, contact_id, company_id, purpose, :now from unnest(cast(:ids as uuid[]),"
+    " cast(:message_ids as uuid[]), cast(:contact_ids as uuid[]), cast(:company_ids as uuid[]),"
+    " cast(:purposes as text[])) as row (id, message_id, contact_id, company_id, purpose)"
+    " on conflict (workspace_id, message_id) do update set at = excluded.at"
+)
 _AUTOMATIC = frozenset({Purpose.SERVICE, Purpose.SYSTEM})
 
 
@@ -163,19 +187,16 @@ def _record(
 
 def _write_outcomes(session: Session, actor: Actor, finished: Sequence[Finished], *, now: datetime) -> None:
     session.execute(
-        insert(AttemptOutcome),
-        [
-            {
-                "id": new_id(),
-                "workspace_id": actor.workspace_id,
-                "attempt_id": done.started.attempt_id,
-                "kind": done.outcome.kind.value,
-                "code": done.outcome.code,
-                "stage": done.outcome.detail,
-                "at": now,
-            }
-            for done in finished
-        ],
+        _OUTCOMES,
+        {
+            "workspace_id": actor.workspace_id,
+            "now": now,
+            "ids": [new_id() for _ in finished],
+            "attempt_ids": [done.started.attempt_id for done in finished],
+            "kinds": [done.outcome.kind.value for done in finished],
+            "codes": [done.outcome.code for done in finished],
+            "stages": [done.outcome.detail for done in finished],
+        },
     )
 
 
@@ -186,19 +207,12 @@ def _ids(group: Sequence[Finished]) -> list[UUID]:
 def _sent(session: Session, actor: Actor, claimed: Claimed, group: Sequence[Finished], *, now: datetime) -> list[Moved]:
     """Final state, timeline and events of what the channel took, with the channel's own ids."""
     remote = {str(done.started.item.message_id): done.outcome.remote_id for done in group if done.outcome.remote_id}
-    moved = move(
-        session,
-        actor,
-        message_ids=_ids(group),
-        when=[MessageState.SENDING],
-        to=MessageState.SENT,
-        now=now,
-        where=[Message.claim_id == claimed.claim_id],
-        claim_id=None,
-        reason="",
-        sent_at=now,
-        remote_id=func.jsonb_extract_path_text(cast(remote, JSONB), cast(Message.id, Text)),
+    rows = session.execute(
+        _SENT,
+        {"ids": _ids(group), "claim_id": claimed.claim_id, "now": now, "remote_ids": json.dumps(remote)},
     )
+    moved = [Moved(*row) for row in rows]
+    tell(session, actor, moved, state=MessageState.SENT, now=now)
     fresh = {row.message_id for row in moved}
     log_sent(session, actor, [done.started.item for done in group if done.started.item.message_id in fresh], now=now)
     return moved
@@ -226,7 +240,7 @@ def log_sent(session: Session, actor: Actor, items: Sequence[Sendable], *, now: 
         )
         for item in items
     ]
-    interactions.log_many(session, actor, entries=entries, now=now)
+    interactions.log_sent_at_once(session, actor, entries=entries, at=now, now=now)
     for item in items:
         if item.contact_id is not None:
             publish(
@@ -242,7 +256,7 @@ def _later(
 ) -> list[Moved]:
     """Surely nothing left: again after a pause, or failed when two days are over."""
     first = dict(
-        session.execute(select(Message.id, Message.first_tried_at).where(among(Message.id, _ids(group)))).tuples().all()
+        session.execute(select(Message.id, Message.first_tried_at).where(among(Message.id, _ids(group)))).all()
     )
     moved: list[Moved] = []
     for done in group:
@@ -368,17 +382,22 @@ def _begin(
     *,
     now: datetime,
 ) -> None:
+    house = house_policy(session, actor)
     found = subjects(
         session,
         actor,
         message_ids=[item.message_id for item in following],
+        house=house,
         at=now,
         attended_since=claimed.attended_since,
+        with_warnings=False,
     )
-    allowed, refused = _second_look(session, actor, following, found, now=now)
+    allowed, refused = _second_look(following, found, policy=house.gate, now=now)
     mine = [Message.claim_id == claimed.claim_id]
     result.refused = refuse(session, actor, refused=refused, when=MessageState.CLAIMED, now=now, where=mine)
-    granted = take(session, account_id=claimed.account_id, wanted=len(allowed), now=now)
+    granted = len(allowed)
+    if claimed.is_capped:
+        granted = take(session, account_id=claimed.account_id, wanted=granted, now=now)
     result.is_pace_used_up = granted < len(allowed)
     result.started = start(
         session, actor, allowed[:granted], claim_id=claimed.claim_id, account_id=claimed.account_id, now=now
@@ -391,10 +410,9 @@ def _begin(
 
 
 def _second_look(
-    session: Session, actor: Actor, following: Sequence[Sendable], found: Mapping[UUID, Subject], *, now: datetime
+    following: Sequence[Sendable], found: Mapping[UUID, Subject], *, policy: Policy, now: datetime
 ) -> tuple[list[Sendable], dict[UUID, Verdict]]:
     """The gate again, one after the other, so that two promotions to one person in a wave share one budget."""
-    house = policy(session, actor)
     allowed: list[Sendable] = []
     refused: dict[UUID, Verdict] = {}
     by_person: dict[UUID, list[datetime]] = {}
@@ -406,7 +424,7 @@ def _second_look(
         person = by_person.setdefault(subject.contact_id, []) if subject.contact_id else []
         company = by_company.setdefault(subject.company_id, []) if subject.company_id else []
         facts = with_uses(subject, person=person, company=company).facts
-        verdict = judge(facts, purpose=subject.purpose, at=now, policy=house)
+        verdict = judge(facts, purpose=subject.purpose, at=now, policy=policy)
         if verdict.allowed:
             allowed.append(item)
             if PURPOSES[subject.purpose].budget is Binding.BINDS:
@@ -429,66 +447,45 @@ def start(
     """Write the attempts of claimed messages; whatever is no longer ours is left out."""
     if not items:
         return []
-    numbers = dict(
-        session.execute(
-            update(Message)
-            .where(
-                among(Message.id, [item.message_id for item in items]),
-                Message.state == MessageState.CLAIMED,
-                Message.claim_id == claim_id,
-            )
-            .values(
-                state=MessageState.SENDING.value,
-                tries=Message.tries + 1,
-                first_tried_at=func.coalesce(Message.first_tried_at, now),
-                updated_at=now,
-            )
-            .returning(Message.id, Message.tries)
-            .execution_options(synchronize_session=False)
-        )
-        .tuples()
-        .all()
-    )
+    ours = session.execute(_SENDING, {"ids": [item.message_id for item in items], "claim_id": claim_id, "now": now})
+    numbers: dict[UUID, int] = dict(ours.all())
     started = [Started(item, new_id(), numbers[item.message_id], now) for item in items if item.message_id in numbers]
     if started:
         session.execute(
-            insert(Attempt),
-            [
-                {
-                    "id": each.attempt_id,
-                    "workspace_id": actor.workspace_id,
-                    "message_id": each.item.message_id,
-                    "account_id": account_id,
-                    "claim_id": claim_id,
-                    "number": each.number,
-                    "content_hash": each.item.content_hash,
-                    "started_at": now,
-                }
-                for each in started
-            ],
+            _ATTEMPTS,
+            {
+                "workspace_id": actor.workspace_id,
+                "account_id": account_id,
+                "claim_id": claim_id,
+                "now": now,
+                "ids": [each.attempt_id for each in started],
+                "message_ids": [each.item.message_id for each in started],
+                "numbers": [each.number for each in started],
+                "hashes": [each.item.content_hash for each in started],
+            },
         )
     return started
 
 
 def take_budget(session: Session, actor: Actor, begun: Collection[Subject], *, now: datetime) -> None:
     """Count attempts for their people; a repeated try counts once, at its latest moment."""
-    rows = [
-        {
-            "id": new_id(),
-            "workspace_id": actor.workspace_id,
-            "message_id": subject.message_id,
-            "contact_id": subject.contact_id,
-            "company_id": subject.company_id,
-            "purpose": subject.purpose.value,
-            "at": now,
-        }
+    counted = [
+        subject
         for subject in begun
         if subject.contact_id is not None and PURPOSES[subject.purpose].budget is not Binding.NONE
     ]
-    if rows:
-        wanted = upsert(BudgetUse).values(rows)
+    if counted:
         session.execute(
-            wanted.on_conflict_do_update(index_elements=["workspace_id", "message_id"], set_={"at": wanted.excluded.at})
+            _BUDGET_USES,
+            {
+                "workspace_id": actor.workspace_id,
+                "now": now,
+                "ids": [new_id() for _ in counted],
+                "message_ids": [subject.message_id for subject in counted],
+                "contact_ids": [subject.contact_id for subject in counted],
+                "company_ids": [subject.company_id for subject in counted],
+                "purposes": [subject.purpose.value for subject in counted],
+            },
         )
 
 
