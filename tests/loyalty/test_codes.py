@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm.loyalty.rules.codes import ALPHABET, CHECK_SYMBOLS, VOUCHER_SYMBOLS, encode, make_code, read_code
+from crm.loyalty.rules.codes import (
+    ALPHABET,
+    CHECK_SYMBOLS,
+    MEMBER_SYMBOLS,
+    VOUCHER_SYMBOLS,
+    encode,
+    make_code,
+    make_number,
+    read_code,
+)
 
 
 def test_a_code_has_eighty_bits_and_a_check_symbol():
@@ -55,3 +64,8 @@ def test_anything_may_be_typed(typed):
 def test_a_letter_that_is_only_a_check_symbol_is_none_of_the_data():
     assert read_code("U" * VOUCHER_SYMBOLS + "0") is None
     assert read_code("0" * 200) is None
+
+
+def test_a_member_number_is_letters_and_digits_only():
+    numbers = [make_number() for _ in range(300)]
+    assert all(set(number) <= set(ALPHABET) and read_code(number, MEMBER_SYMBOLS) == number for number in numbers)

@@ -22,6 +22,13 @@ def make_code(symbols: int = VOUCHER_SYMBOLS) -> str:
     return encode(secrets.randbits(5 * symbols), symbols)
 
 
+def make_number() -> str:
+    """A fresh member number: no secret, so one whose check symbol every keyboard has."""
+    while (code := make_code(MEMBER_SYMBOLS))[-1] not in ALPHABET:
+        pass
+    return code
+
+
 def encode(number: int, symbols: int) -> str:
     """`number` in `symbols` data symbols, most significant first, with its check symbol behind."""
     data = "".join(ALPHABET[(number >> shift) & 31] for shift in range(5 * (symbols - 1), -1, -5))

@@ -13,7 +13,7 @@ from crm.contacts import queries as contacts
 from crm.db import new_id
 from crm.errors import NotFoundError, worded
 from crm.loyalty.models import Member
-from crm.loyalty.rules.codes import MEMBER_SYMBOLS, make_code
+from crm.loyalty.rules.codes import make_number
 from crm.loyalty.services.programs import program_or_default
 
 
@@ -33,7 +33,7 @@ def join(session: Session, actor: Actor, *, contact_id: UUID, program_id: UUID |
             workspace_id=actor.workspace_id,
             program_id=program.id,
             contact_id=contact_id,
-            number=make_code(MEMBER_SYMBOLS),
+            number=make_number(),
             joined_at=now,
         )
         .on_conflict_do_nothing(
