@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from crm.accounts.rules import system_actor
 from crm.db import Database, database_now
@@ -10,14 +10,6 @@ from crm.loyalty import services
 from crm.loyalty.models import Lot
 
 MEMBERS_AT_ONCE = 100
-
-
-def due(database: Database) -> list[UUID]:
-    """The workspaces in which points or codes have expired and were not written off yet."""
-    with database.scope() as session:
-        now = database_now(session)
-        rows = session.execute(text("select workspace_id from public.crm_loyalty_due(:now)"), {"now": now})
-        return [row.workspace_id for row in rows]
 
 
 def sweep(database: Database, *, workspace_id: UUID) -> int:

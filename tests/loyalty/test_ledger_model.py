@@ -210,4 +210,4 @@ class LedgerMachine(RuleBasedStateMachine):
 
 def test_any_sequence_of_movements_leaves_what_the_model_says(session, actor, now):
     machine = type("Machine", (LedgerMachine,), {"session": session, "actor": actor, "start": now})
-    run_state_machine_as_test(machine, settings=settings(max_examples=20, stateful_step_count=30))
+    run_state_machine_as_test(machine, settings=settings(max_examples=14, stateful_step_count=30))
