@@ -110,5 +110,7 @@ class Task(Tenant, Base):
         reference("contact", "contact_id", ondelete="CASCADE"),
         reference("company", "company_id", ondelete="CASCADE"),
         Index("ix_task_contact", "workspace_id", "contact_id"),
-        Index("ix_task_open", "workspace_id", "assignee_id", "due_on", postgresql_where=text("done_at is null")),
+        Index("ix_task_open", "workspace_id", "assignee_id", "due_on", "id", postgresql_where=text("done_at is null")),
+        Index("ix_task_due", "workspace_id", "due_on", "id", postgresql_where=text("done_at is null")),
+        Index("ix_task_done", "workspace_id", "done_at", "id", postgresql_where=text("done_at is not null")),
     )

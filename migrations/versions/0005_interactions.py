@@ -36,7 +36,9 @@ def upgrade() -> None:
     info={'tenant': True, 'append_only': False, 'frozen': False}
     )
     op.create_index('ix_task_contact', 'task', ['workspace_id', 'contact_id'], unique=False)
-    op.create_index('ix_task_open', 'task', ['workspace_id', 'assignee_id', 'due_on'], unique=False, postgresql_where=sa.text('done_at is null'))
+    op.create_index('ix_task_done', 'task', ['workspace_id', 'done_at', 'id'], unique=False, postgresql_where=sa.text('done_at is not null'))
+    op.create_index('ix_task_due', 'task', ['workspace_id', 'due_on', 'id'], unique=False, postgresql_where=sa.text('done_at is null'))
+    op.create_index('ix_task_open', 'task', ['workspace_id', 'assignee_id', 'due_on', 'id'], unique=False, postgresql_where=sa.text('done_at is null'))
     op.create_table('interaction',
     sa.Column('contact_id', sa.Uuid(), nullable=True),
     sa.Column('company_id', sa.Uuid(), nullable=True),
@@ -107,6 +109,8 @@ def downgrade() -> None:
     op.drop_index('ix_interaction_company', table_name='interaction')
     op.drop_table('interaction')
     op.drop_index('ix_task_open', table_name='task', postgresql_where=sa.text('done_at is null'))
+    op.drop_index('ix_task_due', table_name='task', postgresql_where=sa.text('done_at is null'))
+    op.drop_index('ix_task_done', table_name='task', postgresql_where=sa.text('done_at is not null'))
     op.drop_index('ix_task_contact', table_name='task')
     op.drop_table('task')
     # ### end Alembic commands ###

@@ -96,7 +96,8 @@ def search_contacts(session: Session, actor: Actor, *, text: str, limit: int = 1
     if rows is None:
         raise SearchTooBroadError(N_("Too many people match. Write one more word."))
     found = {row.id: Matched(row.matched) for row in rows}
-    if len(found) < min(FEW, limit):
+    # Addresses are not misspelt names.
+    if len(found) < min(FEW, limit) and "@" not in text and any(letter.isalpha() for letter in text):
         for row in _timed(session, _CLOSE, given) or ():
             found.setdefault(row.id, Matched.CLOSE)
     return dict(list(found.items())[:limit])
@@ -124,16 +125,14 @@ def _sub(person: Contact) -> str:
 
 def _timed(session: Session, statement: Any, given: dict[str, Any]) -> list[Any] | None:
     """The rows of a search function, None when it ran out of time; the transaction goes on either way."""
-    savepoint = session.begin_nested()
     try:
-        before = session.execute(_GET_TIMEOUT).scalar_one()
-        session.execute(_SET_TIMEOUT, {"value": str(TIMEOUT_MS)})
-        rows = list(session.execute(statement, given))
-        session.execute(_SET_TIMEOUT, {"value": before})
+        with session.begin_nested():
+            before = session.execute(_GET_TIMEOUT).scalar_one()
+            session.execute(_SET_TIMEOUT, {"value": str(TIMEOUT_MS)})
+            rows = list(session.execute(statement, given))
+            session.execute(_SET_TIMEOUT, {"value": before})
     except OperationalError as error:
-        savepoint.rollback()
         if isinstance(error.orig, QueryCanceled):
             return None
         raise
-    savepoint.commit()
     return rows

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from crm.accounts.models import User
@@ -16,9 +16,6 @@ from crm.contacts.models import Company, Contact
 from crm.errors import NotFoundError
 from crm.interactions.models import Task
 from crm.web.paging import Page, decode_cursor, page_of
-
-#: Tasks without a date stand behind all others.
-_NEVER = date(9999, 12, 31)
 
 
 class TaskNotFoundError(NotFoundError):
@@ -134,12 +131,26 @@ def list_tasks(
             wanted = wanted.where(tuple_(Task.done_at, Task.id) < tuple(decode_cursor(after, datetime, UUID)))
         rows = _views(session, wanted.order_by(Task.done_at.desc(), Task.id.desc()).limit(limit + 1))
         return page_of(rows, limit=limit, key=lambda row: (row.done_at, row.id))
-    due = func.coalesce(Task.due_on, _NEVER)
-    if after:
-        text, last_id = decode_cursor(after, str, UUID)
-        wanted = wanted.where(tuple_(due, Task.id) > (date.fromisoformat(text), last_id))
-    rows = _views(session, wanted.order_by(due, Task.id).limit(limit + 1))
-    return page_of(rows, limit=limit, key=lambda row: ((row.due_on or _NEVER).isoformat(), row.id))
+    return _by_due_day(session, wanted, after=after, limit=limit)
+
+
+def _by_due_day(
+    session: Session, wanted: Select[Task, str, str, str, str], *, after: str | None, limit: int
+) -> Page[TaskView]:
+    """The soonest first, then those without a day: two ranges of one index."""
+    due, last_id = decode_cursor(after, str, UUID) if after else (None, None)
+    rows: list[TaskView] = []
+    if after is None or due is not None:
+        dated = wanted.where(Task.due_on.is_not(None))
+        if due is not None:
+            dated = dated.where(tuple_(Task.due_on, Task.id) > (date.fromisoformat(due), last_id))
+        rows = _views(session, dated.order_by(Task.due_on, Task.id).limit(limit + 1))
+    if len(rows) <= limit:
+        undated = wanted.where(Task.due_on.is_(None))
+        if after is not None and due is None:
+            undated = undated.where(Task.id > last_id)
+        rows += _views(session, undated.order_by(Task.id).limit(limit + 1 - len(rows)))
+    return page_of(rows, limit=limit, key=lambda row: (row.due_on.isoformat() if row.due_on else None, row.id))
 
 
 def _conditions(where: TaskFilter) -> Sequence[ColumnElement[bool]]:
