@@ -53,6 +53,11 @@ class Campaign(Tenant, Base):
         reference("sender_account", "account_id"),
         reference("batch", "batch_id"),
         Index("ix_campaign_created", "workspace_id", "created_at", "id"),
+        Index(
+            "ix_campaign_running",
+            "workspace_id",
+            postgresql_where=text("stage = 'scheduled' and finished_at is null"),
+        ),
         Index("ix_campaign_batch", "workspace_id", "batch_id"),
     )
 
