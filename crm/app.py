@@ -25,6 +25,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "crm.segments.views:blueprint",
     "crm.loyalty.views:blueprint",
     "crm.outreach.views:blueprint",
+    "crm.campaigns.views:blueprint",
     "crm.lifecycle.views:blueprint",
     "crm.portal.views:blueprint",
     "crm.portal.views:one_click",

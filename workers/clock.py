@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from crm import wiring
 from crm.accounts.rules import system_actor
 from crm.accounts.services import housekeeping
+from crm.campaigns import services as campaigns
 from crm.db import Database, database_now
 from crm.jobs import JobName, JobQueue
 from crm.outreach.pace import forget_old
@@ -89,6 +90,7 @@ def _chores(settings: Settings) -> list[Chore]:
         Chore("held_over", 15.0, release_held_over),
         Chore("expired_loyalty", 60.0, wake_for_loyalty),
         Chore("stale_segments", 30.0, wake_for_segments),
+        Chore("running_campaigns", 30.0, tend_campaigns),
         Chore("rows_of_the_past", 3600.0, forget_what_is_over),
     ]
 
@@ -176,6 +178,15 @@ def wake_for_loyalty(clock: Clock) -> None:
         workspaces = session.scalars(text("select workspace_id from crm_loyalty_due(now())")).all()
     for workspace_id in workspaces:
         clock.jobs.enqueue(JobName.SWEEP_LOYALTY, id=f"workspace:{workspace_id}", workspace_id=workspace_id)
+
+
+def tend_campaigns(clock: Clock) -> None:
+    """Stop those who left a campaign's segment, and tell its author when it has ended."""
+    with clock.database.scope() as session:
+        workspaces = session.scalars(text("select workspace_id from crm_campaigns_running()")).all()
+    for workspace_id in workspaces:
+        with clock.database.scope(workspace_id) as session:
+            campaigns.tend(session, system_actor(workspace_id), now=database_now(session))
 
 
 def wake_for_segments(clock: Clock) -> None:
