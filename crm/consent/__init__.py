@@ -1,1 +1,1 @@
-
+"""Consent events, legal basis, suppression."""

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from crm.accounts.kinds import ActorKind, Permission
 from crm.accounts.rules import Actor
+from crm.accounts.services import audit
 from crm.channels.base import ChannelKind
 from crm.channels.sentences import N_
 from crm.consent import queries
@@ -199,4 +200,5 @@ def lift(session: Session, actor: Actor, *, suppression_id: UUID, now: datetime)
         raise ConflictError(N_("This person was erased. Only they can come back, by writing first."), code="erased")
     row.lifted_at = row.lifted_at or now
     session.flush()
+    audit.record(session, actor, action="suppression.lifted", object_kind="suppression", object_id=row.id)
     return row

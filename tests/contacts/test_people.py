@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 from factories.contacts import company, contact
+from sqlalchemy import select
 
 from crm.accounts.kinds import ActorKind, Permission, Role
-from crm.accounts.models import Membership, User
+from crm.accounts.models import AuditEntry, Membership, User
 from crm.accounts.rules import Actor
 from crm.contacts import queries, services
 from crm.contacts.kinds import FactOrigin
@@ -146,6 +147,8 @@ def test_deleting_frees_the_addresses_and_restoring_brings_back_the_free_ones(se
     with pytest.raises(queries.ContactNotFoundError):
         queries.contact(session, actor, contact_id=person.id)
     contact(session, actor, "Bea Sun", email="ann@example.com")
+    deleted = session.scalars(select(AuditEntry.action).where(AuditEntry.object_id == person.id)).all()
+    assert deleted == ["contact.deleted"]
     services.restore(session, actor, contact_id=person.id, now=now)
     found = queries.handles_of(session, actor, contact_ids=[person.id])[person.id]
     assert [row.channel for row in found] == ["phone"]

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from crm.accounts.kinds import Permission
 from crm.accounts.rules import Actor
+from crm.accounts.services import audit
 from crm.channels.sentences import N_
 from crm.contacts import queries
 from crm.contacts.inputs import CompanyInput, parsed
@@ -203,4 +204,5 @@ def delete_company(session: Session, actor: Actor, *, company_id: UUID, now: dat
     # People keep their affiliation as history; only the shortcut for lists goes.
     session.execute(update(Contact).where(Contact.company_id == company_id).values(company_id=None))
     session.flush()
+    audit.record(session, actor, action="company.deleted", object_kind="company", object_id=company_id)
     return company

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from crm.accounts.kinds import ActorKind, Permission
 from crm.accounts.rules import Actor
+from crm.accounts.services import audit
 from crm.channels.sentences import N_
 from crm.contacts import queries
 from crm.contacts.inputs import ContactInput, parsed
@@ -168,6 +169,7 @@ def delete(session: Session, actor: Actor, *, contact_id: UUID, now: datetime) -
     live = (Handle.contact_id == contact_id, Handle.deleted_at.is_(None))
     session.execute(update(Handle).where(*live).values(deleted_at=now))
     session.flush()
+    audit.record(session, actor, action="contact.deleted", object_kind="contact", object_id=contact_id)
     return person
 
 
@@ -190,4 +192,5 @@ def restore(session: Session, actor: Actor, *, contact_id: UUID, now: datetime) 
             session.flush()
     person.deleted_at, person.updated_at = None, now
     session.flush()
+    audit.record(session, actor, action="contact.restored", object_kind="contact", object_id=contact_id)
     return person

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from crm.accounts.kinds import Permission
 from crm.accounts.rules import Actor
+from crm.accounts.services import audit
 from crm.channels.sentences import N_
 from crm.contacts import queries
 from crm.contacts.inputs import ContactInput, parsed
@@ -142,7 +143,16 @@ def assign_many(
             source="",
             now=now,
         )
-        person.owner_id, person.updated_at = owner_id, now
+        before, person.owner_id, person.updated_at = person.owner_id, owner_id, now
+        audit.record(
+            session,
+            actor,
+            action="contact.assigned",
+            object_kind="contact",
+            object_id=person.id,
+            before={"owner_id": str(before) if before else None},
+            after={"owner_id": str(owner_id) if owner_id else None},
+        )
     session.flush()
     return len(found)
 
