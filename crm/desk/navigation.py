@@ -62,7 +62,7 @@ NAVIGATION = (
     ),
     Entry("till", lazy("Till"), "cash-register", "/till", group=3, phone=True, needs=Permission.REDEEM),
     Entry("reports", lazy("Reports"), "chart-bar", "/reports", group=3),
-    Entry("sandbox", lazy("Sandbox"), "flask", "/sandbox", group=9, needs=Permission.WRITE),
+    Entry("sandbox", lazy("Sandbox"), "flask", "/sandbox", group=4, needs=Permission.WRITE),
     Entry("settings", lazy("Settings"), "settings", "/settings", group=9),
 )
 

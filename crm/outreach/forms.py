@@ -1,0 +1,93 @@
+"""Forms of outreach: a message, an answer, a sender account, a template."""
+
+from datetime import datetime, time
+
+from wtforms import (
+    BooleanField,
+    DateField,
+    IntegerField,
+    PasswordField,
+    RadioField,
+    SelectField,
+    StringField,
+    TextAreaField,
+    TimeField,
+)
+from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
+
+from crm.clock import local_instant
+from crm.consent.kinds import Purpose
+from crm.outreach.words import CHANNELS, PURPOSES
+from crm.web.forms import Form
+from crm.web.i18n import _, lazy
+
+NOW, AT = "now", "at"
+WRITTEN = (Purpose.PERSONAL, Purpose.PROMOTIONAL, Purpose.SERVICE)
+
+
+class WhenForm(Form):
+    """Now or at a time, in the zone of whoever plans."""
+
+    when = RadioField(lazy("When"), choices=[(NOW, lazy("Now")), (AT, lazy("At a time"))], default=NOW)
+    on = DateField(lazy("Day"), validators=[Optional()])
+    at = TimeField(lazy("Time"), validators=[Optional()])
+
+    def moment(self, *, tz: str) -> datetime | None:
+        """The chosen instant, None for now."""
+        if self.when.data != AT or self.on.data is None:
+            return None
+        return local_instant(self.on.data, self.at.data or time(9), tz=tz)
+
+    def validate_on(self, field: DateField) -> None:
+        """A planned message needs its day."""
+        if self.when.data == AT and field.data is None:
+            field.errors = [*field.errors, _("Choose the day.")]
+            raise ValueError(_("Choose the day."))
+
+
+class MessageForm(WhenForm):
+    channel = SelectField(lazy("Channel"))
+    purpose = SelectField(lazy("What it is for"), choices=[(kind.value, PURPOSES[kind]) for kind in WRITTEN])
+    subject = StringField(lazy("Subject"), validators=[Length(max=200)])
+    body = TextAreaField(lazy("Text"), validators=[DataRequired(lazy("Write something.")), Length(max=20_000)])
+
+
+class ReplyForm(WhenForm):
+    body = TextAreaField(lazy("Answer"), validators=[DataRequired(lazy("Write something.")), Length(max=20_000)])
+
+
+class MoveForm(WhenForm):
+    """Another time for a planned message."""
+
+
+class AccountForm(Form):
+    name = StringField(lazy("Name"), validators=[DataRequired(), Length(max=80)])
+    address = StringField(lazy("Address"), validators=[DataRequired(), Length(max=320)])
+    display_name = StringField(lazy("Name that people see"), validators=[Length(max=120)])
+    is_sandbox = BooleanField(
+        lazy("Sandbox"), description=lazy("Everything stays on this machine; you can answer as each person.")
+    )
+    host = StringField(lazy("Outgoing mail server (SMTP)"), validators=[Length(max=200)])
+    port = IntegerField(lazy("Port"), default=587, validators=[InputRequired(), NumberRange(1, 65535)])
+    security = SelectField(
+        lazy("Encryption"), choices=[("starttls", "STARTTLS"), ("tls", "TLS"), ("none", lazy("None, local relay only"))]
+    )
+    username = StringField(lazy("User name"), validators=[Length(max=200)])
+    password = PasswordField(
+        lazy("Password"),
+        description=lazy("Kept encrypted and never shown again. Leave it empty to keep the one that is there."),
+        validators=[Length(max=500)],
+    )
+    per_minute = IntegerField(lazy("At most per minute"), validators=[Optional(), NumberRange(1, 10_000)])
+    per_hour = IntegerField(lazy("At most per hour"), validators=[Optional(), NumberRange(1, 100_000)])
+    per_day = IntegerField(lazy("At most per day"), validators=[Optional(), NumberRange(1, 1_000_000)])
+    signature = TextAreaField(lazy("Signature"), validators=[Length(max=2000)])
+
+
+class TemplateForm(Form):
+    name = StringField(lazy("Name"), validators=[DataRequired(), Length(max=120)])
+    purpose = SelectField(lazy("What it is for"), choices=[(kind.value, PURPOSES[kind]) for kind in WRITTEN])
+    channel = SelectField(lazy("Channel"), choices=[(kind.value, label) for kind, label in CHANNELS.items()])
+    language = SelectField(lazy("Language"), choices=[("it", "Italiano"), ("en", "English")])
+    subject = StringField(lazy("Subject"), validators=[Length(max=200)])
+    body = TextAreaField(lazy("Text"), validators=[DataRequired(), Length(max=20_000)])

@@ -1,0 +1,138 @@
+"""Sender accounts under Settings: make, check, pause, and see their pace and health."""
+
+from uuid import UUID
+
+from flask import flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from crm.accounts.guards import current_actor, requires
+from crm.accounts.kinds import Permission
+from crm.contacts.services import parsed
+from crm.errors import AppError
+from crm.outreach import queries, services
+from crm.outreach.forms import AccountForm
+from crm.outreach.models import SenderAccount
+from crm.outreach.views.blueprint import blueprint
+from crm.outreach.words import reason_text
+from crm.web.i18n import _
+from crm.web.sessions import current_session, request_now
+
+manages = requires(Permission.MANAGE_CHANNELS)
+#: Values of the form that are not part of the account's input.
+APART = ("password", "csrf_token")
+
+
+@blueprint.get("/settings/channels")
+@manages
+def accounts() -> str:
+    """All sender accounts with their health."""
+    session, actor, now = current_session(), current_actor(), request_now()
+    rows = queries.accounts(session, actor)
+    health = {row.id: queries.account_health(session, actor, account_id=row.id, now=now) for row in rows}
+    return render_template("outreach/accounts.html", accounts=rows, health=health)
+
+
+@blueprint.get("/settings/channels/new")
+@manages
+def new_account() -> str:
+    """A blank account."""
+    return render_template("outreach/account_form.html", form=AccountForm(), account=None)
+
+
+@blueprint.post("/settings/channels/new")
+@manages
+def create_account() -> ResponseReturnValue:
+    """Make an account; its password is kept encrypted."""
+    form = AccountForm()
+    account = _saved(form, None)
+    if account is None:
+        return render_template("outreach/account_form.html", form=form, account=None), 422
+    flash(_("The account is ready. Check the connection before the first message."), "success")
+    return redirect(url_for(".account", account_id=account.id), code=303)
+
+
+@blueprint.get("/settings/channels/<uuid:account_id>")
+@manages
+def account(account_id: UUID) -> str:
+    """One account: health, pace, last errors, and what is queued on it."""
+    session, actor, now = current_session(), current_actor(), request_now()
+    row = queries.account(session, actor, account_id=account_id)
+    return render_template(
+        "outreach/account.html",
+        account=row,
+        health=queries.account_health(session, actor, account_id=account_id, now=now),
+        waiting=queries.messages(session, actor, account_id=account_id, limit=10),
+    )
+
+
+@blueprint.get("/settings/channels/<uuid:account_id>/edit")
+@manages
+def edit_account(account_id: UUID) -> str:
+    """The account's data; the password is never shown."""
+    row = queries.account(current_session(), current_actor(), account_id=account_id)
+    return render_template("outreach/account_form.html", form=_filled(row), account=row)
+
+
+@blueprint.post("/settings/channels/<uuid:account_id>/edit")
+@manages
+def update_account(account_id: UUID) -> ResponseReturnValue:
+    """Change an account."""
+    row = queries.account(current_session(), current_actor(), account_id=account_id)
+    form = AccountForm()
+    if _saved(form, row) is None:
+        return render_template("outreach/account_form.html", form=form, account=row), 422
+    flash(_("Saved."), "success")
+    return redirect(url_for(".account", account_id=account_id), code=303)
+
+
+@blueprint.post("/settings/channels/<uuid:account_id>/<any(check, pause, resume, delete):action>")
+@manages
+def change_account(account_id: UUID, action: str) -> ResponseReturnValue:
+    """Check the connection, pause, resume, or retire the account."""
+    session, actor, now = current_session(), current_actor(), request_now()
+    if action == "check":
+        result = services.check_account(session, actor, account_id=account_id)
+        if result.ok:
+            flash(_("The server answered and let us in."), "success")
+        else:
+            flash(_("It did not work: %(reason)s", reason=reason_text(result.code)), "error")
+    elif action == "pause":
+        services.pause_account(session, actor, account_id=account_id)
+        flash(_("Nothing leaves from this account until you resume it."), "success")
+    elif action == "resume":
+        services.resume_account(session, actor, account_id=account_id)
+        flash(_("The account works again."), "success")
+    else:
+        waiting = services.delete_account(session, actor, account_id=account_id, now=now)
+        flash(_("The account is gone; %(num)s messages wait for another one.", num=waiting), "success")
+        return redirect(url_for(".accounts"), code=303)
+    return redirect(url_for(".account", account_id=account_id), code=303)
+
+
+def _filled(row: SenderAccount) -> AccountForm:
+    config = {name: row.config.get(name) for name in ("host", "port", "security", "username")}
+    own = {name: getattr(row, name) for name in ("name", "address", "display_name", "is_sandbox", "signature")}
+    pace = {name: getattr(row, name) for name in ("per_minute", "per_hour", "per_day")}
+    return AccountForm(data={**own, **pace, **config})
+
+
+def _saved(form: AccountForm, row: SenderAccount | None) -> SenderAccount | None:
+    """The account as saved, None when something in the form is wrong (the form then says what)."""
+    if not form.validate_on_submit():
+        return None
+    session, actor = current_session(), current_actor()
+    given = {name: value for name, value in form.data.items() if name not in APART}
+    try:
+        if row is None:
+            data = parsed(services.AccountInput, given)
+            saved = services.create_account(session, actor, data=data, now=request_now())
+        else:
+            kept = {"plus_address": row.config.get("plus_address", False), "time_zone": row.time_zone}
+            data = parsed(services.AccountInput, {**given, **kept, "owner_id": row.owner_id})
+            saved = services.update_account(session, actor, account_id=row.id, data=data, expected_version=None)
+        if form.password.data:
+            services.set_secret(session, actor, account_id=saved.id, secret={"password": form.password.data})
+    except AppError as error:
+        form.absorb(error)
+        return None
+    return saved

@@ -1,0 +1,235 @@
+"""Writing one message, its page with everything that happened to it, and what can be decided about it."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from flask import abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from crm.accounts.guards import current_actor, requires
+from crm.accounts.kinds import Permission
+from crm.channels.base import ChannelKind
+from crm.consent.kinds import Purpose
+from crm.contacts import queries as contacts
+from crm.errors import AppError
+from crm.outreach import queries, services
+from crm.outreach.forms import MessageForm
+from crm.outreach.kinds import MessageState
+from crm.outreach.models import Message
+from crm.outreach.views.blueprint import blueprint, wake
+from crm.outreach.words import CHANNELS, ICONS, reason_text
+from crm.web.formats import moment
+from crm.web.i18n import _
+from crm.web.sessions import current_session, request_now
+
+#: A message due within this many seconds was sent "now": the toast offers the way back.
+UNDO_SHOWN_SECONDS = 60
+
+#: Which lists the outbox offers, and the states in each.
+BOXES = {
+    "planned": (MessageState.SCHEDULED, MessageState.APPROVED, MessageState.CLAIMED, MessageState.SENDING),
+    "held": (MessageState.HELD,),
+    "uncertain": (MessageState.UNCERTAIN,),
+    "sent": (MessageState.SENT,),
+    "refused": (MessageState.FAILED, MessageState.SKIPPED, MessageState.CANCELLED, MessageState.REJECTED),
+}
+
+
+@blueprint.get("/messages")
+@requires(Permission.VIEW_OWN)
+def messages() -> str:
+    """The outbox: what is planned, waits, is uncertain, left, or will not leave."""
+    box = request.args.get("box", "planned")
+    if box not in BOXES:
+        abort(404)
+    session, actor = current_session(), current_actor()
+    page = queries.messages(session, actor, states=BOXES[box], after=request.args.get("after"), limit=50)
+    return render_template("outreach/messages.html", page=page, box=box, boxes=BOXES)
+
+
+@blueprint.get("/contacts/<uuid:contact_id>/write")
+@requires(Permission.WRITE)
+def compose(contact_id: UUID) -> str:
+    """A blank message to one person, with what may be written to them and how."""
+    form = MessageForm(channel=request.args.get("channel"), purpose=request.args.get("purpose", Purpose.PERSONAL.value))
+    return _compose(contact_id, form)
+
+
+@blueprint.post("/contacts/<uuid:contact_id>/write")
+@requires(Permission.WRITE)
+def write(contact_id: UUID) -> ResponseReturnValue:
+    """Write the message: it leaves in some seconds, at its time, or waits to be sent by hand."""
+    form = MessageForm()
+    session, actor = current_session(), current_actor()
+    form.channel.choices = _channels(contact_id)
+    if not form.validate_on_submit():
+        return _compose(contact_id, form), 422
+    try:
+        message = services.write(
+            session,
+            actor,
+            contact_id=contact_id,
+            channel=ChannelKind(form.channel.data),
+            subject=form.subject.data or "",
+            body=form.body.data or "",
+            purpose=Purpose(form.purpose.data),
+            send_at=form.moment(tz=actor.time_zone),
+            now=request_now(),
+        )
+    except AppError as error:
+        if "send_at" in error.fields:
+            error.fields["on"] = error.fields["send_at"]
+        form.absorb(error)
+        return _compose(contact_id, form), 422
+    if message.is_assisted:
+        return redirect(url_for(".message", message_id=message.id), code=303)
+    wake(message)
+    tell_leaving(message)
+    return redirect(f"/contacts/{contact_id}", code=303)
+
+
+@blueprint.get("/messages/<uuid:message_id>")
+@requires(Permission.VIEW_OWN)
+def message(message_id: UUID) -> str:
+    """One message: its words, its life, and the decisions it waits for."""
+    session, actor = current_session(), current_actor()
+    view = queries.message(session, actor, message_id=message_id)
+    return render_template(
+        "outreach/message.html",
+        view=view,
+        line=view.line,
+        attempts=queries.attempts(session, actor, message_id=message_id),
+        verdict=_verdict(view.line.state, message_id),
+        assisted=None,
+    )
+
+
+@blueprint.post("/messages/<uuid:message_id>/<any(cancel, release, hold, arrived, again, take_back):action>")
+@requires(Permission.WRITE)
+def decide(message_id: UUID, action: str) -> ResponseReturnValue:
+    """Take back, cancel, hold, let go on, or settle an uncertain one."""
+    session, actor, now = current_session(), current_actor(), request_now()
+    if action == "take_back":
+        taken = services.take_back(session, actor, message_id=message_id, now=now)
+        flash(_("Taken back: it did not leave."), "success")
+        return redirect(url_for(".message", message_id=taken.id), code=303)
+    if action in {"arrived", "again"}:
+        decision = services.Decision.ARRIVED if action == "arrived" else services.Decision.SEND_AGAIN
+        settled = services.resolve_uncertain(session, actor, message_id=message_id, decision=decision, now=now)
+        wake(settled)
+        text = _("Noted as arrived.") if action == "arrived" else _("It is sent once more.")
+        flash(text, "success")
+    else:
+        change = {"cancel": services.cancel, "release": services.release, "hold": services.hold}[action]
+        _tell_change(change(session, actor, message_ids=[message_id], now=now).refused)
+    return redirect(url_for(".message", message_id=message_id), code=303)
+
+
+@blueprint.post("/messages/<uuid:message_id>/by-hand")
+@requires(Permission.WRITE)
+def open_by_hand(message_id: UUID) -> ResponseReturnValue:
+    """Open a message that a person sends: the gate is asked once more, then the text and the link are shown."""
+    session, actor = current_session(), current_actor()
+    task = services.open_assisted(session, actor, message_id=message_id, now=request_now())
+    view = queries.message(session, actor, message_id=message_id)
+    return render_template(
+        "outreach/message.html",
+        view=view,
+        line=view.line,
+        attempts=queries.attempts(session, actor, message_id=message_id),
+        verdict=task.verdict,
+        assisted=task.step,
+    )
+
+
+@blueprint.post("/messages/<uuid:message_id>/by-hand/<any(done, not_done, unsure):answer>")
+@requires(Permission.WRITE)
+def settle_by_hand(message_id: UUID, answer: str) -> ResponseReturnValue:
+    """Say what became of a message that was sent by hand."""
+    settled = services.settle_assisted(
+        current_session(),
+        current_actor(),
+        message_id=message_id,
+        answer=services.AssistedAnswer(answer),
+        now=request_now(),
+    )
+    if settled.contact_id is None:
+        return redirect(url_for(".message", message_id=message_id), code=303)
+    return redirect(f"/contacts/{settled.contact_id}", code=303)
+
+
+@blueprint.post("/promotions/<any(pause, resume):action>")
+@requires(Permission.MANAGE_CHANNELS)
+def promotions(action: str) -> ResponseReturnValue:
+    """One button for a crisis: no promotion of the workspace leaves until it is pressed again."""
+    session, actor = current_session(), current_actor()
+    if action == "pause":
+        services.pause_sending(session, actor, promotions_only=True)
+        undo = {"undo_url": url_for(".promotions", action="resume"), "undo_label": _("Undo")}
+        flash({"text": _("No promotion leaves any more."), **undo}, "success")  # pyright: ignore[reportArgumentType]
+    else:
+        services.resume_sending(session, actor, promotions_only=True, now=request_now())
+        flash(_("Promotions leave again; late ones wait for you."), "success")
+    return redirect(url_for(".calendar"), code=303)
+
+
+def tell_leaving(message: Message) -> None:
+    """A toast that says when the message leaves, with the way back while there is one."""
+    if message.state == MessageState.HELD:
+        flash(_("Kept, but it waits: %(reason)s", reason=reason_text(message.reason)), "warning")
+        return
+    soon = message.due_at is not None and (message.due_at - request_now()).total_seconds() <= UNDO_SHOWN_SECONDS
+    if soon:
+        undo = {"undo_url": url_for("outreach.decide", message_id=message.id, action="take_back")}
+        flash({"text": _("It leaves in some seconds."), "undo_label": _("Take back"), **undo}, "success")  # pyright: ignore[reportArgumentType]
+    else:
+        flash(_("Planned for %(time)s.", time=moment(message.due_at)), "success")
+
+
+def _tell_change(refused: Mapping[UUID, str]) -> None:
+    reasons = list(refused.values())
+    if reasons:
+        flash(reason_text(reasons[0]), "warning")
+    else:
+        flash(_("Done."), "success")
+
+
+def _verdict(state: MessageState, message_id: UUID):  # noqa: ANN202 - the gate's Verdict or None.
+    if state not in {MessageState.SCHEDULED, MessageState.HELD, MessageState.APPROVED, MessageState.IN_REVIEW}:
+        return None
+    session, actor = current_session(), current_actor()
+    return queries.message_verdicts(session, actor, message_ids=[message_id], now=request_now()).get(message_id)
+
+
+def _channels(contact_id: UUID) -> list[tuple[str, str]]:
+    handles = contacts.handles_of(current_session(), current_actor(), contact_ids=[contact_id]).get(contact_id, [])
+    kinds = dict.fromkeys(ChannelKind(handle.channel) for handle in handles)
+    return [(kind.value, str(CHANNELS[kind])) for kind in kinds]
+
+
+def _compose(contact_id: UUID, form: MessageForm) -> str:
+    session, actor, now = current_session(), current_actor(), request_now()
+    person = contacts.contact(session, actor, contact_id=contact_id)
+    form.channel.choices = _channels(contact_id)
+    known = {value for value, _label in form.channel.choices}
+    chosen = form.channel.data if form.channel.data in known else next(iter(known), None)
+    form.channel.data = chosen
+    verdict = None
+    if chosen:
+        verdict = queries.verdict(
+            session,
+            actor,
+            contact_id=contact_id,
+            purpose=Purpose(form.purpose.data or Purpose.PERSONAL.value),
+            channel=ChannelKind(chosen),
+            now=now,
+        )
+    return render_template(
+        "outreach/compose.html",
+        person=person,
+        form=form,
+        verdict=verdict,
+        templates=queries.templates(session, actor),
+        planned=queries.planned_for(session, actor, contact_ids=[contact_id])[contact_id],
+        icons=ICONS,
+    )

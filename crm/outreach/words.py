@@ -1,0 +1,111 @@
+"""The words of outreach in the reader's language: channels, purposes, states and what can be done about them."""
+
+from typing import Any
+
+from crm.channels.base import ChannelKind
+from crm.consent.kinds import Purpose
+from crm.outreach.kinds import AccountState, ConversationState, DeliveryState, MessageState
+from crm.outreach.reasons import sentence, way_sentence
+from crm.outreach.rules import Way
+from crm.web.i18n import lazy, translated
+
+CHANNELS: dict[ChannelKind, Any] = {
+    ChannelKind.EMAIL: lazy("E-mail"),
+    ChannelKind.PHONE: lazy("Phone"),
+    ChannelKind.WHATSAPP: "WhatsApp",
+    ChannelKind.INSTAGRAM: "Instagram",
+    ChannelKind.MESSENGER: "Messenger",
+    ChannelKind.LINKEDIN: "LinkedIn",
+    ChannelKind.X: "X",
+    ChannelKind.TELEGRAM: "Telegram",
+    ChannelKind.MASTODON: "Mastodon",
+    ChannelKind.BLUESKY: "Bluesky",
+    ChannelKind.SMS: "SMS",
+    ChannelKind.WEBHOOK: "Webhook",
+}
+
+#: Icons of channels, by their full Tabler names.
+ICONS: dict[ChannelKind, str] = {
+    ChannelKind.EMAIL: "mail",
+    ChannelKind.PHONE: "phone",
+    ChannelKind.WHATSAPP: "brand-whatsapp",
+    ChannelKind.INSTAGRAM: "brand-instagram",
+    ChannelKind.MESSENGER: "brand-messenger",
+    ChannelKind.LINKEDIN: "brand-linkedin",
+    ChannelKind.X: "brand-x",
+    ChannelKind.TELEGRAM: "brand-telegram",
+    ChannelKind.MASTODON: "brand-mastodon",
+    ChannelKind.BLUESKY: "brand-bluesky",
+    ChannelKind.SMS: "message",
+    ChannelKind.WEBHOOK: "webhook",
+}
+
+PURPOSES: dict[Purpose, Any] = {
+    Purpose.PERSONAL: lazy("Personal message"),
+    Purpose.PROMOTIONAL: lazy("Private promotion"),
+    Purpose.SERVICE: lazy("Service: order, points, voucher"),
+    Purpose.REPLY: lazy("Answer"),
+    Purpose.SYSTEM: lazy("System"),
+}
+
+STATES: dict[MessageState, tuple[Any, str]] = {
+    MessageState.DRAFT: (lazy("draft"), "plain"),
+    MessageState.IN_REVIEW: (lazy("to review"), "accent"),
+    MessageState.APPROVED: (lazy("approved"), "plain"),
+    MessageState.SCHEDULED: (lazy("planned"), "plain"),
+    MessageState.CLAIMED: (lazy("about to leave"), "plain"),
+    MessageState.SENDING: (lazy("leaving"), "plain"),
+    MessageState.SENT: (lazy("sent"), "ok"),
+    MessageState.HELD: (lazy("waits"), "wait"),
+    MessageState.SKIPPED: (lazy("not sent"), "plain"),
+    MessageState.REJECTED: (lazy("rejected"), "plain"),
+    MessageState.CANCELLED: (lazy("cancelled"), "plain"),
+    MessageState.FAILED: (lazy("refused"), "bad"),
+    MessageState.UNCERTAIN: (lazy("uncertain"), "wait"),
+    MessageState.RECEIVED: (lazy("received"), "ok"),
+}
+
+DELIVERIES: dict[DeliveryState, tuple[Any, str]] = {
+    DeliveryState.DELIVERED: (lazy("delivered"), "ok"),
+    DeliveryState.READ: (lazy("read"), "ok"),
+    DeliveryState.DELAYED: (lazy("delayed"), "wait"),
+    DeliveryState.BOUNCED: (lazy("came back"), "bad"),
+    DeliveryState.COMPLAINED: (lazy("reported as spam"), "bad"),
+}
+
+CONVERSATIONS: dict[ConversationState, Any] = {
+    ConversationState.OPEN: lazy("Open"),
+    ConversationState.WAITING: lazy("Waiting"),
+    ConversationState.SNOOZED: lazy("Snoozed"),
+    ConversationState.CLOSED: lazy("Closed"),
+}
+
+ACCOUNTS: dict[AccountState, tuple[Any, str]] = {
+    AccountState.ACTIVE: (lazy("works"), "ok"),
+    AccountState.PAUSED: (lazy("paused"), "wait"),
+    AccountState.HELD: (lazy("needs you"), "bad"),
+}
+
+#: What a text may use, with what it becomes; the values themselves come from `services.compose.values_of`.
+VARIABLES: tuple[tuple[str, Any], ...] = (
+    ("contact.first_name", lazy("first name")),
+    ("contact.last_name", lazy("last name")),
+    ("contact.title", lazy("role in the company")),
+    ("contact.city", lazy("city")),
+    ("company.name", lazy("company")),
+    ("offer.name", lazy("the offer, in a campaign with one")),
+    ("offer.until", lazy("its last day")),
+    ("voucher.code", lazy("the personal code")),
+    ("sender.name", lazy("who writes")),
+    ("links.preferences", lazy("the page where they choose what to receive")),
+)
+
+
+def reason_text(code: str) -> str:
+    """The sentence of a machine reason, '' for none."""
+    return translated(sentence(code)) if code else ""
+
+
+def way_text(way: Way) -> str:
+    """The lawful next step in words."""
+    return translated(way_sentence(way))
