@@ -120,12 +120,12 @@ def sentence(bound: Bound, labels: Labels) -> Markup:
         return fill(gettext("Everybody."))
     text = Markup("")
     if wanted:
-        clauses = _joined([clause(child, labels, nested=True) for child in wanted], every=True)
+        clauses = _joined([clause(child, labels, nested=len(wanted) > 1) for child in wanted], every=True)
         text = fill(gettext("People %(clauses)s"), clauses=clauses)
     else:
         text = fill(gettext("All people"))
     if unwanted:
-        clauses = _joined([clause(child, labels, nested=True) for child in unwanted], every=False)
+        clauses = _joined([clause(child, labels, nested=len(unwanted) > 1) for child in unwanted], every=False)
         text = fill(gettext("%(people)s; without those %(clauses)s"), people=text, clauses=clauses)
     return text + "."
 

@@ -187,7 +187,7 @@ class Builder:
 
         What is merely empty is left alone, what is wrong is marked beside its input.
         """
-        left_out: list[str] = []
+        left_out = [node.id for node in self if isinstance(node, LeafNode) and node.field is None]
         for _attempt in range(MAX_POSTED):
             data, places = self.document(without=left_out)
             try:
