@@ -1,7 +1,7 @@
 """Runs migrations as the owner, then brings policies and grants in line with the metadata."""
 
 from alembic import context
-from sqlalchemy import create_engine, pool
+from sqlalchemy import create_engine, pool, text
 from sqlalchemy.engine import make_url
 
 from crm import models
@@ -22,6 +22,8 @@ def _run() -> None:
             compare_type=True,
             include_object=given.get("include_object"),
         )
+        # Two machines that upgrade at once take turns; the second finds nothing to do.
+        connection.execute(text("select pg_advisory_xact_lock(4077001)"))
         context.run_migrations()
         apply_privileges(connection, role=role)
     engine.dispose()

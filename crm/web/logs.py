@@ -10,6 +10,7 @@ from flask import g, has_request_context
 def init(*, level: str, as_json: bool) -> None:
     """Set up structlog and route the standard library's records through it."""
     shared = [
+        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
