@@ -37,6 +37,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "crm.consent.api:blueprint",
     "crm.segments.api:blueprint",
     "crm.loyalty.api:blueprint",
+    "crm.campaigns.api:blueprint",
     "crm.lifecycle.api:blueprint",
     "crm.enrichment.api:blueprint",
 )
