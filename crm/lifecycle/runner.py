@@ -1,6 +1,6 @@
 """Runs an import in many short transactions: each part of the rows is loaded, counted and committed together."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import dropwhile, islice
 from pathlib import Path
 from uuid import UUID
@@ -20,8 +20,17 @@ PART_ROWS = 1000
 LIVE = frozenset({ImportState.QUEUED, ImportState.RUNNING})
 
 
-def run(database: Database, *, workspace_id: UUID, import_id: UUID, folder: Path) -> None:
+def run(
+    database: Database,
+    *,
+    workspace_id: UUID,
+    import_id: UUID,
+    folder: Path,
+    on_part: Callable[[int], None] = lambda _done: None,
+) -> None:
     """Load what is left of an import; safe to call again after a kill, and while another worker runs the same one.
+
+    `on_part` hears how many rows of the file are behind us after each committed part.
 
     The import's row is locked for each part, and a part begins behind the last counted row, so two runners take turns
     instead of loading a row twice.
@@ -36,6 +45,8 @@ def run(database: Database, *, workspace_id: UUID, import_id: UUID, folder: Path
         for part in _parts(queries.numbered(source, row), after=row.next_row):
             if not _load(database, workspace_id, import_id, part):
                 return
+            # The header is row 1.
+            on_part(part[-1][0] - 1)
     with database.scope(workspace_id) as session:
         row = queries.get(session, actor, import_id=import_id, lock=True)
         if row.state in LIVE:
