@@ -10,7 +10,7 @@ import structlog
 
 from crm.channels.base import Adapter, Outbound, Outcome, OutcomeKind
 from crm.outreach.failpoints import Failpoint, reach
-from crm.outreach.services.wave import Finished, Started
+from crm.outreach.services.outcomes import Finished, Started
 
 log = structlog.get_logger(__name__)
 

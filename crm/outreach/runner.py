@@ -15,8 +15,9 @@ from datetime import datetime, timedelta
 from typing import Final, TypeVar
 from uuid import UUID
 
+import psycopg
 import structlog
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from crm.accounts.rules import system_actor
@@ -28,7 +29,8 @@ from crm.outreach.lines import CONNECTIONS, Lines
 from crm.outreach.secrets import SecretError
 from crm.outreach.services.accounts import hold_account
 from crm.outreach.services.claim import Claimed, Sendable, claim, finish, renew
-from crm.outreach.services.wave import Finished, Started, WaveResult, was_committed, wave
+from crm.outreach.services.outcomes import Finished
+from crm.outreach.services.wave import WaveResult, was_committed, wave
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -44,7 +46,8 @@ FIRST_PAUSE: Final = 0.2
 #: Connections that nobody used for this long are closed at the next opportunity.
 IDLE_SECONDS: Final = 60.0
 
-_RETRYABLE: Final = frozenset({"40001", "40P01"})
+#: Serialization failure, deadlock, and the server shutting down or starting up (PostgreSQL, appendix A).
+_RETRYABLE: Final = frozenset({"40001", "40P01", "57P01", "57P02", "57P03"})
 
 
 @dataclass(slots=True)
@@ -156,8 +159,7 @@ class _Run:
         self._renew_at = time.monotonic() + self._lease.total_seconds() / 3
         self._claimed = claimed
         self._waiting.extend(claimed.items)
-        self._report.claimed += claimed.taken
-        self._report.refused += claimed.taken - len(claimed.items)
+        self._report.claimed += len(claimed.items)
 
     def _pump(self, lines: Lines) -> None:
         """Keep the threads busy until nothing is due, time is over, or the account is held."""
@@ -240,12 +242,12 @@ class _Run:
             try:
                 result = work(self._session, database_now(self._session))
                 commit(self._session)
-            except DBAPIError as error:
+            except (DBAPIError, psycopg.Error) as error:
                 rollback(self._session)
                 self._session.expunge_all()
                 if number == TRIES or not _is_passing(error):
                     raise
-                log.warning("transaction_repeated", number=number, error=type(error.orig).__name__)
+                log.warning("transaction_repeated", number=number, error=type(error).__name__)
                 time.sleep(pause)
                 pause *= 2
             else:
@@ -255,12 +257,11 @@ class _Run:
         raise AssertionError("unreachable")
 
 
-def _is_passing(error: DBAPIError) -> bool:
-    return (
-        error.connection_invalidated
-        or getattr(error.orig, "sqlstate", None) in _RETRYABLE
-        or (isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", None) is None)
-    )
+def _is_passing(error: DBAPIError | psycopg.Error) -> bool:
+    """A deadlock, or a server that went away: the same transaction may succeed in a moment."""
+    original = error.orig if isinstance(error, DBAPIError) else error
+    state = getattr(original, "sqlstate", None)
+    return state in _RETRYABLE or (isinstance(original, psycopg.OperationalError) and state is None)
 
 
 def _lines_for(spec: SenderSpec, connections: int) -> Lines:
@@ -288,6 +289,3 @@ def close_lines() -> None:
     """Say goodbye to all servers; the process ends."""
     for account_id in list(_lines):
         _drop_lines(account_id)
-
-
-__all__ = ["AHEAD", "Report", "Started", "close_lines", "run"]

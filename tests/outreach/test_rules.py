@@ -8,24 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crm.consent.kinds import Purpose
+from crm.outreach.facts import AccountFacts, ConsentAnswer, Facts, HandleFacts, PersonFacts, Policy
 from crm.outreach.kinds import AccountState, BatchState
 from crm.outreach.reasons import OTHER_SENTENCES, sentence, way_sentence
-from crm.outreach.rules import (
-    OUTLOOK,
-    PURPOSES,
-    AccountFacts,
-    ConsentAnswer,
-    Disposition,
-    Facts,
-    HandleFacts,
-    PersonFacts,
-    Policy,
-    Reason,
-    Way,
-    budget_free_at,
-    judge,
-    lateness,
-)
+from crm.outreach.rules import OUTLOOK, PURPOSES, Disposition, Reason, Way, budget_free_at, judge, lateness
 from crm.outreach.windows import Window
 
 MONDAY = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)

@@ -33,7 +33,8 @@ from crm.outreach.models import (
 )
 from crm.outreach.services.claim import claim, finish, recover, release_held
 from crm.outreach.services.compose import content_hash
-from crm.outreach.services.wave import GIVE_UP_AFTER, Finished, wave
+from crm.outreach.services.outcomes import GIVE_UP_AFTER, Finished
+from crm.outreach.services.wave import wave
 
 LEASE = timedelta(seconds=120)
 ACCEPTED = Outcome(kind=OutcomeKind.ACCEPTED, code="accepted", remote_id="queue-1")
@@ -48,7 +49,14 @@ def take(desk, *, now: datetime):
 
 
 def begin(desk, claimed, *, now: datetime):
+    """Write the attempts of what was claimed, as far as the gate lets it pass."""
     return wave(desk.session, desk.actor, claimed=claimed, finished=[], following=claimed.items, now=now)
+
+
+def attempt(desk, *, now: datetime):
+    """Claim what is due and begin it."""
+    claimed = take(desk, now=now)
+    return begin(desk, claimed, now=now) if claimed is not None else None
 
 
 def end(desk, claimed, started, answer: Outcome, *, now: datetime):
@@ -242,7 +250,7 @@ def test_a_pause_after_the_claim_still_holds_the_message(desk, now):
 def test_what_became_too_late_in_a_pause_waits_for_a_person(desk, now):
     message = promotion(desk, now)
     services.pause_sending(desk.session, desk.actor, promotions_only=True)
-    take(desk, now=now + timedelta(seconds=2))
+    attempt(desk, now=now + timedelta(seconds=2))
     assert services.resume_sending(desk.session, desk.actor, promotions_only=True, now=now + timedelta(hours=3)) == 0
     assert state(desk, message.id) == ("held", "stale")
 
@@ -291,7 +299,7 @@ def test_the_people_of_one_company_share_a_budget(desk, now):
         desk.session.add(budget(desk, now - timedelta(days=day), contact_id=colleague, company_id=company.id))
     desk.session.flush()
     message = promotion(desk, now)
-    take(desk, now=now + timedelta(seconds=2))
+    attempt(desk, now=now + timedelta(seconds=2))
     assert state(desk, message.id) == ("held", "budget_company")
 
 
@@ -305,7 +313,7 @@ def test_a_refused_message_gives_its_budget_back_and_an_uncertain_one_does_not(d
 def test_a_promotion_at_night_is_due_again_at_nine(desk, now):
     evening = now.replace(hour=19)
     message = promotion(desk, evening)
-    take(desk, now=evening + timedelta(seconds=2))
+    attempt(desk, now=evening + timedelta(seconds=2))
     deferred = row(desk, message.id)
     assert (deferred.state, deferred.reason) == ("scheduled", "outside_window")
     assert deferred.due_at == datetime.fromisoformat("2026-11-24T08:00:00+00:00")
@@ -315,7 +323,7 @@ def test_a_promotion_at_night_is_due_again_at_nine(desk, now):
 def test_a_moved_handle_stops_the_message(desk, now):
     message = promotion(desk, now)
     contacts.remove_handle(desk.session, desk.actor, handle_id=message.handle_id, now=now)
-    take(desk, now=now + timedelta(seconds=2))
+    attempt(desk, now=now + timedelta(seconds=2))
     assert state(desk, message.id) == ("skipped", "no_handle")
 
 
@@ -367,7 +375,7 @@ def test_waiting_for_the_pace_makes_no_message_stale_but_an_outage_does(desk, no
         claimed = take(desk, now=at)
         begin(desk, claimed, now=at)
     after_outage = now + timedelta(hours=9)
-    take(desk, now=after_outage)
+    attempt(desk, now=after_outage)
     states = [state(desk, key) for key in queued]
     assert states.count(("sending", "")) == 4
     assert ("held", "stale") in states
@@ -375,7 +383,7 @@ def test_waiting_for_the_pace_makes_no_message_stale_but_an_outage_does(desk, no
 
 def test_a_stale_message_goes_when_a_person_releases_it(desk, now):
     message = promotion(desk, now)
-    take(desk, now=now + timedelta(hours=4))
+    attempt(desk, now=now + timedelta(hours=4))
     assert state(desk, message.id) == ("held", "stale")
     later = now + timedelta(hours=5)
     services.release(desk.session, desk.actor, message_ids=[message.id], now=later)
@@ -448,7 +456,7 @@ def test_held_messages_whose_time_has_come_are_due_again(desk, now):
     desk.session.add(budget(desk, now - timedelta(days=5)))
     desk.session.flush()
     message = promotion(desk, now)
-    take(desk, now=now + timedelta(seconds=2))
+    attempt(desk, now=now + timedelta(seconds=2))
     assert state(desk, message.id) == ("held", "budget_person")
     assert release_held(desk.session, desk.actor, now=now + timedelta(hours=23)) == 0
     assert release_held(desk.session, desk.actor, now=now + timedelta(days=1)) == 1

@@ -16,7 +16,6 @@ from crm.outreach.queries.conversations import (
     conversations,
     thread,
 )
-from crm.outreach.queries.gate import message_verdicts, verdict, verdicts
 from crm.outreach.queries.messages import (
     OPEN_STATES,
     AttemptLine,
@@ -33,6 +32,7 @@ from crm.outreach.queries.messages import (
     planned_for,
     uncertain,
 )
+from crm.outreach.queries.verdicts import message_verdicts, verdict, verdicts
 
 __all__ = [
     "OPEN_STATES",

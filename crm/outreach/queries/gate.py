@@ -17,31 +17,18 @@ from crm.accounts.models import Workspace
 from crm.accounts.rules import Actor
 from crm.channels.base import ChannelKind
 from crm.consent import queries as consent
-from crm.consent.kinds import Purpose
+from crm.consent.kinds import ConsentPurpose, Purpose
 from crm.consent.rules import Policy as ConsentPolicy
 from crm.consent.rules import Reason as ConsentRefusal
-from crm.consent.rules import policy_of
+from crm.consent.rules import State, policy_of
 from crm.consent.rules import verdict as consent_verdict
-from crm.contacts.kinds import HandleState
 from crm.contacts.models import Contact, Handle
 from crm.loyalty.kinds import OfferState, VoucherState
 from crm.loyalty.models import Offer, Voucher
+from crm.outreach.facts import ConsentAnswer, Facts, HandleFacts, MessageFacts, PersonFacts, Policy
 from crm.outreach.kinds import BatchState
 from crm.outreach.models import Batch, BudgetUse, Conversation, Message, MessageText
-from crm.outreach.rules import (
-    BUDGET_SPAN,
-    PURPOSES,
-    Binding,
-    ConsentAnswer,
-    Facts,
-    HandleFacts,
-    MessageFacts,
-    PersonFacts,
-    Policy,
-    Verdict,
-    judge,
-    lateness,
-)
+from crm.outreach.rules import BUDGET_SPAN, PURPOSES, Binding, lateness
 from crm.outreach.windows import Window
 from crm.settings import current
 
@@ -96,22 +83,27 @@ def policy(session: Session, actor: Actor) -> Policy:
     return house_policy(session, actor).gate
 
 
+HOUSE = select(
+    Workspace.time_zone,
+    Workspace.country,
+    Workspace.window_start,
+    Workspace.window_end,
+    Workspace.window_days,
+    Workspace.promotional_per_week,
+    Workspace.company_per_week,
+    Workspace.sending_paused,
+    Workspace.promotions_paused,
+    Workspace.basis_policy,
+)
+
+
 def house_policy(session: Session, actor: Actor) -> HousePolicy:
     """All that the workspace decides about sending, in one look."""
-    row = session.execute(
-        select(
-            Workspace.time_zone,
-            Workspace.country,
-            Workspace.window_start,
-            Workspace.window_end,
-            Workspace.window_days,
-            Workspace.promotional_per_week,
-            Workspace.company_per_week,
-            Workspace.sending_paused,
-            Workspace.promotions_paused,
-            Workspace.basis_policy,
-        ).where(Workspace.id == actor.workspace_id)
-    ).one()
+    return house_of(session.execute(HOUSE.where(Workspace.id == actor.workspace_id)).one())
+
+
+def house_of(row: Any) -> HousePolicy:
+    """`HousePolicy` of a row with the columns of `HOUSE`."""
     gate = Policy(
         time_zone=row.time_zone,
         country=row.country,
@@ -125,7 +117,7 @@ def house_policy(session: Session, actor: Actor) -> HousePolicy:
     return HousePolicy(gate, policy_of(row.basis_policy))
 
 
-_SUBJECT_COLUMNS = (
+MESSAGE_COLUMNS = (
     Message.id,
     Message.purpose,
     Message.channel,
@@ -150,13 +142,15 @@ _SUBJECT_COLUMNS = (
     Handle.deleted_at.label("handle_deleted_at"),
     Handle.contact_id.label("handle_contact_id"),
     Handle.address_norm,
+)
+PARTS_COLUMNS = (
     Batch.state.label("batch_state"),
     Voucher.state.label("voucher_state"),
     Offer.state.label("offer_state"),
-    Offer.valid_until,
+    Offer.valid_until.label("valid_until"),
 )
-_SUBJECTS = (
-    select(*_SUBJECT_COLUMNS, func.jsonb_array_length(MessageText.missing).label("missing"))
+SUBJECTS = (
+    select(*MESSAGE_COLUMNS, *PARTS_COLUMNS, func.jsonb_array_length(MessageText.missing).label("missing"))
     .select_from(Message)
     .outerjoin(MessageText, MessageText.message_id == Message.id)
     .outerjoin(Contact, Contact.id == Message.contact_id)
@@ -175,21 +169,15 @@ def subjects(
     house: HousePolicy,
     at: datetime,
     attended_since: datetime | None = None,
-    with_warnings: bool = True,
 ) -> dict[UUID, Subject]:
-    """The gate's facts about messages, by id. `attended_since` belongs to their account; None asks nothing of it.
-
-    A sender asks without warnings: what only a person should weigh is not read then.
-    """
-    rows = session.execute(_SUBJECTS.where(among(Message.id, message_ids))).all()
-    weigh = _warns if with_warnings else _binds
+    """The gate's facts about messages, by id. `attended_since` belongs to their account; None asks nothing of it."""
+    rows = session.execute(SUBJECTS.where(among(Message.id, message_ids))).all()
     persons = people(
         session,
         actor,
         contact_ids={row.contact_id for row in rows if row.contact_id},
-        talking_ids={row.contact_id for row in rows if row.contact_id and (_talks(row) or with_warnings)},
-        promotional_ids={row.contact_id for row in rows if row.contact_id and weigh(row.purpose)},
-        company_ids={row.company_id for row in rows if row.company_id and weigh(row.purpose)},
+        promotional_ids={row.contact_id for row in rows if row.contact_id and counts_budget(row.purpose)},
+        company_ids={row.company_id for row in rows if row.company_id and counts_budget(row.purpose)},
         company_of={row.contact_id: row.company_id for row in rows if row.contact_id},
         at=at,
     )
@@ -199,24 +187,16 @@ def subjects(
         wanted=[(row.contact_id, Purpose(row.purpose), ChannelKind(row.channel)) for row in rows],
         rule=house.consent,
     )
-    suppressed = _suppressed(session, actor, [(row.channel, row.address_norm) for row in rows if row.address_norm])
-    return {row.id: _subject(row, persons, answers, suppressed, at=at, attended_since=attended_since) for row in rows}
+    suppressed = suppressed_of(session, actor, [(row.channel, row.address_norm) for row in rows if row.address_norm])
+    return {row.id: subject_of(row, persons, answers, suppressed, at=at, attended_since=attended_since) for row in rows}
 
 
-def _warns(purpose: str) -> bool:
+def counts_budget(purpose: str) -> bool:
+    """Whether the contact budget matters to messages of this purpose, be it as a warning."""
     return PURPOSES[Purpose(purpose)].budget is not Binding.NONE
 
 
-def _binds(purpose: str) -> bool:
-    return PURPOSES[Purpose(purpose)].budget is Binding.BINDS
-
-
-def _talks(row: Any) -> bool:
-    """Whether conversations matter to a message: promotions, and what stops on a reply."""
-    return PURPOSES[Purpose(row.purpose)].conversation or row.stop_if_replied_since is not None
-
-
-def _subject(
+def subject_of(
     row: Any,
     persons: Mapping[UUID, Person],
     answers: Mapping[tuple[UUID, Purpose, ChannelKind], ConsentAnswer],
@@ -225,6 +205,7 @@ def _subject(
     at: datetime,
     attended_since: datetime | None,
 ) -> Subject:
+    """One message's `Subject` from its row, its person, what consent says, and the suppressed addresses."""
     purpose, channel = Purpose(row.purpose), ChannelKind(row.channel)
     person = None
     if row.contact_id is not None:
@@ -301,16 +282,16 @@ def people(
     actor: Actor,  # noqa: ARG001 - every query takes its actor; the workspace is the session's.
     *,
     contact_ids: Collection[UUID],
-    talking_ids: Collection[UUID],
     promotional_ids: Collection[UUID],
     company_ids: Collection[UUID],
     company_of: Mapping[UUID, UUID | None],
     at: datetime,
 ) -> dict[UUID, Person]:
-    """Conversations and used budget of people, each read only for those whose message asks for it."""
+    """Conversations and used budget of people; budgets are read only for those whose message counts."""
     found = {contact_id: Person() for contact_id in contact_ids}
-    if talking_ids:
-        _read_talk(session, talking_ids, found)
+    if not found:
+        return found
+    _read_talk(session, found)
     for contact_id, message_id, used_at in _uses(session, BudgetUse.contact_id, promotional_ids, at):
         found[contact_id].promotions.append((message_id, used_at))
     by_company: dict[UUID, list[tuple[UUID, datetime]]] = {}
@@ -323,13 +304,13 @@ def people(
     return found
 
 
-def _read_talk(session: Session, contact_ids: Collection[UUID], found: dict[UUID, Person]) -> None:
+def _read_talk(session: Session, found: dict[UUID, Person]) -> None:
     talk = select(
         Conversation.contact_id,
         func.max(Conversation.last_inbound_at),
         func.max(func.greatest(Conversation.last_inbound_at, Conversation.last_outbound_at)),
         func.min(Conversation.unanswered_since),
-    ).where(among(Conversation.contact_id, contact_ids))
+    ).where(among(Conversation.contact_id, found))
     for contact_id, replied_at, exchange_at, unanswered_since in session.execute(
         talk.group_by(Conversation.contact_id)
     ):
@@ -347,7 +328,8 @@ def _uses(session: Session, column: Any, ids: Collection[UUID], at: datetime) ->
     ).all()
 
 
-def _suppressed(session: Session, actor: Actor, pairs: Sequence[tuple[str, str]]) -> Collection[tuple[str, str]]:
+def suppressed_of(session: Session, actor: Actor, pairs: Sequence[tuple[str, str]]) -> Collection[tuple[str, str]]:
+    """Those of the (channel, address) pairs that get nothing any more."""
     if not pairs:
         return frozenset()
     return consent.suppressed(session, actor, pairs=pairs)
@@ -361,126 +343,33 @@ def consent_answers(
     rule: ConsentPolicy,
 ) -> dict[tuple[UUID, Purpose, ChannelKind], ConsentAnswer]:
     """What consent says for each (contact, purpose, channel); purposes that need none are allowed."""
-    answers = {
-        (contact_id, purpose, channel): ConsentAnswer.ALLOWED
-        for contact_id, purpose, channel in wanted
-        if contact_id is not None
-    }
-    asked = [key for key in answers if PURPOSES[key[1]].consent]
-    if not asked:
-        return answers
-    states = consent.states(session, actor, contact_ids={contact_id for contact_id, _, _ in asked})
-    for contact_id, purpose, channel in asked:
-        refusal = consent_verdict(purpose, channel, states[contact_id], rule)
-        if refusal is not None:
-            withdrawn = refusal is ConsentRefusal.OPTED_OUT
-            answers[contact_id, purpose, channel] = ConsentAnswer.WITHDRAWN if withdrawn else ConsentAnswer.MISSING
+    asked = {contact_id for contact_id, purpose, _ in wanted if contact_id and PURPOSES[purpose].consent}
+    return answers_of(wanted, consent.states(session, actor, contact_ids=asked) if asked else {}, rule)
+
+
+def answers_of(
+    wanted: Iterable[tuple[UUID | None, Purpose, ChannelKind]],
+    states: Mapping[UUID, Mapping[tuple[ConsentPurpose, str], State]],
+    rule: ConsentPolicy,
+) -> dict[tuple[UUID, Purpose, ChannelKind], ConsentAnswer]:
+    """`consent_answers` from states that were read already."""
+    answers: dict[tuple[UUID, Purpose, ChannelKind], ConsentAnswer] = {}
+    for contact_id, purpose, channel in wanted:
+        if contact_id is None:
+            continue
+        refusal = None
+        if PURPOSES[purpose].consent:
+            refusal = consent_verdict(purpose, channel, states[contact_id], rule)
+        answers[contact_id, purpose, channel] = _ANSWERS[refusal]
     return answers
 
 
-def message_verdicts(
-    session: Session,
-    actor: Actor,
-    *,
-    message_ids: Collection[UUID],
-    now: datetime,
-    attended_since: datetime | None = None,
-) -> dict[UUID, Verdict]:
-    """The gate's answer for messages as they stand now."""
-    house = house_policy(session, actor)
-    found = subjects(session, actor, message_ids=message_ids, house=house, at=now, attended_since=attended_since)
-    return {
-        message_id: judge(subject.facts, purpose=subject.purpose, at=now, policy=house.gate)
-        for message_id, subject in found.items()
-    }
-
-
-def verdicts(
-    session: Session,
-    actor: Actor,
-    *,
-    contact_ids: Collection[UUID],
-    purpose: Purpose,
-    channel: ChannelKind,
-    at: datetime | None = None,
-    now: datetime,
-) -> dict[UUID, Verdict]:
-    """Whether these people may be written to on `channel` at `at` (None is `now`); unknown ids are left out.
-
-    The address judged is the one a message would go to: the primary one, else the oldest that works.
-    """
-    moment = max(at or now, now)
-    rows = session.execute(
-        select(
-            Contact.id,
-            Contact.company_id,
-            Contact.time_zone,
-            Contact.country,
-            Contact.deleted_at,
-            Contact.erased_at,
-            Contact.merged_into_id,
-        ).where(among(Contact.id, contact_ids))
-    ).all()
-    counts = _warns(purpose)
-    house = house_policy(session, actor)
-    persons = people(
-        session,
-        actor,
-        contact_ids={row.id for row in rows},
-        talking_ids={row.id for row in rows},
-        promotional_ids={row.id for row in rows} if counts else (),
-        company_ids={row.company_id for row in rows if row.company_id} if counts else (),
-        company_of={row.id: row.company_id for row in rows},
-        at=moment,
-    )
-    answers = consent_answers(session, actor, wanted=[(row.id, purpose, channel) for row in rows], rule=house.consent)
-    handles = best_handles(session, contact_ids=[row.id for row in rows], channel=channel)
-    suppressed = _suppressed(session, actor, [(channel.value, handle.address_norm) for handle in handles.values()])
-    result: dict[UUID, Verdict] = {}
-    for row in rows:
-        handle = handles.get(row.id)
-        facts = Facts(
-            person=person_facts(row, persons[row.id], answers[row.id, purpose, channel]),
-            handle=HandleFacts(
-                state=handle.state if handle else None,
-                is_suppressed=handle is not None and (channel.value, handle.address_norm) in suppressed,
-            ),
-        )
-        result[row.id] = judge(facts, purpose=purpose, at=moment, policy=house.gate)
-    return result
-
-
-def verdict(
-    session: Session,
-    actor: Actor,
-    *,
-    contact_id: UUID,
-    purpose: Purpose,
-    channel: ChannelKind,
-    at: datetime | None = None,
-    now: datetime,
-) -> Verdict:
-    """`verdicts` for one person; raises KeyError when there is no such contact."""
-    return verdicts(session, actor, contact_ids=[contact_id], purpose=purpose, channel=channel, at=at, now=now)[
-        contact_id
-    ]
-
-
-def best_handles(session: Session, *, contact_ids: Collection[UUID], channel: ChannelKind) -> dict[UUID, Handle]:
-    """The address each person would be written to: working before broken, primary before others, then the oldest."""
-    rows = session.scalars(
-        select(Handle)
-        .where(among(Handle.contact_id, contact_ids), Handle.channel == channel, Handle.deleted_at.is_(None))
-        .order_by(Handle.is_primary.desc(), Handle.created_at, Handle.id)
-    ).all()
-    best: dict[UUID, Handle] = {}
-    for row in rows:
-        if row.contact_id is None:
-            continue
-        known = best.get(row.contact_id)
-        if known is None or (known.state != HandleState.ACTIVE and row.state == HandleState.ACTIVE):
-            best[row.contact_id] = row
-    return best
+_ANSWERS: Mapping[ConsentRefusal | None, ConsentAnswer] = {
+    None: ConsentAnswer.ALLOWED,
+    ConsentRefusal.OPTED_OUT: ConsentAnswer.WITHDRAWN,
+    ConsentRefusal.NO_BASIS: ConsentAnswer.MISSING,
+    ConsentRefusal.BASIS_NOT_ENOUGH: ConsentAnswer.MISSING,
+}
 
 
 def with_uses(subject: Subject, *, person: Sequence[datetime], company: Sequence[datetime]) -> Subject:

@@ -1,7 +1,7 @@
 """Takes a batch of due messages for one sender run, and frees those of a run that died.
 
-A claim is one row with a lease and a fencing number. The gate is asked inside the claiming transaction: what may not
-go leaves the batch at once, with its reason.
+A claim is one row with a lease and a fencing number. The gate is asked when an attempt is written, not here: one
+question, at the last moment, under the recipients' row locks (see docs/decisions).
 """
 
 from collections.abc import Mapping
@@ -15,13 +15,13 @@ from sqlalchemy.orm import Session
 
 from crm.accounts.rules import Actor
 from crm.channels.base import OutcomeKind
+from crm.contacts.models import Contact
 from crm.db import new_id
 from crm.outreach.kinds import AccountState, MessageState
 from crm.outreach.models import Attempt, AttemptOutcome, Claim, FrozenContent, Message, SenderAccount
 from crm.outreach.pace import UNLIMITED, room
-from crm.outreach.queries.gate import among, house_policy, subjects
-from crm.outreach.rules import Verdict, judge
-from crm.outreach.services.transitions import Moved, move, refuse
+from crm.outreach.queries.gate import among
+from crm.outreach.services.transitions import Moved, move
 from crm.settings import current
 
 #: Messages taken at once. The LIMIT must be a literal: with a parameter the plan may change to a sequential scan.
@@ -37,6 +37,7 @@ class Sendable:
     message_id: UUID
     author_id: UUID | None
     contact_id: UUID | None
+    company_id: UUID | None
     conversation_id: UUID | None
     handle_id: UUID | None
     channel: str
@@ -51,20 +52,18 @@ class Sendable:
     text: str
     html: str
     headers: Mapping[str, Any]
+    #: Belongs to a batch, carries a code, or has conditions of its own.
+    has_parts: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """What a run holds: its claim, and what may be tried. `attended_since` belongs to the account, for the second look.
-
-    `taken` counts also what the gate refused, so that a batch without items is not mistaken for "nothing due".
-    """
+    """What a run holds: its claim, and what it may try. `attended_since` belongs to the account, for the gate."""
 
     claim_id: UUID
     fencing: int
     account_id: UUID
     items: tuple[Sendable, ...]
-    taken: int
     attended_since: datetime | None
     is_backlog: bool
     is_capped: bool
@@ -72,7 +71,7 @@ class Claimed:
 
 def claim(
     session: Session,
-    actor: Actor,
+    actor: Actor,  # noqa: ARG001 - every service takes its actor; the workspace is the session's.
     *,
     account_id: UUID,
     claim_id: UUID | None = None,
@@ -110,28 +109,12 @@ def claim(
         .values(state=MessageState.CLAIMED.value, claim_id=held[0], updated_at=now)
         .execution_options(synchronize_session=False)
     )
-    house = house_policy(session, actor)
-    found = subjects(
-        session,
-        actor,
-        message_ids=ids,
-        house=house,
-        at=now,
-        attended_since=attended_since,
-        with_warnings=False,
-    )
-    verdicts = {
-        key: judge(subject.facts, purpose=subject.purpose, at=now, policy=house.gate) for key, subject in found.items()
-    }
-    refused: dict[UUID, Verdict] = {key: verdict for key, verdict in verdicts.items() if not verdict.allowed}
-    refuse(session, actor, refused=refused, when=MessageState.CLAIMED, now=now)
     behind = select(literal_column("1")).where(*due).order_by(Message.due_at, Message.id)
     return Claimed(
         claim_id=held[0],
         fencing=held[1],
         account_id=account_id,
-        items=tuple(sendable(session, [key for key in ids if key not in refused])),
-        taken=len(ids),
+        items=tuple(sendable(session, list(ids))),
         attended_since=attended_since,
         is_capped=most < UNLIMITED,
         is_backlog=session.scalar(behind.offset(literal_column(str(BACKLOG))).limit(literal_column("1"))) is not None,
@@ -195,6 +178,7 @@ def sendable(session: Session, message_ids: list[UUID]) -> list[Sendable]:
             Message.id,
             Message.created_by_id,
             Message.contact_id,
+            Contact.company_id,
             Message.conversation_id,
             Message.handle_id,
             Message.channel,
@@ -209,7 +193,9 @@ def sendable(session: Session, message_ids: list[UUID]) -> list[Sendable]:
             FrozenContent.text,
             FrozenContent.html,
             FrozenContent.headers,
+            func.num_nonnulls(Message.batch_id, Message.voucher_id, Message.stop_if_replied_since).label("parts"),
         )
+        .outerjoin(Contact, Contact.id == Message.contact_id)
         .join(FrozenContent, (FrozenContent.message_id == Message.id) & (FrozenContent.hash == Message.approved_hash))
         .where(among(Message.id, message_ids))
     ).all()
@@ -218,6 +204,7 @@ def sendable(session: Session, message_ids: list[UUID]) -> list[Sendable]:
             message_id=row.id,
             author_id=row.created_by_id,
             contact_id=row.contact_id,
+            company_id=row.company_id,
             conversation_id=row.conversation_id,
             handle_id=row.handle_id,
             channel=row.channel,
@@ -232,6 +219,7 @@ def sendable(session: Session, message_ids: list[UUID]) -> list[Sendable]:
             text=row.text,
             html=row.html,
             headers=row.headers,
+            has_parts=row.parts > 0,
         )
         for row in rows
     }

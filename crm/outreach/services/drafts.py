@@ -21,7 +21,7 @@ from crm.errors import ConflictError, NotFoundError
 from crm.outreach.content import Rendered, render
 from crm.outreach.kinds import BatchState, MessageDirection, MessageState
 from crm.outreach.models import Batch, Message, MessageText
-from crm.outreach.queries.gate import best_handles
+from crm.outreach.queries.verdicts import best_handles
 from crm.outreach.rules import Reason
 from crm.outreach.services.accounts import choose_account
 from crm.outreach.services.compose import RICH, check_words, recipients, values_of

@@ -23,8 +23,9 @@ from crm.outreach.queries.gate import house_policy, subjects
 from crm.outreach.rules import Verdict, judge
 from crm.outreach.services.claim import sendable
 from crm.outreach.services.drafts import load
+from crm.outreach.services.outcomes import log_sent
 from crm.outreach.services.transitions import give_back_budget, move
-from crm.outreach.services.wave import log_sent, take_budget
+from crm.outreach.services.wave import take_budget
 from crm.outreach.services.write import BlockedError
 
 _S = MessageState

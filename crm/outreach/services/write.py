@@ -20,7 +20,7 @@ from crm.errors import ConflictError, InvalidInputError
 from crm.outreach.content import render
 from crm.outreach.kinds import MessageDirection, MessageState
 from crm.outreach.models import Conversation, Message, MessageText, SenderAccount
-from crm.outreach.queries.gate import best_handles, verdict
+from crm.outreach.queries.verdicts import best_handles, verdict
 from crm.outreach.reasons import sentence
 from crm.outreach.rules import Disposition, Verdict
 from crm.outreach.services import conversations

@@ -1,0 +1,93 @@
+"""Owns what the gate may know about a person, an address, a message and the workspace: plain values, no I/O."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from crm.outreach.kinds import AccountState, BatchState
+from crm.outreach.windows import Window
+
+
+class ConsentAnswer(StrEnum):
+    """What the consent domain says for one contact, purpose and channel."""
+
+    ALLOWED = "allowed"
+    MISSING = "missing"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonFacts:
+    """What the gate knows about the person; all instants UTC."""
+
+    is_erased: bool = False
+    is_merged: bool = False
+    is_deleted: bool = False
+    time_zone: str = ""
+    country: str = ""
+    consent: ConsentAnswer = ConsentAnswer.ALLOWED
+    last_reply_at: datetime | None = None
+    last_exchange_at: datetime | None = None
+    unanswered_since: datetime | None = None
+    #: Promotional attempts of the last `BUDGET_SPAN`, oldest first.
+    promotions: tuple[datetime, ...] = ()
+    company_promotions: tuple[datetime, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandleFacts:
+    """The address the message goes to; `state` is None when there is no usable handle."""
+
+    state: str | None = "active"
+    is_suppressed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountFacts:
+    """The sender account; `pace_free_at` is when an exhausted minute or hour ends, `day_free_at` an exhausted day."""
+
+    state: AccountState = AccountState.ACTIVE
+    held_until: datetime | None = None
+    pace_free_at: datetime | None = None
+    day_free_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageFacts:
+    """The conditions a message carries itself; a mere question ("may I write?") has none."""
+
+    batch: BatchState | None = None
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+    stop_if_replied_since: datetime | None = None
+    has_voucher: bool = False
+    is_voucher_redeemed: bool = False
+    is_voucher_alive: bool = True
+    has_missing_values: bool = False
+    #: How far behind its time the message already was when the account was attended again; see `lateness`.
+    late_by: timedelta = timedelta(0)
+    is_late_accepted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The workspace's settings that bind the gate."""
+
+    time_zone: str
+    country: str
+    window: Window
+    promotional_per_week: int
+    company_per_week: int
+    late_after: timedelta
+    is_sending_paused: bool = False
+    are_promotions_paused: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Everything `judge` looks at. `account` is None when the question is not about a particular sender account."""
+
+    person: PersonFacts | None
+    handle: HandleFacts
+    message: MessageFacts = field(default_factory=MessageFacts)
+    account: AccountFacts | None = None

@@ -1,0 +1,130 @@
+"""Asks the gate: about messages as they stand, and "may I write to these people?" before there is a message."""
+
+from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from crm.accounts.rules import Actor
+from crm.channels.base import ChannelKind
+from crm.consent.kinds import Purpose
+from crm.contacts.kinds import HandleState
+from crm.contacts.models import Contact, Handle
+from crm.outreach.facts import Facts, HandleFacts
+from crm.outreach.queries.gate import (
+    among,
+    consent_answers,
+    counts_budget,
+    house_policy,
+    people,
+    person_facts,
+    subjects,
+    suppressed_of,
+)
+from crm.outreach.rules import Verdict, judge
+
+
+def message_verdicts(
+    session: Session,
+    actor: Actor,
+    *,
+    message_ids: Collection[UUID],
+    now: datetime,
+    attended_since: datetime | None = None,
+) -> dict[UUID, Verdict]:
+    """The gate's answer for messages as they stand now."""
+    house = house_policy(session, actor)
+    found = subjects(session, actor, message_ids=message_ids, house=house, at=now, attended_since=attended_since)
+    return {
+        message_id: judge(subject.facts, purpose=subject.purpose, at=now, policy=house.gate)
+        for message_id, subject in found.items()
+    }
+
+
+def verdicts(
+    session: Session,
+    actor: Actor,
+    *,
+    contact_ids: Collection[UUID],
+    purpose: Purpose,
+    channel: ChannelKind,
+    at: datetime | None = None,
+    now: datetime,
+) -> dict[UUID, Verdict]:
+    """Whether these people may be written to on `channel` at `at` (None is `now`); unknown ids are left out.
+
+    The address judged is the one a message would go to: the primary one, else the oldest that works.
+    """
+    moment = max(at or now, now)
+    rows = session.execute(
+        select(
+            Contact.id,
+            Contact.company_id,
+            Contact.time_zone,
+            Contact.country,
+            Contact.deleted_at,
+            Contact.erased_at,
+            Contact.merged_into_id,
+        ).where(among(Contact.id, contact_ids))
+    ).all()
+    counts = counts_budget(purpose)
+    house = house_policy(session, actor)
+    persons = people(
+        session,
+        actor,
+        contact_ids={row.id for row in rows},
+        promotional_ids={row.id for row in rows} if counts else (),
+        company_ids={row.company_id for row in rows if row.company_id} if counts else (),
+        company_of={row.id: row.company_id for row in rows},
+        at=moment,
+    )
+    answers = consent_answers(session, actor, wanted=[(row.id, purpose, channel) for row in rows], rule=house.consent)
+    handles = best_handles(session, contact_ids=[row.id for row in rows], channel=channel)
+    suppressed = suppressed_of(session, actor, [(channel.value, handle.address_norm) for handle in handles.values()])
+    result: dict[UUID, Verdict] = {}
+    for row in rows:
+        handle = handles.get(row.id)
+        facts = Facts(
+            person=person_facts(row, persons[row.id], answers[row.id, purpose, channel]),
+            handle=HandleFacts(
+                state=handle.state if handle else None,
+                is_suppressed=handle is not None and (channel.value, handle.address_norm) in suppressed,
+            ),
+        )
+        result[row.id] = judge(facts, purpose=purpose, at=moment, policy=house.gate)
+    return result
+
+
+def verdict(
+    session: Session,
+    actor: Actor,
+    *,
+    contact_id: UUID,
+    purpose: Purpose,
+    channel: ChannelKind,
+    at: datetime | None = None,
+    now: datetime,
+) -> Verdict:
+    """`verdicts` for one person; raises KeyError when there is no such contact."""
+    return verdicts(session, actor, contact_ids=[contact_id], purpose=purpose, channel=channel, at=at, now=now)[
+        contact_id
+    ]
+
+
+def best_handles(session: Session, *, contact_ids: Collection[UUID], channel: ChannelKind) -> dict[UUID, Handle]:
+    """The address each person would be written to: working before broken, primary before others, then the oldest."""
+    rows = session.scalars(
+        select(Handle)
+        .where(among(Handle.contact_id, contact_ids), Handle.channel == channel, Handle.deleted_at.is_(None))
+        .order_by(Handle.is_primary.desc(), Handle.created_at, Handle.id)
+    ).all()
+    best: dict[UUID, Handle] = {}
+    for row in rows:
+        if row.contact_id is None:
+            continue
+        known = best.get(row.contact_id)
+        if known is None or (known.state != HandleState.ACTIVE and row.state == HandleState.ACTIVE):
+            best[row.contact_id] = row
+    return best
