@@ -23,7 +23,7 @@ from crm.filters.evaluate import Explained
 from crm.filters.schema import Rule
 from crm.filters.sentence import seen_text, sentence
 from crm.filters.values import FieldType
-from crm.outreach.queries.gate import verdicts
+from crm.outreach.queries import verdicts
 from crm.segments.kinds import PickMode, SegmentKind
 from crm.segments.models import Segment, SegmentMember, SegmentPick
 from crm.segments.queries.audience import ids_of, place, visible_total
