@@ -246,15 +246,19 @@ def _programme(stage: Stage, people: Sequence[Contact]) -> None:
 def _history(stage: Stage, people: Sequence[Contact]) -> None:
     """Two years of calls, notes, comments and e-mail, more for those who matter more."""
     entries: list[Entry] = []
+    comments: list[Entry] = []
     for index, contact in enumerate(people):
         times = {"key": 9, "high": 6}.get(contact.importance, 3)
         for _ in range(times):
             start = stage.now - timedelta(days=stage.random.randint(6, 690), hours=stage.random.randint(1, 8))
             entries += _scene(stage, contact, start)
         if PEOPLE[index].instagram:
-            entries += _comments(stage, contact)
+            comments += _comments(stage, contact)
     entries.sort(key=lambda entry: entry.happened_at)
     interactions.log_many(stage.session, stage.actor, entries=entries, now=stage.now)
+    for comment in sorted(comments, key=lambda entry: entry.happened_at):
+        # Logged when it was written, so that its points are dated then.
+        interactions.log_many(stage.session, stage.actor, entries=[comment], now=comment.happened_at)
 
 
 def _scene(stage: Stage, contact: Contact, start: datetime) -> list[Entry]:
