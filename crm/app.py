@@ -31,6 +31,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "crm.portal.views:one_click",
     "crm.enrichment.views:blueprint",
     "crm.outreach.sandbox_views:blueprint",
+    "crm.desk.api_docs:blueprint",
     "crm.accounts.api:blueprint",
     "crm.contacts.api:blueprint",
     "crm.interactions.api:blueprint",

@@ -234,7 +234,7 @@ class LiftOut(ApiModel):
     is_clear: bool
 
 
-class ReportOut(ApiModel):
+class CampaignReportOut(ApiModel):
     """`planned` is the sum of `outcomes`, always; money in minor units."""
 
     planned: int
@@ -571,9 +571,9 @@ def edit(campaign_id: UUID, recipient_id: UUID) -> Response:
 
 @blueprint.get("/<uuid:campaign_id>/report")
 @may_look
-@operation(tag=TAG, returns=ReportOut, refuses=(404,))
+@operation(tag=TAG, returns=CampaignReportOut, refuses=(404,))
 def report(campaign_id: UUID) -> Response:
     """What became of everybody, and what they did."""
     session, actor = current_session(), current_actor()
     campaign = queries.campaign(session, actor, campaign_id=campaign_id)
-    return answer(ReportOut.model_validate(queries.report(session, actor, campaign=campaign)))
+    return answer(CampaignReportOut.model_validate(queries.report(session, actor, campaign=campaign)))

@@ -118,6 +118,7 @@ def read(import_id: UUID) -> Response:
 
 
 @blueprint.get("/<uuid:import_id>/errors.csv")
+@operation(tag="imports", refuses=(404,))
 @requires(Permission.IMPORT)
 def errors(import_id: UUID) -> Response:
     """Download the refused rows with their reasons."""

@@ -36,7 +36,7 @@ class ProgramOut(ApiModel):
     ends_on: date | None
 
 
-class ReportOut(ApiModel):
+class ProgramReportOut(ApiModel):
     members: int
     outstanding: int
     pending: int
@@ -102,11 +102,11 @@ def replace_program(program_id: UUID) -> Response:
 
 
 @blueprint.get("/programs/<uuid:program_id>/report")
-@operation(tag="loyalty", returns=ReportOut, refuses=(404,))
+@operation(tag="loyalty", returns=ProgramReportOut, refuses=(404,))
 def report(program_id: UUID) -> Response:
     """The programme in figures, with what the open points may cost."""
     found = queries.figures(current_session(), current_actor(), program_id=program_id, now=request_now())
-    return answer(picked(ReportOut, found))
+    return answer(picked(ProgramReportOut, found))
 
 
 @blueprint.get("/programs/<uuid:program_id>/rules")
