@@ -10,6 +10,7 @@ from sqlalchemy import select
 from crm.accounts.credentials import Passwords
 from crm.accounts.kinds import Role
 from crm.accounts.models import Membership, User, Workspace
+from crm.cli.servers import available
 from crm.db import Database, database_now, enter_workspace, new_id
 from crm.desk import demo as building
 from crm.desk import seed as seeding
@@ -52,15 +53,21 @@ def demo() -> None:
 @click.option("--user", "email", default="", help="Address of a user who becomes its owner.")
 def seed(contacts: int, interactions: int, number: int, slug: str, email: str) -> None:
     """Fill a new workspace with generated people and history."""
-    settings = Settings.load()
-    database = Database(settings.database_url, handlers=handlers(), pooled=False)
+    size = seeding.Size(contacts, interactions)
+    with available(Settings.load(), command="crm seed") as settings:
+        database = Database(settings.database_url, handlers=handlers(), pooled=False)
+        _fill(database, size=size, number=number, slug=slug, email=email)
+        database.dispose()
+
+
+def _fill(database: Database, *, size: seeding.Size, number: int, slug: str, email: str) -> None:
     workspace_id, started = new_id(), time.monotonic()
     with database.scope(workspace_id) as session:
         now = database_now(session)
         owner = session.scalars(select(User).where(User.email_norm == email.lower())).one_or_none() if email else None
         if email and owner is None:
             raise click.ClickException(f"there is no user {email}")
-        session.add(Workspace(id=workspace_id, name=f"Seed {contacts}", slug=slug, locale="it", set_up_at=now))
+        session.add(Workspace(id=workspace_id, name=f"Seed {size.contacts}", slug=slug, locale="it", set_up_at=now))
         session.flush()
         if owner is not None:
             session.add(Membership(user_id=owner.id, role=Role.OWNER))
@@ -70,7 +77,7 @@ def seed(contacts: int, interactions: int, number: int, slug: str, email: str) -
             session,
             workspace_id=workspace_id,
             owner_id=owner.id if owner else None,
-            size=seeding.Size(contacts, interactions),
+            size=size,
             seed=number,
             now=now,
             tell=lambda line: click.echo(f"{time.monotonic() - started:7.1f} s  {line}"),

@@ -123,6 +123,43 @@ def _norm(words: tuple[str, ...]) -> list[str]:
 
 STEPS: tuple[tuple[str, str, dict[str, object]], ...] = (
     (
+        "history",
+        """
+        create temporary table seed_history on commit drop as
+        select n, at, kind, place,
+               case kind when 'message.sent' then 'outbound' when 'call' then 'outbound' when 'note' then 'none'
+                    else 'inbound' end as direction
+        from (
+          -- In the order of time over two years, as history comes in: each index grows at its end.
+          select n, :now - (cast(:interactions as bigint) - n) * 63072000 / cast(:interactions as bigint)
+                    * interval '1 second' as at,
+                 (array['message.sent', 'message.sent', 'message.received', 'call', 'note', 'comment', 'like', 'like'])
+                   [1 + pg_temp.pick(n, 'kind', :seed) % 8] as kind,
+                 -- The product of two uniform numbers: a few people have long histories, most have short ones.
+                 1 + (pg_temp.pick(n, 'who', :seed) % 1000003) * (pg_temp.pick(n, 'who2', :seed) % 1000003)
+                   * cast(:contacts as bigint) / 1000003 / 1000003 as place
+          from generate_series(1, :interactions) as n
+        ) as made
+        """,
+        {},
+    ),
+    (
+        "people",
+        """
+        create temporary table seed_person on commit drop as
+        select n, at, company_number, pg_temp.id_of(n, 'contact', :seed, at) as id,
+               pg_temp.id_of(company_number, 'company', :seed, :now - (1 + company_number % 700) * interval '1 day')
+                 as company_id
+        from (
+          select n, 1 + n % cast(:companies as bigint) as company_number,
+                 :now - interval '1 day' - (cast(:contacts as bigint) - n) * 60480000 / cast(:contacts as bigint)
+                   * interval '1 second' as at
+          from generate_series(1, :contacts) as n
+        ) as made
+        """,
+        {},
+    ),
+    (
         "companies",
         """
         insert into company (id, workspace_id, name, name_norm, kind, domain, website, city, city_norm, country,
@@ -147,32 +184,39 @@ STEPS: tuple[tuple[str, str, dict[str, object]], ...] = (
         },
     ),
     (
-        "people",
+        "their records",
         """
         insert into contact (id, workspace_id, first_name, last_name, display_name, sort_name, first_name_norm,
                              last_name_norm, title, title_norm, company_id, email, language, city, city_norm, country,
-                             importance, lifecycle, owner_id, birth_day, birth_month, created_at, updated_at)
-        select pg_temp.id_of(n, 'contact', :seed, at), :workspace, first, last, first || ' ' || last,
-               last_norm || ' ' || first_norm, first_norm, last_norm, title, lower(title),
-               pg_temp.id_of(company, 'company', :seed, :now - (1 + company % 700) * interval '1 day'),
-               'persona' || n || '@azienda' || company || '.example',
+                             importance, lifecycle, owner_id, birth_day, birth_month, created_at, updated_at,
+                             last_interaction_at, last_inbound_at, last_outbound_at)
+        select id, :workspace, first, last, first || ' ' || last,
+               last_norm || ' ' || first_norm, first_norm, last_norm, title, lower(title), company_id,
+               'persona' || n || '@azienda' || company_number || '.example',
                case when pg_temp.pick(n, 'lang', :seed) % 5 = 0 then 'en' else 'it' end, city, lower(city), 'IT',
                case when pg_temp.pick(n, 'imp', :seed) % 20 = 0 then 'key'
                     when pg_temp.pick(n, 'imp', :seed) % 20 < 4 then 'high' else 'normal' end,
                pg_temp.one(cast(:lifecycles as text[]), n, 'life', :seed),
-               :owner, 1 + pg_temp.pick(n, 'day', :seed) % 28, 1 + pg_temp.pick(n, 'month', :seed) % 12, at, at
+               :owner, 1 + pg_temp.pick(n, 'day', :seed) % 28, 1 + pg_temp.pick(n, 'month', :seed) % 12, at, at,
+               any_at, in_at, out_at
         from (
-          select n, :now - (1 + n % 700) * interval '1 day' as at, 1 + n % cast(:companies as bigint) as company,
+          select names.*,
                  (cast(:firsts as text[]))[f] as first, (cast(:first_norms as text[]))[f] as first_norm,
                  (cast(:lasts as text[]))[l] as last, (cast(:last_norms as text[]))[l] as last_norm,
                  pg_temp.one(cast(:titles as text[]), n, 'title', :seed) as title,
                  pg_temp.one(cast(:cities as text[]), n, 'city', :seed) as city
           from (
-            select n, 1 + pg_temp.pick(n, 'first', :seed) % cardinality(cast(:firsts as text[])) as f,
+            select seed_person.*, 1 + pg_temp.pick(n, 'first', :seed) % cardinality(cast(:firsts as text[])) as f,
                    1 + pg_temp.pick(n, 'last', :seed) % cardinality(cast(:lasts as text[])) as l
-            from generate_series(1, :contacts) as n
+            from seed_person
           ) as names
         ) as made
+        left join (
+          select place, max(at) as any_at, max(at) filter (where direction = 'inbound') as in_at,
+                 max(at) filter (where direction = 'outbound') as out_at
+          from seed_history group by place
+        ) as latest on latest.place = made.n
+        order by made.n
         """,
         {
             "firsts": list(FIRST_NAMES),
@@ -241,29 +285,14 @@ STEPS: tuple[tuple[str, str, dict[str, object]], ...] = (
     (
         "interactions",
         """
-        with people as (
-          select id, company_id, row_number() over (order by id) as place from contact where workspace_id = :workspace
-        )
         insert into interaction (id, workspace_id, contact_id, company_id, kind, channel, direction, happened_at,
                                  created_at)
-        select pg_temp.id_of(made.n, 'interaction', :seed, made.at), :workspace, people.id, people.company_id,
+        select pg_temp.id_of(made.n, 'interaction', :seed, made.at), :workspace, person.id, person.company_id,
                made.kind,
                case made.kind when 'message.sent' then 'email' when 'message.received' then 'email'
-                    when 'call' then 'phone' when 'comment' then 'instagram' end,
-               case made.kind when 'message.received' then 'inbound' when 'comment' then 'inbound'
-                    when 'note' then 'none' else 'outbound' end,
-               made.at, made.at
-        from (
-          -- In the order of time over two years, as history comes in: each index grows at its end.
-          select n, :now - (cast(:interactions as bigint) - n) * 63072000 / cast(:interactions as bigint)
-                    * interval '1 second' as at,
-                 (array['message.sent', 'message.sent', 'message.received', 'call', 'note', 'comment'])
-                   [1 + pg_temp.pick(n, 'kind', :seed) % 6] as kind,
-                 -- The product of two uniform numbers: a few people have long histories, most have short ones.
-                 1 + (pg_temp.pick(n, 'who', :seed) % 1000003) * (pg_temp.pick(n, 'who2', :seed) % 1000003)
-                   * cast(:contacts as bigint) / 1000003 / 1000003 as place
-          from generate_series(1, :interactions) as n
-        ) as made join people using (place)
+                    when 'call' then 'phone' when 'comment' then 'instagram' when 'like' then 'instagram' end,
+               made.direction, made.at, made.at
+        from seed_history as made join seed_person as person on person.n = made.place
         order by made.n
         """,
         {},
@@ -273,23 +302,8 @@ STEPS: tuple[tuple[str, str, dict[str, object]], ...] = (
         """
         insert into interaction_body (id, workspace_id, interaction_id, body)
         select id, :workspace, id, pg_temp.one(cast(:words as text[]), pg_temp.number_of(id), 'words', :seed)
-        from interaction where workspace_id = :workspace order by id
+        from interaction where workspace_id = :workspace and kind not in ('call', 'like') order by id
         """,
         {"words": list(WORDS)},
-    ),
-    (
-        "last exchanges",
-        """
-        update contact set last_interaction_at = latest.any_at, last_inbound_at = latest.in_at,
-                           last_outbound_at = latest.out_at
-        from (
-          select contact_id, max(happened_at) as any_at,
-                 max(happened_at) filter (where direction = 'inbound') as in_at,
-                 max(happened_at) filter (where direction = 'outbound') as out_at
-          from interaction where workspace_id = :workspace group by contact_id
-        ) as latest
-        where contact.id = latest.contact_id and contact.workspace_id = :workspace
-        """,
-        {},
     ),
 )
