@@ -10,7 +10,7 @@ from crm.accounts.kinds import Permission
 from crm.accounts.rules import Actor
 from crm.desk import counters
 from crm.web.i18n import LOCALES, lazy, locale_code
-from crm.web.sessions import current_session
+from crm.web.sessions import current_session, request_now
 
 LOCALE_NAMES = {"en": "English", "it": "Italiano"}
 
@@ -147,7 +147,7 @@ def _shell() -> dict[str, Any]:
 
 def navigation(actor: Actor) -> list[dict[str, Any]]:
     """The navigation as the shell's macros read it, with live counters beside Today and Inbox."""
-    counts = counters.counts(current_session(), actor)
+    counts = counters.counts(current_session(), actor, now=request_now())
     return [_line(entry, actor, counts) for entry in entries(actor)]
 
 

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
+from crm.accounts.signin import local_or
 from crm.contacts import queries as contacts
 from crm.errors import AppError
 from crm.outreach import queries, services
@@ -60,7 +61,7 @@ def reply(conversation_id: UUID) -> ResponseReturnValue:
         return _page(conversation_id, form), 422
     wake(message)
     tell_leaving(message)
-    return redirect(url_for(".conversation", conversation_id=conversation_id), code=303)
+    return _back(url_for(".conversation", conversation_id=conversation_id))
 
 
 @blueprint.post("/inbox/<uuid:conversation_id>/<any(close, reopen, snooze):action>")
@@ -72,14 +73,19 @@ def change(conversation_id: UUID, action: str) -> ResponseReturnValue:
         services.close(session, actor, conversation_id=conversation_id)
         undo = url_for(".change", conversation_id=conversation_id, action="reopen")
         flash({"text": _("Closed."), "undo_url": undo, "undo_label": _("Undo")}, "success")  # pyright: ignore[reportArgumentType]
-        return redirect(url_for(".inbox"), code=303)
+        return _back(url_for(".inbox"))
     if action == "reopen":
         services.reopen(session, actor, conversation_id=conversation_id, now=now)
         return redirect(url_for(".conversation", conversation_id=conversation_id), code=303)
     until = now + timedelta(days=SNOOZE_DAYS)
     services.snooze(session, actor, conversation_id=conversation_id, until=until, now=now)
     flash(_("It comes back tomorrow at this time."), "success")
-    return redirect(url_for(".inbox"), code=303)
+    return _back(url_for(".inbox"))
+
+
+def _back(default: str) -> ResponseReturnValue:
+    """To the page that sent the form, when it is one of ours."""
+    return redirect(local_or(request.form.get("back"), default), code=303)
 
 
 @blueprint.post("/inbox/<uuid:conversation_id>/assign")

@@ -1,0 +1,383 @@
+"""Owns what waits for a person today: one bounded statement per kind, read by the page and counted for the menu."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, select, true
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.orm import Session
+
+from crm.accounts.kinds import Permission
+from crm.accounts.rules import Actor
+from crm.campaigns.kinds import CampaignStage
+from crm.campaigns.models import Campaign
+from crm.clock import local_day
+from crm.contacts import queries as contacts
+from crm.contacts.kinds import Importance
+from crm.contacts.models import Company, Contact, Handle
+from crm.contacts.queries import ContactFilter, ContactSort, Scope
+from crm.interactions.kinds import Direction, Sentiment, Visibility
+from crm.interactions.models import Interaction, InteractionBody, Task
+from crm.loyalty.kinds import OfferState, VoucherState
+from crm.loyalty.models import Offer, Voucher
+from crm.outreach.kinds import ConversationState, MessageDirection, MessageState
+from crm.outreach.models import Conversation, Message, MessageText
+
+#: So many of one kind are listed and counted; behind them the page of that kind goes on.
+MOST: Final = 25
+QUIET_SHOWN: Final = 5
+QUIET_DAYS: Final = 30
+OFFER_ENDS_WITHIN: Final = timedelta(days=7)
+
+
+class Kind(StrEnum):
+    """What can wait, in the order of urgency."""
+
+    REPLY = "reply"
+    COMPLAINT = "complaint"
+    UNCERTAIN = "uncertain"
+    DRAFTS = "drafts"
+    BY_HAND = "by_hand"
+    TASK = "task"
+    OFFER = "offer"
+    QUIET = "quiet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """One line of the queue; what `id` names, and which fields are filled, follows from `kind`."""
+
+    kind: Kind
+    id: UUID
+    name: str
+    contact_id: UUID | None = None
+    company: str = ""
+    is_key: bool = False
+    since: datetime | None = None
+    due_on: date | None = None
+    until: datetime | None = None
+    text: str = ""
+    channel: str = ""
+    post_url: str = ""
+    is_promise: bool = False
+    count: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Whose queue it is, and when: `is_mine` leaves out what colleagues look after."""
+
+    actor: Actor
+    is_mine: bool
+    now: datetime
+
+
+def queue(session: Session, actor: Actor, *, is_mine: bool, now: datetime) -> dict[Kind, list[Waiting]]:
+    """What waits, by kind in the order of urgency, each with at most `MOST` lines; nothing for who sees nobody."""
+    if contacts.scope(actor) is Scope.NOTHING:
+        return {kind: [] for kind in Kind}
+    view = View(actor, is_mine, now)
+    found = {
+        kind: [make(row) for row in session.execute(wanted(view).limit(MOST))]
+        for kind, (wanted, make) in SOURCES.items()
+    }
+    found[Kind.REPLY] = _with_words(session, found[Kind.REPLY])
+    found[Kind.QUIET] = _quiet(session, view)
+    return found
+
+
+def count(session: Session, actor: Actor, *, is_mine: bool, now: datetime) -> dict[Kind, int]:
+    """How many lines of each kind wait (`MOST` when more), in one statement; quiet people wait for nothing."""
+    if contacts.scope(actor) is Scope.NOTHING:
+        return dict.fromkeys(SOURCES, 0)
+    view = View(actor, is_mine, now)
+    numbers = [
+        select(func.count()).select_from(_bare(wanted(view)).limit(MOST).subquery()).scalar_subquery()
+        for wanted, _make in SOURCES.values()
+    ]
+    return dict(zip(SOURCES, session.execute(select(*numbers)).one(), strict=True))
+
+
+def _bare(wanted: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    return wanted.order_by(None).with_only_columns(literal(1).label("one"), maintain_column_froms=True)
+
+
+def _mine(view: View, *owners: Any) -> ColumnElement[bool]:
+    """Looked after by the actor, or by nobody; everything in the view of the team."""
+    if not view.is_mine:
+        return true()
+    nobody = and_(*(owner.is_(None) for owner in owners))
+    return or_(nobody, *(owner == view.actor.user_id for owner in owners))
+
+
+def _seen(actor: Actor, reference: Any) -> ColumnElement[bool]:
+    """About a person whom the actor may see, or about nobody known."""
+    return or_(reference.is_(None), contacts.alive(actor))
+
+
+def _replies(view: View) -> Select[*tuple[Any, ...]]:
+    awake = or_(Conversation.snoozed_until.is_(None), Conversation.snoozed_until <= view.now)
+    mine = true()
+    if view.is_mine:
+        nobody = and_(Conversation.assignee_id.is_(None), _mine(view, Contact.owner_id))
+        mine = or_(Conversation.assignee_id == view.actor.user_id, nobody)
+    return (
+        select(
+            Conversation,
+            Contact.display_name,
+            Handle.display_name.label("handle_name"),
+            Handle.address,
+            Company.name.label("company"),
+            Contact.importance,
+        )
+        .outerjoin(Contact, Contact.id == Conversation.contact_id)
+        .outerjoin(Company, Company.id == Contact.company_id)
+        .outerjoin(Handle, Handle.id == Conversation.handle_id)
+        .where(
+            Conversation.unanswered_since.is_not(None),
+            Conversation.state != ConversationState.CLOSED,
+            awake,
+            mine,
+            _seen(view.actor, Conversation.contact_id),
+        )
+        .order_by(Conversation.unanswered_since, Conversation.id)
+    )
+
+
+def _reply(row: Any) -> Waiting:
+    found: Conversation = row.Conversation
+    return Waiting(
+        kind=Kind.REPLY,
+        id=found.id,
+        name=row.display_name or row.handle_name or row.address or "",
+        contact_id=found.contact_id,
+        company=row.company or "",
+        is_key=row.importance == Importance.KEY,
+        since=found.unanswered_since,
+        text=found.subject,
+        channel=found.channel,
+    )
+
+
+def _with_words(session: Session, rows: list[Waiting]) -> list[Waiting]:
+    """The replies with the last words of each person in place of the subject."""
+    if not rows:
+        return rows
+    words = session.execute(
+        select(Message.conversation_id, MessageText.body)
+        .join(MessageText, MessageText.message_id == Message.id)
+        .where(
+            Message.conversation_id.in_([row.id for row in rows]),
+            Message.direction == MessageDirection.INBOUND,
+        )
+        .ext(distinct_on(Message.conversation_id))
+        .order_by(Message.conversation_id, Message.created_at.desc())
+    )
+    last = {row.conversation_id: row.body for row in words}
+    return [replace(row, text=last.get(row.id) or row.text) for row in rows]
+
+
+def _complaints(view: View) -> Select[*tuple[Any, ...]]:
+    readable = or_(Interaction.visibility != Visibility.PRIVATE, Interaction.author_id == view.actor.user_id)
+    return (
+        select(
+            Interaction, InteractionBody.body, Contact.display_name, Company.name.label("company"), Contact.importance
+        )
+        .outerjoin(InteractionBody, InteractionBody.interaction_id == Interaction.id)
+        .outerjoin(Contact, Contact.id == Interaction.contact_id)
+        .outerjoin(Company, Company.id == Contact.company_id)
+        .where(
+            Interaction.sentiment == Sentiment.NEGATIVE,
+            Interaction.direction == Direction.INBOUND,
+            Interaction.answered_at.is_(None),
+            Interaction.removed_at.is_(None),
+            readable,
+            _mine(view, Contact.owner_id),
+            _seen(view.actor, Interaction.contact_id),
+        )
+        .order_by(Interaction.happened_at, Interaction.id)
+    )
+
+
+def _complaint(row: Any) -> Waiting:
+    found: Interaction = row.Interaction
+    return Waiting(
+        kind=Kind.COMPLAINT,
+        id=found.id,
+        name=row.display_name or "",
+        contact_id=found.contact_id,
+        company=row.company or "",
+        is_key=row.importance == Importance.KEY,
+        since=found.happened_at,
+        text=row.body or "",
+        channel=found.channel or "",
+        post_url=found.post_url,
+    )
+
+
+def _messages(view: View, *conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            Message,
+            MessageText.subject,
+            Contact.display_name,
+            Handle.address,
+            Company.name.label("company"),
+            Contact.importance,
+        )
+        .outerjoin(MessageText, MessageText.message_id == Message.id)
+        .outerjoin(Contact, Contact.id == Message.contact_id)
+        .outerjoin(Company, Company.id == Contact.company_id)
+        .outerjoin(Handle, Handle.id == Message.handle_id)
+        .where(*conditions, _mine(view, Message.created_by_id, Contact.owner_id), _seen(view.actor, Message.contact_id))
+        .order_by(Message.planned_at, Message.id)
+    )
+
+
+def _uncertain(view: View) -> Select[*tuple[Any, ...]]:
+    return _messages(view, Message.state == MessageState.UNCERTAIN)
+
+
+def _by_hand(view: View) -> Select[*tuple[Any, ...]]:
+    due = and_(Message.state == MessageState.SCHEDULED, Message.due_at <= view.now)
+    return _messages(view, Message.is_assisted.is_(True), or_(due, Message.state == MessageState.SENDING))
+
+
+def _message_line(kind: Kind) -> Callable[[Any], Waiting]:
+    def make(row: Any) -> Waiting:
+        found: Message = row.Message
+        return Waiting(
+            kind=kind,
+            id=found.id,
+            name=row.display_name or row.address or "",
+            contact_id=found.contact_id,
+            company=row.company or "",
+            is_key=row.importance == Importance.KEY,
+            since=found.first_tried_at or found.due_at,
+            text=row.subject or "",
+            channel=found.channel,
+        )
+
+    return make
+
+
+def _drafts(view: View) -> Select[*tuple[Any, ...]]:
+    """Campaigns with drafts nobody decided about; they wait for everybody who may approve."""
+    of_batch = Message.batch_id == Campaign.batch_id
+    waits = and_(of_batch, Message.state == MessageState.IN_REVIEW)
+    may_decide = view.actor.may(Permission.APPROVE)
+    return (
+        select(
+            Campaign,
+            select(func.count()).select_from(Message).where(waits).scalar_subquery().label("waiting"),
+            select(func.count()).select_from(Message).where(of_batch).scalar_subquery().label("total"),
+        )
+        .where(
+            Campaign.stage == CampaignStage.REVIEW,
+            Campaign.deleted_at.is_(None),
+            exists().where(waits),
+            true() if may_decide else _mine(view, Campaign.created_by_id),
+        )
+        .order_by(Campaign.starts_at.nulls_last(), Campaign.id)
+    )
+
+
+def _draft(row: Any) -> Waiting:
+    found: Campaign = row.Campaign
+    return Waiting(
+        kind=Kind.DRAFTS, id=found.id, name=found.name, since=found.prepared_at, until=found.starts_at,
+        count=row.waiting, total=row.total,
+    )  # fmt: skip
+
+
+def _tasks(view: View) -> Select[*tuple[Any, ...]]:
+    today = local_day(view.now, tz=view.actor.time_zone)
+    return (
+        select(Task, Contact.display_name, Company.name.label("company"), Contact.importance)
+        .outerjoin(Contact, Contact.id == Task.contact_id)
+        .outerjoin(Company, Company.id == func.coalesce(Task.company_id, Contact.company_id))
+        .where(
+            Task.done_at.is_(None),
+            Task.due_on <= today,
+            or_(Task.snoozed_until.is_(None), Task.snoozed_until <= view.now),
+            _mine(view, Task.assignee_id),
+            _seen(view.actor, Task.contact_id),
+        )
+        .order_by(Task.is_promise.desc(), Task.due_on, Task.id)
+    )
+
+
+def _task(row: Any) -> Waiting:
+    found: Task = row.Task
+    return Waiting(
+        kind=Kind.TASK,
+        id=found.id,
+        name=row.display_name or row.company or "",
+        contact_id=found.contact_id,
+        company=(row.company or "") if row.display_name else "",
+        is_key=row.importance == Importance.KEY,
+        due_on=found.due_on,
+        until=found.due_at,
+        text=found.title,
+        is_promise=found.is_promise,
+    )
+
+
+def _offers(view: View) -> Select[*tuple[Any, ...]]:
+    """Offers that end soon while people still hold a code of them."""
+    unused = and_(Voucher.offer_id == Offer.id, Voucher.state == VoucherState.ACTIVE)
+    soon = and_(Offer.valid_until > view.now, Offer.valid_until <= view.now + OFFER_ENDS_WITHIN)
+    return (
+        select(Offer, select(func.count()).select_from(Voucher).where(unused).scalar_subquery().label("unused"))
+        .where(Offer.state == OfferState.ACTIVE, soon, exists().where(unused))
+        .order_by(Offer.valid_until, Offer.id)
+    )
+
+
+def _offer(row: Any) -> Waiting:
+    found: Offer = row.Offer
+    return Waiting(kind=Kind.OFFER, id=found.id, name=found.name, until=found.valid_until, count=row.unused)
+
+
+def _quiet(session: Session, view: View) -> list[Waiting]:
+    """Key people nobody exchanged a word with for a month, the longest first."""
+    page = contacts.list_contacts(
+        session,
+        view.actor,
+        where=ContactFilter(
+            owner_id=view.actor.user_id if view.is_mine else None,
+            importance=Importance.KEY.value,
+            quiet_since=view.now - timedelta(days=QUIET_DAYS),
+        ),
+        sort=ContactSort.LAST_EXCHANGE,
+        limit=QUIET_SHOWN,
+    )
+    return [
+        Waiting(
+            kind=Kind.QUIET,
+            id=row.id,
+            name=row.display_name,
+            contact_id=row.id,
+            company=row.company.name if row.company else "",
+            is_key=True,
+            since=max(filter(None, (row.last_outbound_at, row.last_inbound_at)), default=None),
+        )
+        for row in page.items
+    ]
+
+
+SOURCES: Final[dict[Kind, tuple[Callable[[View], Select[*tuple[Any, ...]]], Callable[[Any], Waiting]]]] = {
+    Kind.REPLY: (_replies, _reply),
+    Kind.COMPLAINT: (_complaints, _complaint),
+    Kind.UNCERTAIN: (_uncertain, _message_line(Kind.UNCERTAIN)),
+    Kind.DRAFTS: (_drafts, _draft),
+    Kind.BY_HAND: (_by_hand, _message_line(Kind.BY_HAND)),
+    Kind.TASK: (_tasks, _task),
+    Kind.OFFER: (_offers, _offer),
+}
+"""What waits for somebody, each with its statement and the line made of a row of it."""

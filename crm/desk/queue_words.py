@@ -1,0 +1,155 @@
+"""Owns the words of Today: why each line of the queue is there, in the reader's language."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+
+from flask import url_for
+
+from crm.channels.base import ChannelKind
+from crm.clock import local_day
+from crm.desk.queue import Kind, Waiting
+from crm.outreach.words import CHANNELS
+from crm.web.formats import day, moment
+from crm.web.formats import local as in_zone
+from crm.web.i18n import _, lazy, ngettext
+
+#: A quotation in a list stays on a line or two.
+LONGEST_QUOTE: Final = 140
+
+TABS: Final[tuple[tuple[str, Any, tuple[Kind, ...]], ...]] = (
+    ("replies", lazy("Replies"), (Kind.REPLY,)),
+    ("comments", lazy("Comments"), (Kind.COMPLAINT,)),
+    ("messages", lazy("Messages"), (Kind.UNCERTAIN, Kind.BY_HAND)),
+    ("drafts", lazy("Drafts"), (Kind.DRAFTS,)),
+    ("tasks", lazy("Promises and tasks"), (Kind.TASK,)),
+    ("offers", lazy("Offers"), (Kind.OFFER,)),
+    ("quiet", lazy("Going quiet"), (Kind.QUIET,)),
+)
+"""(name in the address, label, kinds) of the tabs behind "All"."""
+
+GROUPS: Final[tuple[tuple[Any, tuple[Kind, ...]], ...]] = (
+    (lazy("Waiting for you"), (Kind.REPLY, Kind.COMPLAINT, Kind.UNCERTAIN)),
+    (lazy("Today"), (Kind.DRAFTS, Kind.BY_HAND, Kind.TASK, Kind.OFFER)),
+    (lazy("When you have a moment"), (Kind.QUIET,)),
+)
+"""The headings of the queue and what stands under each, most urgent first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the queue with its words; `since` is shown as "3 hours ago"."""
+
+    row: Waiting
+    url: str
+    because: str
+    icon: str
+    tone: str
+    last: str = ""
+    name: str = ""
+    since: datetime | None = None
+
+
+def line(row: Waiting, *, now: datetime, tz: str) -> Line:
+    """What the queue says about `row` at `now`."""
+    return _SAID[row.kind](row, local_day(now, tz=tz))
+
+
+def _reply(row: Waiting, today: date) -> Line:
+    url = url_for("outreach.conversation", conversation_id=row.id)
+    text = _("Waits for your answer since %(when)s", when=_ago(row.since, today))
+    return Line(row, url, text, "corner-up-left", "accent", _quoted(row.text), row.name)
+
+
+def _complaint(row: Waiting, _today: date) -> Line:
+    text = _("Negative comment of %(day)s, nobody answered", day=day(row.since))
+    last = " ".join(part for part in (_quoted(row.text), _channel(row.channel)) if part)
+    return Line(row, _person(row), text, "message-2-exclamation", "bad", last, row.name or _("Somebody"))
+
+
+def _uncertain(row: Waiting, _today: date) -> Line:
+    text = _("It isn’t certain that the message of %(time)s arrived", time=moment(row.since))
+    return Line(row, _message(row), text, "help-circle", "wait", _about(row), row.name)
+
+
+def _by_hand(row: Waiting, _today: date) -> Line:
+    text = _("You send this by hand: the text is ready")
+    return Line(row, _message(row), text, "hand-click", "accent", _about(row), row.name, row.since)
+
+
+def _offer(row: Waiting, _today: date) -> Line:
+    text = ngettext("One person has not used the code yet", "%(num)d people have not used their code yet", row.count)
+    last = _("Ends %(time)s", time=moment(row.until))
+    return Line(row, url_for("loyalty.offer", offer_id=row.id), text, "gift", "wait", last, row.name)
+
+
+def _quiet(row: Waiting, _today: date) -> Line:
+    text = _("Not a word since %(day)s", day=day(row.since)) if row.since else _("Not a word yet")
+    return Line(row, _person(row), text, "snowflake", "plain", "", row.name)
+
+
+def _drafts(row: Waiting, _today: date) -> Line:
+    url = url_for("campaigns.review", campaign_id=row.id)
+    text = ngettext(
+        "One draft of %(total)d waits for your review",
+        "%(num)d drafts of %(total)d wait for your review",
+        row.count,
+        total=row.total,
+    )
+    last = _("Leaves %(time)s if approved", time=moment(row.until)) if row.until else ""
+    return Line(row, url, text, "send", "accent", last, row.name, row.since)
+
+
+def _task(row: Waiting, today: date) -> Line:
+    url = _person(row) if row.contact_id else url_for("interactions.edit_task", task_id=row.id)
+    late = row.due_on is not None and row.due_on < today
+    when = _("due on %(day)s", day=day(row.due_on)) if late else _("due today")
+    text = _("You promised: %(title)s", title=row.text) if row.is_promise else row.text
+    icon = "flag" if row.is_promise else "circle-check"
+    name = row.name or _("For yourself")
+    return Line(row, url, text, icon, "bad" if late else "wait", when, name)
+
+
+def _person(row: Waiting) -> str:
+    return url_for("contact_page.show", contact_id=row.contact_id) if row.contact_id else url_for("people.index")
+
+
+def _message(row: Waiting) -> str:
+    return url_for("outreach.message", message_id=row.id)
+
+
+def _about(row: Waiting) -> str:
+    return ", ".join(part for part in (_channel(row.channel), row.text) if part)
+
+
+def _channel(channel: str) -> str:
+    return str(CHANNELS[ChannelKind(channel)]) if channel in set(ChannelKind) else ""
+
+
+def _quoted(text: str) -> str:
+    words = " ".join(text.split())
+    if len(words) > LONGEST_QUOTE:
+        words = words[:LONGEST_QUOTE].rsplit(" ", 1)[0] + "…"
+    return _("“%(words)s”", words=words) if words else ""
+
+
+def _ago(since: datetime | None, today: date) -> str:
+    if since is None:
+        return ""
+    days = (today - in_zone(since).date()).days
+    if days == 0:
+        return in_zone(since).strftime("%H:%M")
+    return _("yesterday") if days == 1 else day(since)
+
+
+_SAID: Final[dict[Kind, Callable[[Waiting, date], Line]]] = {
+    Kind.REPLY: _reply,
+    Kind.COMPLAINT: _complaint,
+    Kind.UNCERTAIN: _uncertain,
+    Kind.DRAFTS: _drafts,
+    Kind.BY_HAND: _by_hand,
+    Kind.TASK: _task,
+    Kind.OFFER: _offer,
+    Kind.QUIET: _quiet,
+}

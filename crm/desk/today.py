@@ -1,0 +1,141 @@
+"""The first page: whom to write to today and why, what leaves by itself, and the counters of the menu."""
+
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import format_date
+
+from crm.accounts.guards import any_role, current_actor
+from crm.accounts.kinds import Permission
+from crm.accounts.queries import workspace
+from crm.channels.base import ChannelKind
+from crm.clock import local_day
+from crm.consent.kinds import Purpose
+from crm.desk import navigation
+from crm.desk.leaving import leaving
+from crm.desk.queue import Kind, Waiting, queue
+from crm.desk.queue_words import GROUPS, TABS, Line, line
+from crm.desk.week import week
+from crm.interactions import queries as interactions
+from crm.outreach import queries as outreach
+from crm.outreach.words import reason_text
+from crm.web.i18n import _, ngettext
+from crm.web.sessions import current_session, request_now
+
+blueprint = Blueprint("today", __name__)
+
+
+@blueprint.get("/")
+@any_role
+def index() -> ResponseReturnValue:
+    """The queue; who only redeems vouchers is at home at the till."""
+    session, actor, now = current_session(), current_actor(), request_now()
+    if not actor.may(Permission.VIEW_OWN):
+        return redirect(url_for("loyalty.till"), code=303)
+    is_mine = request.args.get("who") != "team"
+    shown = next((name for name, _label, _kinds in TABS if name == request.args.get("kind")), "")
+    waiting = queue(session, actor, is_mine=is_mine, now=now)
+    figures = week(session, actor, is_mine=is_mine, now=now)
+    wanted = next((kinds for name, _label, kinds in TABS if name == shown), tuple(Kind))
+    return render_template(
+        "desk/today.html",
+        day=format_date(local_day(now, tz=actor.time_zone), "EEEE d MMMM", rebase=False),
+        title=_title(sum(len(rows) for kind, rows in waiting.items() if kind is not Kind.QUIET)),
+        tabs=_tabs(waiting, shown, is_mine=is_mine),
+        whose=_whose(shown, is_mine=is_mine),
+        groups=_groups({kind: rows for kind, rows in waiting.items() if kind in wanted}),
+        opened=_opened(waiting[Kind.REPLY]) if Kind.REPLY in wanted else None,
+        here=_here(shown, is_mine=is_mine),
+        leaving=leaving(session, actor, now=now),
+        week=figures,
+        house=workspace(session, actor),
+        is_new=not figures.is_anybody,
+        now=now,
+        may_write=actor.may(Permission.WRITE),
+        may_edit=actor.may(Permission.EDIT),
+        may_import=actor.may(Permission.IMPORT),
+        may_connect=actor.may(Permission.MANAGE_CHANNELS),
+    )
+
+
+@blueprint.get("/counters")
+@any_role
+def counters() -> str:
+    """The numbers of the menu, which the page asks for again and again."""
+    return render_template("desk/counters.html", items=navigation.navigation(current_actor()))
+
+
+def _title(count: int) -> str:
+    if not count:
+        return _("Nobody is waiting for you")
+    return ngettext("One thing waits for you", "%(num)d things wait for you", count)
+
+
+def _here(shown: str, *, is_mine: bool, **changed: Any) -> str:
+    given = {"kind": shown or None, "who": None if is_mine else "team", **changed}
+    return url_for(".index", **given)
+
+
+def _tabs(waiting: dict[Kind, list[Waiting]], shown: str, *, is_mine: bool) -> list[dict[str, Any]]:
+    """All, and each kind of which something waits."""
+    everything = sum(len(rows) for kind, rows in waiting.items() if kind is not Kind.QUIET)
+    tabs: list[dict[str, Any]] = [
+        {"label": _("All"), "url": _here("", is_mine=is_mine), "count": everything, "active": not shown}
+    ]
+    for name, label, kinds in TABS:
+        count = sum(len(waiting[kind]) for kind in kinds)
+        if count or name == shown:
+            active = name == shown
+            tabs.append({"label": label, "url": _here(name, is_mine=is_mine), "count": count, "active": active})
+    return tabs
+
+
+def _whose(shown: str, *, is_mine: bool) -> list[dict[str, Any]]:
+    return [
+        {"label": _("Mine"), "url": _here(shown, is_mine=True), "active": is_mine},
+        {"label": _("Team"), "url": _here(shown, is_mine=False), "active": not is_mine},
+    ]
+
+
+def _groups(waiting: dict[Kind, list[Waiting]]) -> list[tuple[Any, list[Line]]]:
+    now, tz = request_now(), current_actor().time_zone
+    groups = [
+        (title, [line(row, now=now, tz=tz) for kind in kinds for row in waiting.get(kind, [])])
+        for title, kinds in GROUPS
+    ]
+    return [(title, lines) for title, lines in groups if lines]
+
+
+def _opened(replies: list[Waiting]) -> dict[str, Any] | None:
+    """What the first reply shows beyond its line: promises to the person, and what the gate says."""
+    if not replies:
+        return None
+    first = replies[0]
+    return {
+        "id": first.id,
+        "promises": _promises(first.contact_id),
+        "objection": _objection(first),
+    }
+
+
+def _promises(contact_id: UUID | None) -> list[interactions.TaskView]:
+    if contact_id is None:
+        return []
+    tasks = interactions.tasks_of(current_session(), current_actor(), contact_id=contact_id)
+    return [task for task in tasks if task.is_promise][:2]
+
+
+def _objection(row: Waiting) -> str:
+    if row.contact_id is None:
+        return ""
+    found = outreach.verdicts(
+        current_session(),
+        current_actor(),
+        contact_ids=[row.contact_id],
+        purpose=Purpose.REPLY,
+        channel=ChannelKind(row.channel),
+        now=request_now(),
+    ).get(row.contact_id)
+    return reason_text(found.reason) if found is not None and found.reason is not None else ""
