@@ -17,6 +17,7 @@ from crm.web import api, errors, formats, headers, i18n, logs, sessions, vite
 BLUEPRINTS: tuple[str, ...] = (
     "crm.accounts.views:blueprint",
     "crm.desk.today:blueprint",
+    "crm.desk.reports:blueprint",
     "crm.desk.people:blueprint",
     "crm.desk.contact_page:blueprint",
     "crm.desk.company_page:blueprint",

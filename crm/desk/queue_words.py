@@ -11,7 +11,7 @@ from crm.channels.base import ChannelKind
 from crm.clock import local_day
 from crm.desk.queue import Kind, Waiting
 from crm.outreach.words import CHANNELS
-from crm.web.formats import day, moment
+from crm.web.formats import clock_time, day, moment
 from crm.web.formats import local as in_zone
 from crm.web.i18n import _, lazy, ngettext
 
@@ -58,8 +58,7 @@ def line(row: Waiting, *, now: datetime, tz: str) -> Line:
 
 def _reply(row: Waiting, today: date) -> Line:
     url = url_for("outreach.conversation", conversation_id=row.id)
-    text = _("Waits for your answer since %(when)s", when=_ago(row.since, today))
-    return Line(row, url, text, "corner-up-left", "accent", _quoted(row.text), row.name)
+    return Line(row, url, _waits(row.since, today), "corner-up-left", "accent", _quoted(row.text), row.name)
 
 
 def _complaint(row: Waiting, _today: date) -> Line:
@@ -134,13 +133,13 @@ def _quoted(text: str) -> str:
     return _("“%(words)s”", words=words) if words else ""
 
 
-def _ago(since: datetime | None, today: date) -> str:
-    if since is None:
-        return ""
-    days = (today - in_zone(since).date()).days
+def _waits(since: datetime | None, today: date) -> str:
+    days = (today - in_zone(since).date()).days if since else 1
+    if days == 1:
+        return _("Waits for your answer since yesterday")
     if days == 0:
-        return in_zone(since).strftime("%H:%M")
-    return _("yesterday") if days == 1 else day(since)
+        return _("Waits for your answer since %(time)s", time=clock_time(since))
+    return _("Waits for your answer since %(day)s", day=day(since))
 
 
 _SAID: Final[dict[Kind, Callable[[Waiting, date], Line]]] = {
