@@ -5,7 +5,7 @@ stays a name; the Markdown is parsed once and written as HTML and as plain text.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
@@ -34,6 +34,7 @@ KEPT_TAGS: Final = frozenset({"if", "unless", "case", "for", "break", "continue"
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 # What Markdown obeys anywhere, at the beginning of a line, and as an entity; the rest stays readable for editors.
 _MARKDOWN = re.compile(r"[\\`*_\[\]<>]|^(?:[#+\-=~|]|\d+(?=[.)]))|&(?=#?\w+;)")
+_ESCAPED = re.compile(r"\\([\\`*_\[\]<>#+\-=~|.)&])")
 _BLANKS = re.compile(r"\s+")
 # Mail programs make a link of these by themselves, in plain text too.
 _SELF_LINKING = re.compile(r"(?i)(://|\bwww\.)")
@@ -144,6 +145,11 @@ def variables(source: str) -> frozenset[str]:
     return frozenset(".".join(map(str, path)) for path in _parsed(source).global_variable_segments())
 
 
+def is_one_line(text: str) -> bool:
+    """Whether `text` may stand in a header: no line break, no control character; joined emoji are fine."""
+    return "\n" not in text and "\t" not in text and _CONTROL.search(text) is None
+
+
 def escape_markdown(value: str, *, is_trusted: bool = False) -> str:
     """`value` so that Markdown shows it to the letter: no emphasis, no link, no line of its own."""
     flat = _BLANKS.sub(" ", _CONTROL.sub("", value))
@@ -198,6 +204,7 @@ def render(subject: str, body: str, values: Mapping[str, object], *, is_rich: bo
 def write_out(markdown: str) -> tuple[str, str]:
     """Markdown as (plain text, safe HTML); raw HTML in it is shown, not obeyed, and images are left out."""
     tokens = _MARKDOWN_IT.parse(_CONTROL.sub("", markdown.replace("\r\n", "\n")))
+    _free_code(tokens)
     html = nh3.clean(
         _MARKDOWN_IT.renderer.render(tokens, _MARKDOWN_IT.options, {}),
         tags={"a", "p", "br", "strong", "em", "ul", "ol", "li", "blockquote", "code", "pre", "h1", "h2", "h3", "hr"},
@@ -206,6 +213,14 @@ def write_out(markdown: str) -> tuple[str, str]:
         link_rel=None,
     )
     return plain_text(tokens), html
+
+
+def _free_code(tokens: Iterable[Token]) -> None:
+    """Take the backslashes of our own escaping out of code, where Markdown shows them: a code must read as it is."""
+    for token in tokens:
+        if token.type in {"code_inline", "code_block", "fence"}:
+            token.content = _ESCAPED.sub(r"\1", token.content)
+        _free_code(token.children or ())
 
 
 def plain_text(tokens: Sequence[Token]) -> str:

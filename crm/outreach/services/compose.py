@@ -19,7 +19,7 @@ from crm.consent.kinds import Purpose
 from crm.contacts.models import Company, Contact, Handle
 from crm.db import new_id
 from crm.errors import InvalidInputError
-from crm.outreach.content import MAX_SUBJECT, MAX_TEMPLATE, Trusted, escape_markdown, write_out
+from crm.outreach.content import MAX_SUBJECT, MAX_TEMPLATE, Trusted, escape_markdown, is_one_line, write_out
 from crm.outreach.links import PreferenceToken
 from crm.outreach.models import FrozenContent, Message, SenderAccount
 from crm.outreach.queries.gate import among
@@ -131,7 +131,7 @@ def check_words(channel: ChannelKind, *, subject: str, body: str) -> None:
     if channel is ChannelKind.EMAIL:
         if not subject.strip():
             fields["subject"] = N_("Write a subject.")
-        elif len(subject) > MAX_SUBJECT or not subject.isprintable():
+        elif len(subject) > MAX_SUBJECT or not is_one_line(subject):
             fields["subject"] = N_("Write the subject on one line, at most 250 characters.")
     if fields:
         raise InvalidInputError(next(iter(fields.values())), fields=fields)

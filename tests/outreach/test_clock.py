@@ -1,0 +1,160 @@
+"""The clock: one at a time, and it finds in the database whatever is due in any workspace."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from factories import outreach
+from sqlalchemy import select, text
+
+from crm.accounts.models import Workspace
+from crm.accounts.rules import system_actor
+from crm.db import database_now, new_id
+from crm.jobs import JobName, JobQueue, QueueName
+from crm.outreach import services
+from crm.outreach.models import Claim, Message
+from crm.outreach.services.claim import claim
+from crm.settings import Settings
+from workers import clock
+
+
+class Wakes:
+    """A queue that remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        self.jobs: list[tuple[JobName, str]] = []
+
+    def enqueue(self, name, *, id, **_ids) -> bool:  # noqa: A002 - the queue's own word.
+        self.jobs.append((name, id))
+        return True
+
+    def wake(self, account_id, *, workspace_id) -> bool:
+        return self.enqueue(JobName.SEND_DUE, id=f"account:{account_id}", workspace_id=workspace_id)
+
+
+@pytest.fixture
+def ticking(fresh_database) -> clock.Clock:
+    return clock.Clock(fresh_database.database, Wakes())
+
+
+def house(database):
+    """A workspace with an account and one message due now; (workspace, account, message)."""
+    workspace_id = new_id()
+    actor = system_actor(workspace_id)
+    with database.scope(workspace_id) as session:
+        now = database_now(session)
+        session.add(Workspace(id=workspace_id, name="Lanterna", slug=f"w-{workspace_id.hex}"))
+        session.flush()
+        account = outreach.account(session, actor, now=now)
+        person = outreach.person(session, actor)
+        message = outreach.message(session, actor, person, send_at=now, now=now)
+    return workspace_id, account.id, message.id
+
+
+def test_one_clock_is_active_and_the_other_takes_over_when_it_stops(fresh_database):
+    database = fresh_database.database
+    assert clock.hold_lease(database, "first")
+    assert not clock.hold_lease(database, "second")
+    assert clock.hold_lease(database, "first")
+    clock.release_lease(database, "second")
+    assert not clock.hold_lease(database, "second")
+    clock.release_lease(database, "first")
+    assert clock.hold_lease(database, "second")
+
+
+def test_a_clock_that_died_is_replaced_when_its_lease_is_over(fresh_database):
+    database = fresh_database.database
+    assert clock.hold_lease(database, "first", seconds=-1.0)
+    assert clock.hold_lease(database, "second")
+
+
+def test_due_accounts_of_every_workspace_are_woken(ticking):
+    houses = [house(ticking.database) for _ in range(2)]
+    clock.wake_due_accounts(ticking)
+    assert {id_ for _, id_ in ticking.jobs.jobs} == {f"account:{account_id}" for _, account_id, _ in houses}
+
+
+def test_a_paused_account_and_one_with_nothing_due_are_left_alone(ticking):
+    workspace_id, account_id, message_id = house(ticking.database)
+    with ticking.database.scope(workspace_id) as session:
+        services.pause_account(session, system_actor(workspace_id), account_id=account_id)
+    clock.wake_due_accounts(ticking)
+    with ticking.database.scope(workspace_id) as session:
+        services.resume_account(session, system_actor(workspace_id), account_id=account_id)
+        session.get_one(Message, message_id).due_at = database_now(session) + timedelta(hours=1)
+    clock.wake_due_accounts(ticking)
+    assert ticking.jobs.jobs == []
+
+
+def test_lapsed_claims_are_settled_and_others_are_not(ticking):
+    workspace_id, account_id, message_id = house(ticking.database)
+    with ticking.database.scope(workspace_id) as session:
+        claimed = claim(
+            session,
+            system_actor(workspace_id),
+            account_id=account_id,
+            worker="t",
+            lease=timedelta(minutes=2),
+            now=database_now(session),
+        )
+    clock.recover_lapsed(ticking)
+
+    def state() -> str:
+        with ticking.database.scope(workspace_id) as session:
+            return session.scalars(select(Message.state).where(Message.id == message_id)).one()
+
+    assert state() == "claimed"
+    with ticking.database.scope(workspace_id) as session:
+        session.get_one(Claim, claimed.claim_id).leased_until = database_now(session) - timedelta(seconds=1)
+    clock.recover_lapsed(ticking)
+    assert state() == "scheduled"
+
+
+def test_held_messages_come_back_and_forgotten_mail_is_asked_for_again(ticking):
+    workspace_id, account_id, message_id = house(ticking.database)
+    actor = system_actor(workspace_id)
+    with ticking.database.scope(workspace_id) as session:
+        now = database_now(session)
+        services.hold(session, actor, message_ids=[message_id], now=now)
+        session.get_one(Message, message_id, populate_existing=True).held_until = now - timedelta(seconds=1)
+        event_id = services.store_inbound(session, actor, account_id=account_id, raw=b"From: a@b.example\n\nx", now=now)
+    clock.release_held_over(ticking)
+    clock.wake_for_inbound(ticking)
+    with ticking.database.scope(workspace_id) as session:
+        assert session.get_one(Message, message_id).state == "scheduled"
+    assert ticking.jobs.jobs == [(JobName.RECEIVE, f"event:{event_id}")]
+
+
+def test_the_functions_tell_ids_only(fresh_database):
+    """Across workspaces the clock learns ids; a name, an address or a text would be a leak."""
+    with fresh_database.database.engine.connect() as connection:
+        columns = connection.execute(
+            text(
+                "select proname, pg_get_function_result(oid) from pg_proc where proname in"
+                " ('crm_due_accounts', 'crm_lapsed_claims', 'crm_held_over', 'crm_stored_inbound')"
+            )
+        ).all()
+    assert len(columns) == 4
+    assert all(result.replace("TABLE(", "").count("uuid") == result.count(",") + 1 for _, result in columns)
+
+
+def test_a_running_clock_wakes_the_sender_of_a_due_message_and_stops_when_told(fresh_database, valkey_url):
+    _workspace_id, account_id, _message_id = house(fresh_database.database)
+    settings = Settings.load(database_url=fresh_database.url, redis_url=valkey_url, clock_seconds=0.05)
+    stop, queue = threading.Event(), JobQueue(valkey_url)
+    thread = threading.Thread(target=clock.run, args=(settings, stop))
+    thread.start()
+    try:
+        pause = threading.Event()
+        for _ in range(600):
+            if queue.waiting()[QueueName.OUTREACH]:
+                break
+            pause.wait(0.05)
+        assert queue.waiting()[QueueName.OUTREACH] == 1
+    finally:
+        stop.set()
+        thread.join(timeout=30)
+    assert not thread.is_alive()
+    assert account_id is not None
+    with fresh_database.database.scope() as session:
+        assert session.execute(text("select count(*) from clock_lease")).scalar() == 0

@@ -1,0 +1,201 @@
+"""The coordinator with real connections: everything leaves once, refusals stay, and trouble passes."""
+
+import threading
+from datetime import timedelta
+
+import psycopg
+import pytest
+from factories import outreach
+from sqlalchemy import select, text
+
+from crm.accounts.models import Workspace
+from crm.accounts.rules import system_actor
+from crm.channels.base import Adapter, ChannelKind, CheckResult, Limits, Outcome, OutcomeKind, Resolved
+from crm.db import database_now, new_id
+from crm.outreach import runner, services
+from crm.outreach.models import Message, SenderAccount
+
+
+class Channel:
+    """An adapter whose answers are decided by the subject; remembers what left, in which thread."""
+
+    kind = ChannelKind.EMAIL
+    limits = Limits()
+
+    def __init__(self, left: list[tuple[str, str]]) -> None:
+        self._left = left
+
+    def send(self, outbound) -> Outcome:
+        kind = OutcomeKind(outbound.subject) if outbound.subject in set(OutcomeKind) else OutcomeKind.ACCEPTED
+        if outbound.subject == "raise":
+            raise RuntimeError("a bug in an adapter")
+        if kind is OutcomeKind.ACCEPTED:
+            self._left.append((outbound.reference, threading.current_thread().name))
+        return Outcome(kind=kind, code=f"code_{kind.value}")
+
+    def check(self) -> CheckResult:
+        return CheckResult(ok=True)
+
+    def resolve(self, address: str) -> Resolved:
+        return Resolved(address=address)
+
+    def find_sent(self, _reference: str) -> None:
+        return None
+
+    def parse(self, _raw: bytes) -> tuple[()]:
+        return ()
+
+    def close(self) -> None:
+        """Nothing is kept."""
+
+
+class Sending:
+    """A committed workspace with one account whose channel is ours."""
+
+    def __init__(self, fresh_database, monkeypatch) -> None:
+        self.database = fresh_database.database
+        self.workspace_id = new_id()
+        self.actor = system_actor(self.workspace_id)
+        self.left: list[tuple[str, str]] = []
+        monkeypatch.setattr(runner, "connect", self._connect)
+        with self.database.scope(self.workspace_id) as session:
+            session.add(Workspace(id=self.workspace_id, name="Lanterna", slug=f"w-{self.workspace_id.hex}"))
+            session.flush()
+            self.account_id = outreach.account(session, self.actor).id
+            self.contact_id = outreach.person(session, self.actor)
+
+    def _connect(self, _spec) -> Adapter:
+        return Channel(self.left)
+
+    def write(self, *subjects: str) -> None:
+        with self.database.scope(self.workspace_id) as session:
+            now = database_now(session)
+            for subject in subjects:
+                outreach.message(session, self.actor, self.contact_id, subject=subject, send_at=now, now=now)
+
+    def run(self, *, seconds: float = 30.0) -> runner.Report:
+        return runner.run(
+            self.database,
+            workspace_id=self.workspace_id,
+            account_id=self.account_id,
+            lease=timedelta(seconds=60),
+            seconds=seconds,
+        )
+
+    def states(self) -> list[str]:
+        with self.database.scope(self.workspace_id) as session:
+            return list(session.scalars(select(Message.state).order_by(Message.state)))
+
+
+@pytest.fixture
+def sending(fresh_database, monkeypatch):
+    made = Sending(fresh_database, monkeypatch)
+    yield made
+    runner.close_lines()
+
+
+def test_everything_leaves_once_over_several_connections(sending):
+    sending.write(*["News"] * 20)
+    report = sending.run()
+    assert (report.claimed, report.started, report.sent, report.has_more) == (20, 20, 20, False)
+    assert sending.states() == ["sent"] * 20
+    references = [reference for reference, _ in sending.left]
+    assert len(references) == len(set(references)) == 20
+    assert len({thread for _, thread in sending.left}) > 1
+
+
+def test_each_outcome_ends_in_its_state_and_a_raising_adapter_in_doubt(sending):
+    sending.write("permanent", "content", "unknown", "retry_later", "accepted", "raise")
+    report = sending.run()
+    assert report.sent == 1
+    assert sending.states() == ["failed", "failed", "scheduled", "sent", "uncertain", "uncertain"]
+
+
+def test_a_refused_sign_in_stops_the_run_and_burns_nothing(sending):
+    sending.write("auth", *["News"] * 30)
+    sending.run()
+    with sending.database.scope(sending.workspace_id) as session:
+        assert session.get_one(SenderAccount, sending.account_id).state == "held"
+    assert set(sending.states()) <= {"scheduled", "sent"}
+    assert "scheduled" in sending.states()
+    assert sending.run().claimed == 0
+
+
+def test_a_run_whose_time_is_over_gives_back_what_it_claimed(sending):
+    sending.write(*["News"] * 10)
+    report = sending.run(seconds=-1.0)
+    assert (report.started, report.has_more) == (0, True)
+    assert sending.states() == ["scheduled"] * 10
+    assert sending.run().sent == 10
+
+
+def test_a_held_message_does_not_stop_the_others(sending):
+    sending.write(*["News"] * 3)
+    with sending.database.scope(sending.workspace_id) as session:
+        first = session.scalars(select(Message.id).limit(1)).one()
+        services.hold(session, sending.actor, message_ids=[first], now=database_now(session))
+    assert sending.run().sent == 2
+    assert sending.states() == ["held", "sent", "sent"]
+
+
+def test_a_deadlock_is_tried_again(sending, monkeypatch):
+    sending.write(*["News"] * 3)
+    original, failures = runner.wave, iter([True, True])
+
+    def wave(*given, **named):
+        if next(failures, False):
+            raise psycopg.errors.DeadlockDetected("somebody else was first")
+        return original(*given, **named)
+
+    monkeypatch.setattr(runner, "wave", wave)
+    monkeypatch.setattr(runner, "FIRST_PAUSE", 0.0)
+    assert sending.run().sent == 3
+    assert len(sending.left) == 3
+
+
+def test_a_lost_answer_to_a_commit_repeats_nothing(sending, monkeypatch):
+    sending.write(*["News"] * 5)
+    original, done = runner.commit, []
+
+    def commit(session):
+        original(session)
+        done.append(session)
+        # The claim is the first commit, the account's settings the second, the first wave the third.
+        if len(done) in {3, 4}:
+            raise psycopg.OperationalError("the connection broke after the commit")
+
+    monkeypatch.setattr(runner, "commit", commit)
+    monkeypatch.setattr(runner, "FIRST_PAUSE", 0.0)
+    report = sending.run()
+    assert report.orphaned == 0
+    assert sending.states() == ["sent"] * 5
+    assert len(sending.left) == 5
+
+
+def test_a_connection_that_the_server_ends_is_made_anew(sending, monkeypatch):
+    sending.write(*["News"] * 5)
+    original, cut = runner.wave, iter([True])
+
+    def wave(session, *given, **named):
+        if next(cut, False):
+            pid = session.scalar(text("select pg_backend_pid()"))
+            with sending.database.engine.connect() as other:
+                other.execute(text("select pg_terminate_backend(:pid)"), {"pid": pid})
+        return original(session, *given, **named)
+
+    monkeypatch.setattr(runner, "wave", wave)
+    monkeypatch.setattr(runner, "FIRST_PAUSE", 0.01)
+    assert sending.run().sent == 5
+    assert sending.states() == ["sent"] * 5
+
+
+def test_an_account_whose_settings_can_not_be_used_is_held(sending, monkeypatch):
+    monkeypatch.undo()
+    with sending.database.scope(sending.workspace_id) as session:
+        session.get_one(SenderAccount, sending.account_id).config = {"host": "not a host"}
+    sending.write("News")
+    assert sending.run().started == 0
+    assert sending.states() == ["scheduled"]
+    with sending.database.scope(sending.workspace_id) as session:
+        account = session.get_one(SenderAccount, sending.account_id)
+        assert (account.state, account.hold_reason) == ("held", "config")
