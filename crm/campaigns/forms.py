@@ -35,6 +35,14 @@ WRITTEN_ON = (
 )
 
 
+class OrEmpty(Optional):
+    """Lets a field be empty without calling it optional: what is needed depends on another choice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.field_flags = {}
+
+
 def _id(value: str | None) -> UUID | None:
     return UUID(value) if value else None
 
@@ -45,11 +53,11 @@ class NameForm(Form):
         description=lazy("Only you and your colleagues see it."),
         validators=[DataRequired(lazy("Write a name.")), Length(max=120)],
     )
-    segment_id = SelectField(lazy("For whom"), validators=[Optional()])
+    segment_id = SelectField(lazy("For whom"), validators=[OrEmpty()])
 
 
 class PeopleForm(Form):
-    segment_id = SelectField(lazy("Segment"), validators=[Optional()])
+    segment_id = SelectField(lazy("Segment"), validators=[OrEmpty()])
     leavers = RadioField(
         lazy("Who leaves the segment after the drafts are written"),
         choices=[(kind.value, label) for kind, label in LEAVERS.items()],
@@ -72,7 +80,7 @@ class PeopleForm(Form):
 
 
 class OfferForm(Form):
-    offer_id = RadioField(lazy("Offer"), validators=[Optional()], default="")
+    offer_id = RadioField(lazy("Offer"), validators=[OrEmpty()], default="")
 
     def chosen(self) -> UUID | None:
         """The offer, None for none."""
@@ -88,7 +96,7 @@ class WordsForm(Form):
         default=Purpose.PROMOTIONAL.value,
     )
     channel = SelectField(lazy("Channel"), choices=[(kind.value, CHANNELS[kind]) for kind in WRITTEN_ON])
-    account_id = SelectField(lazy("From"), validators=[Optional()])
+    account_id = SelectField(lazy("From"), validators=[OrEmpty()])
     subject = StringField(lazy("Subject"), validators=[Length(max=250)])
     body = TextAreaField(lazy("Text"), validators=[Length(max=20_000)])
     other = SelectField(lazy("Language"), choices=[("it", "Italiano"), ("en", "English")])
@@ -96,7 +104,7 @@ class WordsForm(Form):
     body_it = TextAreaField(lazy("Text in Italian"), validators=[Length(max=20_000)])
     subject_en = StringField(lazy("Subject in English"), validators=[Length(max=250)])
     body_en = TextAreaField(lazy("Text in English"), validators=[Length(max=20_000)])
-    person = SelectField(lazy("As read by"), validators=[Optional()], validate_choice=False)
+    person = SelectField(lazy("As read by"), validators=[OrEmpty()], validate_choice=False)
 
     def data_of(self) -> WordsInput:
         """What was written, as the service takes it; an empty text of a language is none."""
@@ -117,7 +125,7 @@ class WordsForm(Form):
 class DraftForm(Form):
     subject = StringField(lazy("Subject"), validators=[Length(max=250)])
     body = TextAreaField(lazy("Text"), validators=[Length(max=20_000)])
-    version = IntegerField(lazy("Version"), validators=[Optional()])
+    version = IntegerField(lazy("Version"), validators=[OrEmpty()])
 
 
 class ReasonForm(Form):
@@ -134,10 +142,10 @@ class ScheduleForm(Form):
         choices=[(kind.value, label) for kind, label in SCHEDULES.items()],
         default=ScheduleKind.AT.value,
     )
-    on = DateField(lazy("Day"), validators=[Optional()])
-    at = TimeField(lazy("Time"), validators=[Optional()])
-    until_on = DateField(lazy("Last day"), validators=[Optional()])
-    until = TimeField(lazy("Until"), validators=[Optional()])
+    on = DateField(lazy("Day"), validators=[OrEmpty()])
+    at = TimeField(lazy("Time"), validators=[OrEmpty()])
+    until_on = DateField(lazy("Last day"), validators=[OrEmpty()])
+    until = TimeField(lazy("Until"), validators=[OrEmpty()])
     in_recipient_zone = BooleanField(lazy("At this hour where each person lives"))
 
     def data_of(self, *, tz: str) -> ScheduleInput:

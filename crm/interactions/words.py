@@ -19,7 +19,7 @@ KIND_LABELS: Final = {
     InteractionKind.LIKE: lazy("Like"),
     InteractionKind.SHARE: lazy("Share"),
     InteractionKind.FOLLOW: lazy("New follower"),
-    InteractionKind.REVIEW: lazy("Review"),
+    InteractionKind.REVIEW: lazy("Public review"),
     InteractionKind.PURCHASE: lazy("Purchase"),
     InteractionKind.VISIT: lazy("Visit"),
     InteractionKind.POINTS_EARNED: lazy("Points earned"),

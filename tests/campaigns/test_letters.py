@@ -1,10 +1,11 @@
 """What the reviewer sees: values from the record, words that stand only in this draft, and nothing that escapes."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crm.campaigns.letters import compare, marked, shown
-from crm.outreach.content import Trusted, fill
+from crm.outreach.content import Trusted, fill, write_out
 
 TEMPLATE = "Good morning {{ contact.first_name }},\n\nfor **{{ company.name }}** [here]({{ links.preferences }})."
 VALUES = {
@@ -57,3 +58,12 @@ def test_marks_never_change_the_words(current):
     assert "".join(letter for letter in text if not "\ue000" <= letter <= "\ue003") == current
     assert text.count("\ue000") == text.count("\ue001")
     assert text.count("\ue002") == text.count("\ue003")
+
+
+@pytest.mark.parametrize("sign", "*~$=U9")
+def test_a_code_reads_the_same_in_a_code_span_and_outside_whatever_its_check_symbol(sign):
+    values = {"voucher": {"code": Trusted(f"K7QM-2XPD-9F4T-6WRB-{sign}")}}
+    for template in ("Code: `{{ voucher.code }}`", "Code: {{ voucher.code }}"):
+        text, markup = write_out(fill(template, values, as_markdown=True)[0])
+        assert text == f"Code: K7QM-2XPD-9F4T-6WRB-{sign}"
+        assert f"K7QM-2XPD-9F4T-6WRB-{sign}" in markup

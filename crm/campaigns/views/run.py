@@ -1,6 +1,6 @@
 """Pages of the run: schedule, what leaves, pause and resume, the report and the lists behind its numbers."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -9,19 +9,23 @@ from flask.typing import ResponseReturnValue
 
 from crm.accounts.guards import current_actor
 from crm.accounts.models import Workspace
-from crm.campaigns import queries, services
+from crm.campaigns import queries, services, words
 from crm.campaigns.forms import ScheduleForm
 from crm.campaigns.kinds import CampaignState, Outcome, Reaction
-from crm.campaigns.queries import CampaignLine
+from crm.campaigns.models import Campaign
+from crm.campaigns.queries import CampaignLine, RecipientLine, Report
 from crm.campaigns.views.blueprint import blueprint, head, load, may_look, may_write
 from crm.clock import local_day, zone
 from crm.errors import AppError
+from crm.web.formats import local, money
 from crm.web.i18n import _, ngettext
 from crm.web.sessions import current_session, request_now
 
 #: States in which pages look again by themselves.
 MOVING = (CampaignState.SCHEDULED, CampaignState.RUNNING)
 SHOWN = 8
+#: The hour that is proposed: inside everybody's sending hours, and people are at their desks.
+USUAL = time(10)
 
 
 def _house() -> Workspace:
@@ -37,11 +41,11 @@ def schedule(campaign_id: UUID) -> ResponseReturnValue:
         return redirect(url_for(".message", campaign_id=campaign_id), code=303)
     tz = _house().time_zone
     tomorrow = local_day(request_now(), tz=tz) + timedelta(days=1)
-    form = ScheduleForm(on=tomorrow)
+    form = ScheduleForm(on=tomorrow, at=USUAL)
     starts_at = line.campaign.starts_at
     if starts_at is not None and starts_at > request_now():
-        local = starts_at.astimezone(zone(tz))
-        form = ScheduleForm(kind=line.campaign.schedule, on=local.date(), at=local.time())
+        there = starts_at.astimezone(zone(tz))
+        form = ScheduleForm(kind=line.campaign.schedule, on=there.date(), at=there.time())
     return _schedule(line, form)
 
 
@@ -91,21 +95,36 @@ def run(campaign_id: UUID) -> ResponseReturnValue:
     queue = queries.queue(session, actor, campaign=campaign)
     due = sorted(
         (person for person in queue if person.message_state in {"scheduled", "claimed", "sending"}),
-        key=lambda person: (person.planned_at is None, person.planned_at, person.position),
+        key=lambda person: (_moment(person), person.position),
     )
+    gone = sorted((person for person in queue if person.sent_at is not None), key=_moment)
     return render_template(
         "campaigns/run.html",
-        leaving=due[:SHOWN],
+        days=_by_day([*gone[-3:], *due[:SHOWN]]),
+        leaving=due,
         more=max(len(due) - SHOWN, 0),
-        gone=sorted((person for person in queue if person.sent_at is not None), key=lambda person: person.sent_at or 0)[
-            -3:
-        ],
         attention=[person for person in queue if person.outcome in {Outcome.HELD, Outcome.UNCERTAIN, Outcome.FAILED}],
         waiting=sum(person.waits_for_review for person in queue),
         approved=sum(person.message_state == "approved" for person in queue),
         moving=line.state in MOVING,
         **head(line),
     )
+
+
+def _moment(person: RecipientLine) -> datetime:
+    """When it left, else when it will; people without a time come last."""
+    return person.sent_at or person.planned_at or datetime.max.replace(tzinfo=UTC)
+
+
+def _by_day(people: list[RecipientLine]) -> list[tuple[datetime, list[tuple[datetime, RecipientLine]]]]:
+    """People in the order of their moments, under the day (in the reader's zone) on which they stand."""
+    days: list[tuple[datetime, list[tuple[datetime, RecipientLine]]]] = []
+    for person in people:
+        at = _moment(person)
+        if not days or local(days[-1][0]).date() != local(at).date():
+            days.append((at, []))
+        days[-1][1].append((at, person))
+    return days
 
 
 @blueprint.get("/campaigns/<uuid:campaign_id>/progress")
@@ -169,10 +188,49 @@ def report(campaign_id: UUID) -> ResponseReturnValue:
         report=found,
         opened=opened if behind else "",
         listed=listed,
+        states=_states(campaign, found),
+        rows=_funnel(campaign, found, opened, currency=_house().currency),
         house=_house(),
         days=queries.COUNTS_FOR.days,
         **head(line),
     )
+
+
+def _states(campaign: Campaign, found: Report) -> list[dict[str, Any]]:
+    """The parts of the bar, each with the address of the people behind it."""
+    return [
+        {
+            "label": label,
+            "count": found.outcomes[kind],
+            "tone": tone,
+            "url": url_for(".report", campaign_id=campaign.id, open=kind.value),
+        }
+        for kind, (label, tone) in words.OUTCOMES.items()
+    ]
+
+
+def _funnel(campaign: Campaign, found: Report, opened: str, *, currency: str) -> list[dict[str, Any]]:
+    """The rows of the funnel: sent, what they did, and the revenue where there was an offer."""
+    sent = found.outcomes[Outcome.SENT]
+    names = [Reaction.DELIVERED, Reaction.REPLIED, *([Reaction.REDEEMED] if campaign.offer_id else [])]
+    rows: list[dict[str, Any]] = [{"label": words.OUTCOMES[Outcome.SENT][0], "count": sent, "name": "sent"}]
+    for name in names:
+        count = found.reactions[name]
+        share = _("%(share)s%% of sent", share=round(100 * count / sent)) if sent else ""
+        rows.append({"label": words.REACTIONS[name], "count": count, "share": share, "name": name.value})
+    for row in rows:
+        row |= {
+            "of": sent,
+            "url": url_for(".report", campaign_id=campaign.id, open=row["name"]),
+            "active": row["name"] == opened,
+        }
+    if campaign.offer_id is not None:
+        purchases = ngettext(
+            "from %(num)s purchase with the code", "from %(num)s purchases with the code", found.purchases
+        )
+        revenue = money(found.revenue_minor, currency)
+        rows.append({"label": _("Revenue"), "count": None, "value": revenue, "share": purchases})
+    return rows
 
 
 @blueprint.get("/campaigns/<uuid:campaign_id>/recipients")
