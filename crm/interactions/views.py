@@ -12,7 +12,7 @@ from crm.accounts.signin import local_or
 from crm.clock import local_day
 from crm.contacts import queries as contact_queries
 from crm.contacts.inputs import parsed
-from crm.errors import AppError, InvalidInputError
+from crm.errors import InvalidInputError
 from crm.interactions import queries, services
 from crm.interactions.forms import LOGGED, LogForm, SnoozeForm, TaskForm
 from crm.interactions.queries import TaskFilter
@@ -217,8 +217,5 @@ def snooze_task(task_id: UUID) -> Response:
 @requires(Permission.EDIT)
 def delete_task(task_id: UUID) -> Response:
     """Away for good."""
-    try:
-        services.delete_task(current_session(), current_actor(), task_id=task_id)
-    except AppError as error:
-        flash(translated(error.message), "bad")
+    services.delete_task(current_session(), current_actor(), task_id=task_id)
     return _back(url_for(".tasks"))

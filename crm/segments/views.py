@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
 from crm.contacts import queries as contact_queries
-from crm.errors import AppError, InvalidInputError
+from crm.errors import AppError, InvalidInputError, NotFoundError
 from crm.filters.registry import catalogue
 from crm.filters.schema import EVERYBODY, RuleError, parse
 from crm.filters.sentence import OPERATOR_LABELS
@@ -199,6 +199,8 @@ def delete(segment_id: UUID) -> AnyResponse:
     """Take it off the list; the toast offers to bring it back."""
     try:
         row = services.remove(current_session(), current_actor(), segment_id=segment_id, now=request_now())
+    except NotFoundError:
+        raise
     except AppError as error:
         flash(translated(error.message), "bad")
         return redirect(url_for(".show", segment_id=segment_id))

@@ -129,5 +129,7 @@ def _links_page(contact_id: UUID, form: LinkForm, found: list[queries.SearchHit]
 @requires(Permission.EDIT)
 def remove_link(contact_id: UUID, link_id: UUID) -> Response:
     """Forget a link."""
-    services.unlink(current_session(), current_actor(), link_id=link_id)
+    session, actor = current_session(), current_actor()
+    queries.contact(session, actor, contact_id=contact_id)
+    services.unlink(session, actor, link_id=link_id)
     return redirect(url_for(".new_link", contact_id=contact_id), 303)

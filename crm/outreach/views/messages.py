@@ -16,7 +16,8 @@ from crm.outreach import queries, services
 from crm.outreach.forms import MessageForm
 from crm.outreach.kinds import MessageState
 from crm.outreach.models import Message
-from crm.outreach.views.blueprint import blueprint, wake
+from crm.outreach.views.blueprint import blueprint
+from crm.outreach.waking import wake
 from crm.outreach.words import CHANNELS, ICONS, reason_text
 from crm.web.formats import moment
 from crm.web.i18n import _
@@ -77,8 +78,6 @@ def write(contact_id: UUID) -> ResponseReturnValue:
             now=request_now(),
         )
     except AppError as error:
-        if "send_at" in error.fields:
-            error.fields["on"] = error.fields["send_at"]
         form.absorb(error)
         return _compose(contact_id, form), 422
     if message.is_assisted:
@@ -109,6 +108,7 @@ def message(message_id: UUID) -> str:
 def decide(message_id: UUID, action: str) -> ResponseReturnValue:
     """Take back, cancel, hold, let go on, or settle an uncertain one."""
     session, actor, now = current_session(), current_actor(), request_now()
+    queries.message(session, actor, message_id=message_id)
     if action == "take_back":
         taken = services.take_back(session, actor, message_id=message_id, now=now)
         flash(_("Taken back: it did not leave."), "success")
@@ -120,6 +120,7 @@ def decide(message_id: UUID, action: str) -> ResponseReturnValue:
         text = _("Noted as arrived.") if action == "arrived" else _("It is sent once more.")
         flash(text, "success")
     else:
+        queries.message(session, actor, message_id=message_id)
         change = {"cancel": services.cancel, "release": services.release, "hold": services.hold}[action]
         _tell_change(change(session, actor, message_ids=[message_id], now=now).refused)
     return redirect(url_for(".message", message_id=message_id), code=303)
