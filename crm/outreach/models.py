@@ -134,6 +134,7 @@ class Conversation(Tenant, Base):
         refers_to("contact", "contact_id", ondelete="SET NULL"),
         refers_to("handle", "handle_id", ondelete="SET NULL"),
         Index("ix_conversation_state", "workspace_id", "state", "last_at", "id"),
+        Index("ix_conversation_last", "workspace_id", "last_at", "id"),
         Index("ix_conversation_contact", "workspace_id", "contact_id", "last_at"),
         Index("ix_conversation_handle", "workspace_id", "handle_id"),
         Index(
@@ -233,6 +234,7 @@ class Message(Tenant, Base):
         ),
         Index("ix_message_claim", "workspace_id", "claim_id", postgresql_where=sql("claim_id is not null")),
         Index("ix_message_contact", "workspace_id", "contact_id", "created_at", "id"),
+        Index("ix_message_created", "workspace_id", "created_at", "id"),
         Index("ix_message_state", "workspace_id", "state", "planned_at", "id"),
         Index("ix_message_batch", "workspace_id", "batch_id", "state"),
         Index("ix_message_sent", "workspace_id", "contact_id", "purpose", "sent_at"),
