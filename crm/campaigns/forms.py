@@ -145,7 +145,7 @@ class ScheduleForm(Form):
     on = DateField(lazy("Day"), validators=[OrEmpty()])
     at = TimeField(lazy("Time"), validators=[OrEmpty()])
     until_on = DateField(lazy("Last day"), validators=[OrEmpty()])
-    until = TimeField(lazy("Until"), validators=[OrEmpty()])
+    until = TimeField(lazy("Last hour"), validators=[OrEmpty()])
     in_recipient_zone = BooleanField(lazy("At this hour where each person lives"))
 
     def data_of(self, *, tz: str) -> ScheduleInput:
