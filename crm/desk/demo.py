@@ -22,6 +22,7 @@ from crm.contacts import services as contacts
 from crm.contacts.inputs import CompanyInput, ContactInput, HandleInput
 from crm.contacts.kinds import FactOrigin
 from crm.contacts.models import Contact
+from crm.desk import demo_scenes
 from crm.desk.demo_people import COMMENTS, EXCHANGES, FIRMS, NOTES, PEOPLE, Character
 from crm.filters.schema import parse
 from crm.interactions import services as interactions
@@ -78,6 +79,10 @@ def build(session: Session, *, password: NewPassword, now: datetime) -> Actor:
     _programme(stage, people)
     _history(stage, people)
     _today(stage, people, account)
+    unhappy = next(person for person, role in zip(people, PEOPLE, strict=True) if role.first_name == "Zoë")
+    demo_scenes.complaint(session, actor, contact=unhappy, now=now)
+    agreed = [person for person, role in zip(people, PEOPLE, strict=True) if role.agrees]
+    demo_scenes.promotion(session, actor, people=agreed, now=now)
     return actor
 
 

@@ -31,6 +31,7 @@ def test_the_demo_tells_a_whole_story(session, built):
     assert _count(session, Task) == 4
     assert _count(session, Conversation, Conversation.unanswered_since.is_not(None)) == 1
     assert _count(session, Message, Message.state == "scheduled") == 1
+    assert _count(session, Message, Message.state == "in_review") > 10
     assert {row.members for row in session.scalars(select(Segment))} - {None, 0}
 
 

@@ -126,6 +126,10 @@ def test_the_page_leads_to_the_report_of_a_campaign(client, session, actor):
 
 def test_every_chart_has_its_table(client, session, actor):
     loyalty.program(session, actor)
+    code = loyalty.voucher(
+        session, actor, offer_id=loyalty.offer(session, actor).id, contact_id=contact(session, actor, "Bea Conti").id
+    )
+    loyalty_services.redeem(session, actor, code=code.code, idempotency_key=loyalty.key(), now=NOW)
 
     page = client.get("/reports").text
 
