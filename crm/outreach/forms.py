@@ -1,6 +1,8 @@
 """Forms of outreach: a message, an answer, a sender account, a template."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, time
+from typing import Any
 
 from wtforms import (
     BooleanField,
@@ -17,6 +19,7 @@ from wtforms.validators import DataRequired, InputRequired, Length, NumberRange,
 
 from crm.clock import local_instant
 from crm.consent.kinds import Purpose
+from crm.errors import AppError
 from crm.outreach.words import CHANNELS, PURPOSES
 from crm.web.forms import Form
 from crm.web.i18n import _, lazy
@@ -38,11 +41,20 @@ class WhenForm(Form):
             return None
         return local_instant(self.on.data, self.at.data or time(9), tz=tz)
 
-    def validate_on(self, field: DateField) -> None:
-        """A planned message needs its day."""
-        if self.when.data == AT and field.data is None:
-            field.errors = [*field.errors, _("Choose the day.")]
-            raise ValueError(_("Choose the day."))
+    def validate(self, extra_validators: Mapping[str, Sequence[Any]] | None = None) -> bool:
+        """A planned message needs its day; an optional field is not asked by itself when it is empty."""
+        valid = super().validate(extra_validators)
+        if self.when.data == AT and self.on.data is None:
+            self.on.errors = [*self.on.errors, _("Choose the day.")]
+            return False
+        return valid
+
+    def absorb(self, error: AppError) -> None:
+        """What services call `send_at` or `at` is the day here."""
+        for name in ("send_at", "at"):
+            if name in error.fields:
+                error.fields["on"] = error.fields.pop(name)
+        super().absorb(error)
 
 
 class MessageForm(WhenForm):

@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
+from crm.accounts.queries import workspace
 from crm.contacts.services import parsed
 from crm.errors import AppError
 from crm.outreach import queries, services
@@ -49,6 +50,21 @@ def create_account() -> ResponseReturnValue:
         return render_template("outreach/account_form.html", form=form, account=None), 422
     flash(_("The account is ready. Check the connection before the first message."), "success")
     return redirect(url_for(".account", account_id=account.id), code=303)
+
+
+@blueprint.post("/settings/channels/sandbox")
+@manages
+def create_sandbox() -> ResponseReturnValue:
+    """An account whose messages stay on this machine, for the first run; one is enough."""
+    session, actor = current_session(), current_actor()
+    if not any(row.is_sandbox for row in queries.accounts(session, actor)):
+        house = workspace(session, actor)
+        data = services.AccountInput(
+            name=_("Sandbox"), address=f"{house.slug}@sandbox.example", display_name=house.name, is_sandbox=True
+        )
+        services.create_account(session, actor, data=data, now=request_now())
+    flash(_("The sandbox is ready: write to anybody, nothing leaves this machine."), "success")
+    return redirect(url_for("accounts.setup_people"), code=303)
 
 
 @blueprint.get("/settings/channels/<uuid:account_id>")
@@ -120,8 +136,11 @@ def _saved(form: AccountForm, row: SenderAccount | None) -> SenderAccount | None
     """The account as saved, None when something in the form is wrong (the form then says what)."""
     if not form.validate_on_submit():
         return None
+    if not form.is_sandbox.data and not form.host.data:
+        form.host.errors = [*form.host.errors, _("Write the name of the mail server.")]
+        return None
     session, actor = current_session(), current_actor()
-    given = {name: value for name, value in form.data.items() if name not in APART}
+    given = {name: value for name, value in form.data.items() if name not in APART and value is not None}
     try:
         if row is None:
             data = parsed(services.AccountInput, given)
@@ -131,7 +150,7 @@ def _saved(form: AccountForm, row: SenderAccount | None) -> SenderAccount | None
             data = parsed(services.AccountInput, {**given, **kept, "owner_id": row.owner_id})
             saved = services.update_account(session, actor, account_id=row.id, data=data, expected_version=None)
         if form.password.data:
-            services.set_secret(session, actor, account_id=saved.id, secret={"password": form.password.data})
+            services.set_secret(session, actor, account_id=saved.id, secret={"secret": form.password.data})
     except AppError as error:
         form.absorb(error)
         return None

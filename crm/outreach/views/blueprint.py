@@ -2,16 +2,13 @@
 
 from typing import cast
 
-from flask import Blueprint, Flask, current_app
+from flask import Blueprint, Flask
 from flask.blueprints import BlueprintSetupState
 
 from crm.accounts.kinds import Permission
-from crm.accounts.places import SettingsGroup, SettingsPage, add_settings_page
-from crm.db import after_commit
+from crm.accounts.places import Choice, SettingsGroup, SettingsPage, Step, add_choice, add_settings_page
 from crm.outreach import words
-from crm.outreach.models import Message
 from crm.web.i18n import lazy
-from crm.web.sessions import current_session
 
 blueprint = Blueprint("outreach", __name__)
 
@@ -47,10 +44,29 @@ def _settings(state: BlueprintSetupState) -> None:
             order=20,
         ),
     )
-
-
-def wake(message: Message) -> None:
-    """Ring for the sender of this message's account once the request is committed; the clock finds it anyway."""
-    account_id, workspace_id, jobs = message.account_id, message.workspace_id, current_app.extensions["crm_jobs"]
-    if account_id is not None:
-        after_commit(current_session(), lambda: jobs.wake(account_id, workspace_id=workspace_id))
+    add_choice(
+        app,
+        Choice(
+            step=Step.SENDER,
+            key="mailbox",
+            label=lazy("Connect my mailbox"),
+            text=lazy("Server, user and password of the address you write from."),
+            icon="mail",
+            endpoint="outreach.new_account",
+            order=10,
+        ),
+    )
+    add_choice(
+        app,
+        Choice(
+            step=Step.SENDER,
+            key="sandbox",
+            label=lazy("Try with the sandbox"),
+            text=lazy("Nothing leaves this machine, and you can answer as each person."),
+            icon="flask",
+            endpoint="outreach.create_sandbox",
+            post=True,
+            primary=True,
+            order=20,
+        ),
+    )

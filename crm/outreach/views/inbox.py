@@ -10,12 +10,13 @@ from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
 from crm.accounts.signin import local_or
 from crm.contacts import queries as contacts
-from crm.errors import AppError
+from crm.errors import AppError, NotFoundError
 from crm.outreach import queries, services
 from crm.outreach.forms import ReplyForm
 from crm.outreach.kinds import ConversationState
-from crm.outreach.views.blueprint import blueprint, wake
+from crm.outreach.views.blueprint import blueprint
 from crm.outreach.views.messages import tell_leaving
+from crm.outreach.waking import wake
 from crm.outreach.words import CONVERSATIONS
 from crm.web.i18n import _
 from crm.web.sessions import current_session, request_now
@@ -41,6 +42,7 @@ def conversation(conversation_id: UUID) -> str:
 @requires(Permission.WRITE)
 def reply(conversation_id: UUID) -> ResponseReturnValue:
     """Answer on the same channel."""
+    queries.conversation(current_session(), current_actor(), conversation_id=conversation_id)
     form = ReplyForm()
     if not form.validate_on_submit():
         return _page(conversation_id, form), 422
@@ -55,8 +57,6 @@ def reply(conversation_id: UUID) -> ResponseReturnValue:
             now=request_now(),
         )
     except AppError as error:
-        if error.status == 404:  # noqa: PLR2004 - an unknown conversation has no form to come back to.
-            raise
         form.absorb(error)
         return _page(conversation_id, form), 422
     wake(message)
@@ -69,6 +69,7 @@ def reply(conversation_id: UUID) -> ResponseReturnValue:
 def change(conversation_id: UUID, action: str) -> ResponseReturnValue:
     """Close, open again, or put off until tomorrow."""
     session, actor, now = current_session(), current_actor(), request_now()
+    queries.conversation(session, actor, conversation_id=conversation_id)
     if action == "close":
         services.close(session, actor, conversation_id=conversation_id)
         undo = url_for(".change", conversation_id=conversation_id, action="reopen")
@@ -92,13 +93,13 @@ def _back(default: str) -> ResponseReturnValue:
 @requires(Permission.WRITE)
 def assign(conversation_id: UUID) -> ResponseReturnValue:
     """Hand the conversation to a colleague, or to nobody."""
+    session, actor = current_session(), current_actor()
+    queries.conversation(session, actor, conversation_id=conversation_id)
     chosen = request.form.get("assignee_id", "")
-    services.assign(
-        current_session(),
-        current_actor(),
-        conversation_id=conversation_id,
-        assignee_id=UUID(chosen) if chosen else None,
-    )
+    colleague = next((key for key in contacts.colleagues(session, actor) if str(key) == chosen), None)
+    if chosen and colleague is None:
+        raise NotFoundError(_("This is nobody of the workspace."), code="unknown_colleague")
+    services.assign(session, actor, conversation_id=conversation_id, assignee_id=colleague)
     return redirect(url_for(".conversation", conversation_id=conversation_id), code=303)
 
 
