@@ -41,6 +41,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "crm.segments.api:blueprint",
     "crm.loyalty.api:blueprint",
     "crm.campaigns.api:blueprint",
+    "crm.outreach.api:blueprint",
     "crm.lifecycle.api:blueprint",
     "crm.enrichment.api:blueprint",
 )
