@@ -22,7 +22,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
 from crm import wiring
-from crm.accounts import security
+from crm.accounts import limits
 from crm.accounts.kinds import ActorKind, Role
 from crm.accounts.models import Membership, User, Workspace
 from crm.accounts.rules import Actor
@@ -165,6 +165,11 @@ class OuterTransactionDatabase(Database):
         self.handlers = database.handlers
         self._connection = connection
 
+    @classmethod
+    def nowhere(cls) -> "OuterTransactionDatabase":
+        """Stands where a test's database will be put; opening a session of it is a mistake."""
+        return cls.__new__(cls)
+
     def session(self, workspace_id: UUID | None = None) -> Session:
         session = WorkspaceSession(
             bind=self._connection, join_transaction_mode="create_savepoint", expire_on_commit=False
@@ -283,12 +288,38 @@ def jobs() -> RecordedJobs:
     return RecordedJobs()
 
 
+TEST_CONFIG = {"TESTING": True, "WTF_CSRF_ENABLED": False}
+
+
+@pytest.fixture(scope="session")
+def shared_app(tmp_path_factory: pytest.TempPathFactory):
+    """One application for most tests of a run: making one costs more than a page does."""
+    home = tmp_path_factory.mktemp("shared-home")
+    settings = Settings.load(home=home, secret_key="test-secret-key", password_hash_cost="test")
+    app = create_app(settings, database=OuterTransactionDatabase.nowhere(), jobs=RecordedJobs())
+    return app, dict(app.config)
+
+
 @pytest.fixture
-def app(transaction: OuterTransactionDatabase, settings: Settings, jobs: RecordedJobs):
+def app(shared_app, transaction: OuterTransactionDatabase, settings: Settings, jobs: RecordedJobs):
+    """The shared application with this test's database, queue and settings; rate limits are off.
+
+    A test that adds routes, or needs other settings at the start, takes `own_app`.
+    """
+    app, config = shared_app
+    app.config.clear()
+    app.config.update(config, **TEST_CONFIG)
+    app.extensions.update(crm_database=transaction, crm_jobs=jobs, crm_settings=settings)
+    limits.limiter.enabled = False
+    yield app
+    limits.limiter.enabled = True
+
+
+@pytest.fixture
+def own_app(transaction: OuterTransactionDatabase, settings: Settings, jobs: RecordedJobs):
+    """An application of this test's own, with everything switched on as in production but CSRF."""
     app = create_app(settings, database=transaction, jobs=jobs)
-    app.config["TESTING"] = True
-    app.config["WTF_CSRF_ENABLED"] = False
-    app.config["RATELIMIT_ENABLED"] = False
+    app.config.update(TEST_CONFIG)
     return app
 
 

@@ -38,3 +38,9 @@ def real_app(fresh_database, settings, jobs):
     app = create_app(settings, database=fresh_database.database, jobs=jobs)
     app.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
     return app
+
+
+@pytest.fixture
+def app(own_app):
+    """These tests are about what an application sets up, so each has one of its own."""
+    return own_app

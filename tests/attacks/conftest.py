@@ -82,3 +82,9 @@ def enter(submit):
         return submit(browser, "/sign-in", {"email": email, "password": password, **data})
 
     return sign_in
+
+
+@pytest.fixture
+def app(own_app):
+    """These tests are about what an application sets up, so each has one of its own."""
+    return own_app

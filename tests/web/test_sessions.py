@@ -20,8 +20,8 @@ def done() -> list[str]:
 
 
 @pytest.fixture
-def probe(app: Flask, done: list[str]):
-    @app.post("/probe/<int:status>")
+def probe(own_app: Flask, done: list[str]):
+    @own_app.post("/probe/<int:status>")
     @public
     def probe(status: int):
         session = sessions.current_session()
@@ -33,8 +33,8 @@ def probe(app: Flask, done: list[str]):
             abort(403)
         return "answer", status
 
-    app.config["PROPAGATE_EXCEPTIONS"] = False
-    return app.test_client()
+    own_app.config["PROPAGATE_EXCEPTIONS"] = False
+    return own_app.test_client()
 
 
 @pytest.mark.parametrize(("status", "kept"), [(200, 1), (303, 1), (403, 0), (422, 0), (500, 0)])
