@@ -227,6 +227,7 @@ def _move(session: Session, contact_id: UUID, company_id: UUID, role: str) -> No
 
 
 def _link_handles(session: Session, handles: list[dict[str, Any]]) -> list[tuple[UUID, UUID]]:
+    """Write the handles; (handle, contact) of those that were nobody's, since only they bring a history along."""
     if not handles:
         return []
     unique = list({(row["channel"], row["address_norm"]): row for row in reversed(handles)}.values())
@@ -234,7 +235,7 @@ def _link_handles(session: Session, handles: list[dict[str, Any]]) -> list[tuple
     fresh = [row for row in unique if (row["channel"], row["address_norm"]) not in known]
     if fresh:
         session.execute(insert(Handle), fresh)
-    linked = [(row["id"], row["contact_id"]) for row in fresh]
+    linked: list[tuple[UUID, UUID]] = []
     for row in unique:
         handle = known.get((row["channel"], row["address_norm"]))
         if handle is not None and handle.contact_id is None and handle.company_id is None:
@@ -273,12 +274,10 @@ def _tag(session: Session, people: Sequence[Loaded]) -> None:
     )
     ids = dict(session.execute(select(Tag.name_norm, Tag.id).where(Tag.name_norm.in_(wanted))).all())
     links = {(person.contact_id, ids[normalise(tag)]) for person in people for tag in person.tags if normalise(tag)}
+    # The rows as parameters: as one VALUES clause, compiling it took longer than writing it.
     session.execute(
-        upsert(ContactTag)
-        .values(
-            _owned(session, [{"id": new_id(), "contact_id": contact, "tag_id": tag} for contact, tag in sorted(links)])
-        )
-        .on_conflict_do_nothing(index_elements=["workspace_id", "contact_id", "tag_id"])
+        upsert(ContactTag).on_conflict_do_nothing(index_elements=["workspace_id", "contact_id", "tag_id"]),
+        _owned(session, [{"id": new_id(), "contact_id": contact, "tag_id": tag} for contact, tag in sorted(links)]),
     )
 
 
