@@ -30,17 +30,17 @@ SCRIPT = """
 begin;
 select set_config('crm.workspace', '{workspace}', true);
 select id as code_id, offer_id from voucher where code = (select code from bare_code where n = :n) \\gset
-select state from offer where id = ':offer_id' for update;
-select state from voucher where id = ':code_id' for update;
-select count(*) from redemption where voucher_id = ':code_id' and undone_at is null;
+select state from offer where id = :offer_id::uuid for update;
+select state from voucher where id = :code_id::uuid for update;
+select count(*) from redemption where voucher_id = :code_id::uuid and undone_at is null;
 insert into redemption (id, workspace_id, voucher_id, offer_id, contact_id, idempotency_key, request_hash, at,
                         undone_at)
   select gen_random_uuid(), '{workspace}', id, offer_id, contact_id, gen_random_uuid(), '', now(), now()
-  from voucher where id = ':code_id';
-update voucher set redeemed_at = now() where id = ':code_id';
-update offer set redeemed = redeemed where id = ':offer_id';
+  from voucher where id = :code_id::uuid;
+update voucher set redeemed_at = now() where id = :code_id::uuid;
+update offer set redeemed = redeemed where id = :offer_id::uuid;
 insert into interaction (id, workspace_id, contact_id, kind, happened_at)
-  select gen_random_uuid(), '{workspace}', contact_id, 'offer.redeemed', now() from voucher where id = ':code_id';
+  select gen_random_uuid(), '{workspace}', contact_id, 'offer.redeemed', now() from voucher where id = :code_id::uuid;
 commit;
 """
 

@@ -84,7 +84,7 @@ class Asked:
     """One statement as it went to the database."""
 
     statement: str
-    parameters: object
+    parameters: Any
 
 
 @pytest.fixture(scope="module")
