@@ -73,7 +73,7 @@ class AssignIn(ApiModel):
     assignee_id: UUID | None
 
 
-class SnoozeIn(ApiModel):
+class ConversationSnoozeIn(ApiModel):
     until: AwareDatetime
 
 
@@ -143,10 +143,10 @@ def assign(conversation_id: UUID) -> Response:
 
 @blueprint.post("/conversations/<uuid:conversation_id>/snooze")
 @may_write
-@operation(tag="conversations", body=SnoozeIn, returns=ConversationOut, refuses=(404,))
+@operation(tag="conversations", body=ConversationSnoozeIn, returns=ConversationOut, refuses=(404,))
 def snooze(conversation_id: UUID) -> Response:
     """Out of sight until a moment ahead."""
-    until, session, actor = read_json(SnoozeIn).until, current_session(), current_actor()
+    until, session, actor = read_json(ConversationSnoozeIn).until, current_session(), current_actor()
     queries.conversation(session, actor, conversation_id=conversation_id)
     services.snooze(session, actor, conversation_id=conversation_id, until=until, now=request_now())
     return _one(conversation_id)
