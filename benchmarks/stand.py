@@ -81,6 +81,7 @@ class Stand:
             "DATABASE_URL": self.url,
             "DATABASE_OWNER_URL": self.server.url("crm_owner"),
             "REDIS_URL": "redis://127.0.0.1:1/0",
+            "NET_ALLOW": "127.0.0.1",
             "CRM_HOME": str(self.home),
         }
 
