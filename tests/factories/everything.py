@@ -73,9 +73,11 @@ def everything(session: Session, actor: Actor, *, home: Path, now: datetime | No
         "tag_id": people.tag_named(session, actor, name="fair", now=now).id,
         "fact_id": fact.id,
         "handle_id": contacts.handle(session, actor, ann.id, address=f"second.{suffix}@example.com", now=now).id,
-        "interaction_id": contacts.interaction(session, actor, ann.id, now=now).id,
+        "interaction_id": contacts.interaction(
+            session, actor, ann.id, happened_at=now - timedelta(hours=1), now=now
+        ).id,
         "task_id": contacts.task(session, actor, contact_id=ann.id, now=now).id,
-        "event_id": contacts.consent(session, actor, ann.id, now=now).id,
+        "event_id": contacts.consent(session, actor, ann.id, happened_at=now - timedelta(hours=1), now=now).id,
         "suppression_id": suppression.id,
         "run_id": enrichment.request_run(session, actor, company_id=company.id, now=now).id,
         "import_id": upload.id,

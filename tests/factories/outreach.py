@@ -39,7 +39,7 @@ def person(
 ) -> UUID:
     """A reachable person who agreed to promotions by e-mail."""
     made = contact(session, actor, name, email=email, now=now)
-    consent(session, actor, made.id, now=now)
+    consent(session, actor, made.id, happened_at=now, now=now)
     return made.id
 
 
