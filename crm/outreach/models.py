@@ -235,9 +235,9 @@ class Message(Tenant, Base):
         Index("ix_message_claim", "workspace_id", "claim_id", postgresql_where=sql("claim_id is not null")),
         Index("ix_message_contact", "workspace_id", "contact_id", "created_at", "id"),
         Index("ix_message_created", "workspace_id", "created_at", "id"),
-        Index("ix_message_state", "workspace_id", "state", "planned_at", "id"),
+        Index("ix_message_state", "workspace_id", "state", "created_at", "id"),
+        Index("ix_message_planned", "workspace_id", "planned_at", "id"),
         Index("ix_message_batch", "workspace_id", "batch_id", "state"),
-        Index("ix_message_sent", "workspace_id", "contact_id", "purpose", "sent_at"),
         Index("ix_message_conversation", "workspace_id", "conversation_id", "created_at"),
         Index("ix_message_voucher", "workspace_id", "voucher_id", postgresql_where=sql("voucher_id is not null")),
         Index(
