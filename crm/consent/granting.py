@@ -4,15 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import insert, select
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crm.accounts.rules import Actor
 from crm.channels.base import ChannelKind
 from crm.consent.kinds import Basis, ConsentAction, ConsentPurpose
 from crm.consent.models import ConsentEvent, ConsentEvidence, ConsentState
-from crm.db import new_id
+from crm.db import insert_rows, new_id
 
 #: What a declared basis allows: agreement and soft opt-in carry promotions, the others personal messages only.
 PURPOSE_OF: dict[Basis, ConsentPurpose] = {
@@ -54,8 +53,9 @@ def grant_many(
     if not fresh:
         return 0
     shared = {"workspace_id": actor.workspace_id, "purpose": purpose.value, "action": ConsentAction.GRANTED.value}
-    session.execute(
-        insert(ConsentEvent),
+    insert_rows(
+        session,
+        ConsentEvent,
         [
             {
                 **shared,
@@ -70,15 +70,17 @@ def grant_many(
             for event_id, contact_id, channel in fresh
         ],
     )
-    session.execute(
-        insert(ConsentEvidence),
+    insert_rows(
+        session,
+        ConsentEvidence,
         [
             {"workspace_id": actor.workspace_id, "id": new_id(), "event_id": event_id, "wording": wording}
             for event_id, _, _ in fresh
         ],
     )
-    session.execute(
-        upsert(ConsentState).on_conflict_do_nothing(),
+    insert_rows(
+        session,
+        ConsentState,
         [
             {
                 **shared,
@@ -90,5 +92,6 @@ def grant_many(
             }
             for _, contact_id, channel in fresh
         ],
+        or_nothing=True,
     )
     return len(fresh)

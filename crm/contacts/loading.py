@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, insert, or_, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import and_, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from crm.accounts.rules import Actor
@@ -15,7 +14,7 @@ from crm.channels.base import ChannelKind
 from crm.contacts.kinds import FactOrigin, FactState
 from crm.contacts.models import Affiliation, Company, Contact, ContactTag, Fact, Handle, Tag
 from crm.contacts.rules import display_name, parse_birthday, sort_name
-from crm.db import new_id
+from crm.db import insert_rows, new_id
 from crm.events import ContactCreated, HandleLinked, publish
 from crm.filters.text import normalise
 
@@ -72,11 +71,11 @@ def write_people(session: Session, actor: Actor, *, people: Sequence[Loaded], so
     for person in people:
         _collect(rows, actor, person, companies=companies, source=source, now=now)
     if rows.contacts:
-        session.execute(insert(Contact), rows.contacts)
+        insert_rows(session, Contact, rows.contacts)
     _update_known(session, [person for person in people if not person.is_new], companies, now)
     linked = _link_handles(session, rows.handles)
     if rows.affiliations:
-        session.execute(insert(Affiliation), rows.affiliations)
+        insert_rows(session, Affiliation, rows.affiliations)
     _record_facts(session, rows.facts, people)
     _tag(session, people)
     for person in people:
@@ -96,7 +95,7 @@ def _companies(session: Session, *, names: Sequence[str]) -> dict[str, UUID]:
     known = dict(session.execute(living.order_by(Company.id.desc())).all())
     fresh = [{"id": new_id(), "name": name, "name_norm": norm} for norm, name in by_norm.items() if norm not in known]
     if fresh:
-        session.execute(insert(Company), _owned(session, fresh))
+        insert_rows(session, Company, _owned(session, fresh))
     return known | {row["name_norm"]: row["id"] for row in fresh}
 
 
@@ -234,7 +233,7 @@ def _link_handles(session: Session, handles: list[dict[str, Any]]) -> list[tuple
     known = owners_of(session, addresses=[(ChannelKind(row["channel"]), row["address_norm"]) for row in unique])
     fresh = [row for row in unique if (row["channel"], row["address_norm"]) not in known]
     if fresh:
-        session.execute(insert(Handle), fresh)
+        insert_rows(session, Handle, fresh)
     linked: list[tuple[UUID, UUID]] = []
     for row in unique:
         handle = known.get((row["channel"], row["address_norm"]))
@@ -260,25 +259,19 @@ def _record_facts(session: Session, facts: list[dict[str, Any]], people: Sequenc
             # Two rows of one file can speak of the same value; the later one holds.
             if last[row["contact_id"], row["field"]] != row["id"]:
                 row["state"] = FactState.SUPERSEDED.value
-        session.execute(insert(Fact), facts)
+        insert_rows(session, Fact, facts)
 
 
 def _tag(session: Session, people: Sequence[Loaded]) -> None:
     wanted = {normalise(tag): tag for person in people for tag in person.tags if normalise(tag)}
     if not wanted:
         return
-    session.execute(
-        upsert(Tag)
-        .values(_owned(session, [{"id": new_id(), "name": name, "name_norm": norm} for norm, name in wanted.items()]))
-        .on_conflict_do_nothing(index_elements=["workspace_id", "name_norm"])
-    )
+    named = [{"id": new_id(), "name": name, "name_norm": norm} for norm, name in wanted.items()]
+    insert_rows(session, Tag, _owned(session, named), or_nothing=True)
     ids = dict(session.execute(select(Tag.name_norm, Tag.id).where(Tag.name_norm.in_(wanted))).all())
     links = {(person.contact_id, ids[normalise(tag)]) for person in people for tag in person.tags if normalise(tag)}
-    # The rows as parameters: as one VALUES clause, compiling it took longer than writing it.
-    session.execute(
-        upsert(ContactTag).on_conflict_do_nothing(index_elements=["workspace_id", "contact_id", "tag_id"]),
-        _owned(session, [{"id": new_id(), "contact_id": contact, "tag_id": tag} for contact, tag in sorted(links)]),
-    )
+    rows = [{"id": new_id(), "contact_id": contact, "tag_id": tag} for contact, tag in sorted(links)]
+    insert_rows(session, ContactTag, _owned(session, rows), or_nothing=True)
 
 
 def _owned(session: Session, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
