@@ -178,7 +178,4 @@ def _settings() -> Settings:
 
 def _store() -> SandboxStore:
     """One reader per application, which remembers what it has read."""
-    extensions = current_app.extensions
-    if "crm_sandbox" not in extensions:
-        extensions["crm_sandbox"] = SandboxStore(_settings().home)
-    return extensions["crm_sandbox"]
+    return SandboxStore(_settings().home)

@@ -269,6 +269,8 @@ def sequential_reads(place: Place) -> dict[str, int]:
 
 
 def check_search(place: Place, query: str) -> None:
+    # What other sessions still hold back of their own counts must not be taken for this search's.
+    place.database.dispose()
     before = sequential_reads(place)
     with place.database.scope(place.house.workspace.id) as session:
         found = contacts.search(session, place.house.actor, text=query)

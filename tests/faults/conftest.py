@@ -204,7 +204,7 @@ def house(fresh_database, tmp_path) -> Iterator[House]:
             "NET_ALLOW": "127.0.0.1",
             "CRM_HOME": str(home),
             "CRM_TEST_SWITCH": "1",
-            "CRM_LEASE_SECONDS": "3",
+            "CRM_LEASE_SECONDS": "5",
             "CRM_CLOCK_SECONDS": "0.1",
         }
         made = House(fresh_database.database, environment, valkey, home)
