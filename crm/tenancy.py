@@ -43,7 +43,8 @@ def _protect(connection: Connection, table: Table, quoted: str) -> None:
         connection.execute(text(f"drop policy if exists workspace_isolation on {name}"))
         connection.execute(
             text(
-                f"create policy workspace_isolation on {name} using ({key} = {WORKSPACE}) with check ({key} = {WORKSPACE})"
+                f"create policy workspace_isolation on {name}"
+                f" using ({key} = {WORKSPACE}) with check ({key} = {WORKSPACE})"
             )
         )
     if table.info.get("append_only"):
