@@ -8,9 +8,9 @@ from workers import Runtime
 
 def run_import(runtime: Runtime, *, workspace_id: str, import_id: str) -> None:
     """Load what is left of the import."""
-    ids = {"workspace_id": UUID(workspace_id), "import_id": UUID(import_id)}
+    house, wanted, database = UUID(workspace_id), UUID(import_id), runtime.database
     try:
-        runner.run(runtime.database, folder=runtime.settings.home / "files", **ids)
+        runner.run(database, workspace_id=house, import_id=wanted, folder=runtime.settings.home / "files")
     except Exception as error:
-        runner.fail(runtime.database, error=error, **ids)
+        runner.fail(database, workspace_id=house, import_id=wanted, error=error)
         raise
