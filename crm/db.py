@@ -186,7 +186,9 @@ class Database:
 
     def __init__(self, url: str, *, handlers: Handlers, pooled: bool = True, size: int = 10) -> None:
         options: dict[str, Any] = {"pool_size": size, "max_overflow": 5, "pool_pre_ping": True}
-        self.engine: Engine = create_engine(url, **(options if pooled else {"poolclass": NullPool}))
+        self.engine: Engine = create_engine(
+            url, hide_parameters=True, **(options if pooled else {"poolclass": NullPool})
+        )
         self.handlers = handlers
         self._maker = sessionmaker(self.engine, class_=WorkspaceSession, expire_on_commit=False)
 

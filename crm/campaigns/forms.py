@@ -99,7 +99,6 @@ class WordsForm(Form):
     account_id = SelectField(lazy("From"), validators=[OrEmpty()])
     subject = StringField(lazy("Subject"), validators=[Length(max=250)])
     body = TextAreaField(lazy("Text"), validators=[Length(max=20_000)])
-    other = SelectField(lazy("Language"), choices=[("it", "Italiano"), ("en", "English")])
     subject_it = StringField(lazy("Subject in Italian"), validators=[Length(max=250)])
     body_it = TextAreaField(lazy("Text in Italian"), validators=[Length(max=20_000)])
     subject_en = StringField(lazy("Subject in English"), validators=[Length(max=250)])

@@ -61,7 +61,7 @@ def test_the_five_steps_lead_from_a_name_to_messages_that_leave(client, session,
     chosen = client.post(url(campaign, "offer"), data={"offer_id": str(offer.id)})
     assert chosen.location == url(campaign, "message")
     assert client.get(url(campaign, "message")).status_code == 200
-    words = {"purpose": "promotional", "channel": "email", "account_id": "", "other": "en"}
+    words = {"purpose": "promotional", "channel": "email", "account_id": ""}
     words |= {"subject": "For {{ contact.first_name }}", "body": "Here: {{ voucher.code }}"}
     written = client.post(url(campaign, "message"), data=words)
     assert written.location == url(campaign, "review")
