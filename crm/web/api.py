@@ -110,7 +110,10 @@ def api_blueprint(name: str, path: str = "") -> Blueprint:
 
 def read_json(model: type[M]) -> M:
     """The request's JSON body as `model`; raises `InvalidInputError` naming each wrong field."""
-    data = request.get_json(silent=True)
+    try:
+        data = request.get_json(silent=True)
+    except RecursionError as error:
+        raise InvalidInputError("the body is nested too deeply", code="bad_json") from error
     if not isinstance(data, dict):
         raise InvalidInputError("the body must be a JSON object", code="bad_json")
     return parsed(model, data)

@@ -85,6 +85,8 @@ def move(message_id: UUID) -> ResponseReturnValue:
 
 def _asked_day(today: date) -> date:
     try:
-        return date.fromisoformat(request.args.get("from", ""))
+        asked = date.fromisoformat(request.args.get("from", ""))
     except ValueError:
         return today
+    # Beyond some years nothing is planned, and the calendar itself ends in 9999.
+    return asked if abs(asked - today) < timedelta(days=3660) else today

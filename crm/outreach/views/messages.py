@@ -215,13 +215,14 @@ def _compose(contact_id: UUID, form: MessageForm) -> str:
     known = {value for value, _label in form.channel.choices}
     chosen = form.channel.data if form.channel.data in known else next(iter(known), None)
     form.channel.data = chosen
+    purpose = form.purpose.data if form.purpose.data in set(Purpose) else Purpose.PERSONAL
     verdict = None
     if chosen:
         verdict = queries.verdict(
             session,
             actor,
             contact_id=contact_id,
-            purpose=Purpose(form.purpose.data or Purpose.PERSONAL.value),
+            purpose=Purpose(purpose),
             channel=ChannelKind(chosen),
             now=now,
         )
