@@ -1,6 +1,7 @@
 """Owns what was agreed to leave for people: their next messages, without drafts nobody agreed to yet."""
 
 from collections.abc import Collection
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
@@ -28,4 +29,8 @@ def planned(session: Session, actor: Actor, *, contact_ids: Collection[UUID]) ->
         return {}
     found = outreach.planned_for(session, actor, contact_ids=contact_ids)
     agreed = {owner: [line for line in lines if line.state in AGREED] for owner, lines in found.items()}
-    return {owner: lines for owner, lines in agreed.items() if lines}
+    return {owner: sorted(lines, key=_moment) for owner, lines in agreed.items() if lines}
+
+
+def _moment(line: MessageLine) -> datetime:
+    return line.leaves_at or datetime.max.replace(tzinfo=UTC)

@@ -5,9 +5,11 @@ from typing import Any
 from crm.channels.base import ChannelKind
 from crm.consent.kinds import Purpose
 from crm.outreach.kinds import AccountState, ConversationState, DeliveryState, MessageState
+from crm.outreach.moments import Timed, is_moved
 from crm.outreach.reasons import sentence, way_sentence
 from crm.outreach.rules import Way
-from crm.web.i18n import lazy, translated
+from crm.web.formats import moment
+from crm.web.i18n import _, lazy, translated
 
 CHANNELS: dict[ChannelKind, Any] = {
     ChannelKind.EMAIL: lazy("E-mail"),
@@ -104,6 +106,13 @@ VARIABLES: tuple[tuple[str, Any], ...] = (
 def reason_text(code: str) -> str:
     """The sentence of a machine reason, '' for none."""
     return translated(sentence(code)) if code else ""
+
+
+def moved_text(line: Timed, reason: str) -> str:
+    """Where a message leaves later than agreed: what was agreed, and why it waits; '' for all others."""
+    if not is_moved(line):
+        return ""
+    return _("Planned for %(time)s. %(reason)s", time=moment(line.planned_at), reason=reason_text(reason)).strip()
 
 
 def way_text(way: Way) -> str:

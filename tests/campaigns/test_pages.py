@@ -13,6 +13,8 @@ from sqlalchemy import select
 
 from crm.accounts.kinds import Role
 from crm.campaigns import services
+from crm.campaigns.inputs import ScheduleInput
+from crm.campaigns.kinds import ScheduleKind
 from crm.campaigns.models import Campaign, Recipient
 from crm.db import database_now, enter_workspace, new_id
 from crm.loyalty import services as loyalty_services
@@ -296,3 +298,20 @@ def test_times_are_read_in_the_workspace_s_zone(client, session, actor, drafts, 
     assert (local.date(), local.hour) == (day, 10)
     assert "Choose another time" in client.get(url(drafts, "run")).get_data(as_text=True)
     assert "10:00" in client.get(url(drafts, "schedule")).get_data(as_text=True)
+
+
+def test_a_promotion_that_waits_for_its_window_shows_when_it_leaves_and_why(client, session, actor, account, clock):
+    campaign = campaigns.prepared(session, actor, 1, now=clock)
+    services.approve(session, actor, campaign_id=campaign.id, now=clock)
+    evening = (clock + timedelta(days=1)).astimezone(ZoneInfo("Europe/Rome")).replace(hour=22, minute=7)
+    wanted = ScheduleInput(kind=ScheduleKind.AT, at=evening)
+    services.schedule(session, actor, campaign_id=campaign.id, data=wanted, now=clock)
+    assert campaigns.send(session, actor, account.id, now=evening) == []
+    (message,) = campaigns.messages(session, campaign)
+    leaves = message.due_at.astimezone(ZoneInfo("Europe/Rome"))
+    assert (leaves.hour, leaves.minute) == (9, 0)
+    run, listed = text(client.get(url(campaign, "run"))), text(client.get(url(campaign, "recipients")))
+    person = text(client.get(f"/contacts/{message.contact_id}"))
+    for page in (run, listed, person):
+        assert "09:00" in page
+        assert "22:07. It is outside the sending hours where this person lives." in page

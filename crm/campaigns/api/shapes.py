@@ -175,6 +175,7 @@ class RecipientOut(ApiModel):
     is_edited: bool
     missing: list[str]
     planned_at: datetime | None
+    due_at: datetime | None
     held_until: datetime | None
     sent_at: datetime | None
     delivery: DeliveryState

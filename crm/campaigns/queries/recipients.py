@@ -23,6 +23,7 @@ from crm.errors import NotFoundError
 from crm.loyalty.models import Redemption
 from crm.outreach.kinds import DeliveryState, MessageState
 from crm.outreach.models import Message, MessageText
+from crm.outreach.moments import is_moved, leaves_at
 from crm.web.paging import Page, decode_cursor, page_of
 
 #: Waits for the reviewer: not approved yet, or held because a value is missing.
@@ -53,6 +54,7 @@ class RecipientLine:
     missing: tuple[str, ...]
     needs_look: str
     planned_at: datetime | None
+    due_at: datetime | None
     held_until: datetime | None
     sent_at: datetime | None
     delivery: DeliveryState
@@ -66,6 +68,16 @@ class RecipientLine:
     def waits_for_review(self) -> bool:
         """True while somebody has to look at the draft."""
         return self.message_state in TO_REVIEW or (self.message_state is MessageState.HELD and bool(self.missing))
+
+    @property
+    def leaves_at(self) -> datetime | None:
+        """When it left or will leave, after what the gate made of the plan."""
+        return leaves_at(self)
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether it leaves later than agreed; `reason` says why."""
+        return is_moved(self)
 
 
 def _wanted(actor: Actor, campaign_id: UUID) -> Select[*tuple[Any, ...]]:
@@ -101,6 +113,7 @@ def _line(row: Any) -> RecipientLine:
         missing=tuple(text.missing) if text else (),
         needs_look=message.needs_look if message else "",
         planned_at=message.planned_at if message else None,
+        due_at=message.due_at if message else None,
         held_until=message.held_until if message else None,
         sent_at=message.sent_at if message else None,
         delivery=DeliveryState(message.delivery) if message else DeliveryState.NONE,

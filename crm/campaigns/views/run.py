@@ -113,7 +113,7 @@ def run(campaign_id: UUID) -> ResponseReturnValue:
 
 def _moment(person: RecipientLine) -> datetime:
     """When it left, else when it will; people without a time come last."""
-    return person.sent_at or person.planned_at or datetime.max.replace(tzinfo=UTC)
+    return person.leaves_at or datetime.max.replace(tzinfo=UTC)
 
 
 def _by_day(people: list[RecipientLine]) -> list[tuple[datetime, list[tuple[datetime, RecipientLine]]]]:

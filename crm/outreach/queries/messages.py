@@ -26,6 +26,7 @@ from crm.outreach.models import (
     MessageText,
     SenderAccount,
 )
+from crm.outreach.moments import is_moved, leaves_at
 from crm.outreach.queries.gate import among, policy
 from crm.outreach.rules import BUDGET_SPAN, budget_free_at
 from crm.web.paging import Page, decode_cursor, page_of
@@ -69,6 +70,21 @@ class MessageLine:
     conversation_id: UUID | None
     version: int
     created_at: datetime
+
+    @property
+    def message_state(self) -> MessageState:
+        """The state, by the name that lists of people use."""
+        return self.state
+
+    @property
+    def leaves_at(self) -> datetime | None:
+        """When it left or will leave, after what the gate made of the plan."""
+        return leaves_at(self)
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether it leaves later than agreed; `reason` says why."""
+        return is_moved(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
