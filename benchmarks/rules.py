@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from benchmarks.stand import Stand, alternating, table
 from crm.accounts.rules import Actor
+from crm.clock import days_before, start_of_day
 from crm.contacts.fields import SUBJECT
 from crm.db import database_now
 from crm.filters.catalogue import bind
@@ -34,7 +35,7 @@ QUESTIONS: dict[str, tuple[dict[str, Any], str]] = {
         where c.deleted_at is null and c.lifecycle = 'customer' and c.city_norm = 'firenze'
           and c.id in (
             select contact_id from interaction
-            where kind = 'call' and happened_at >= :now - interval '90 days' and happened_at <= :now
+            where kind = 'call' and happened_at >= :since and happened_at <= :now
               and removed_at is null and visibility <> 'private'
             group by contact_id having count(*) >= 2)
         """,
@@ -66,12 +67,12 @@ QUESTIONS: dict[str, tuple[dict[str, Any], str]] = {
         where c.deleted_at is null and (
           c.lifecycle in ('customer', 'prospect') and c.id in (
             select contact_id from interaction
-            where kind = 'message.received' and happened_at >= :now - interval '90 days' and happened_at <= :now
+            where kind = 'message.received' and happened_at >= :since and happened_at <= :now
               and removed_at is null and visibility <> 'private'
             group by contact_id having count(*) >= 2)
           or c.id not in (
             select contact_id from interaction
-            where kind in ('call', 'comment') and happened_at >= :now - interval '90 days' and happened_at <= :now
+            where kind in ('call', 'comment') and happened_at >= :since and happened_at <= :now
               and removed_at is null and visibility <> 'private' and contact_id is not null))
         """,
     ),
@@ -89,10 +90,12 @@ def measure(stand: Stand) -> None:
 def _row(stand: Stand, actor: Actor, name: str, rule: dict[str, Any], by_hand: str) -> tuple[object, ...]:
     with stand.database.scope(actor.workspace_id) as session:
         now = database_now(session)
-        wanted = condition(bind(parse(rule), catalogue()), queries.context_of(session, actor, now=now), SUBJECT)
+        context = queries.context_of(session, actor, now=now)
+        since = start_of_day(days_before(now, 90, tz=context.tz), tz=context.tz)
+        wanted = condition(bind(parse(rule), catalogue()), context, SUBJECT)
         ways = {
             "rule": partial(_counted, lambda: queries.count(session, actor, condition=wanted)),
-            "hand": partial(_counted, lambda: session.execute(text(by_hand), {"now": now}).scalar_one()),
+            "hand": partial(_counted, lambda: session.execute(text(by_hand), {"now": now, "since": since}).scalar_one()),
         }
         counts = {way: call()[1] for way, call in ways.items()}
         assert counts["rule"] == counts["hand"], counts
