@@ -93,9 +93,10 @@ def _row(stand: Stand, actor: Actor, name: str, rule: dict[str, Any], by_hand: s
         context = queries.context_of(session, actor, now=now)
         since = start_of_day(days_before(now, 90, tz=context.tz), tz=context.tz)
         wanted = condition(bind(parse(rule), catalogue()), context, SUBJECT)
+        given = {"now": now, "since": since}
         ways = {
             "rule": partial(_counted, lambda: queries.count(session, actor, condition=wanted)),
-            "hand": partial(_counted, lambda: session.execute(text(by_hand), {"now": now, "since": since}).scalar_one()),
+            "hand": partial(_counted, lambda: session.execute(text(by_hand), given).scalar_one()),
         }
         counts = {way: call()[1] for way, call in ways.items()}
         assert counts["rule"] == counts["hand"], counts
