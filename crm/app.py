@@ -12,7 +12,7 @@ from crm.db import Database, ensure_can_not_bypass
 from crm.desk import navigation
 from crm.jobs import JobQueue, Jobs
 from crm.settings import Settings
-from crm.web import api, errors, formats, headers, i18n, logs, sessions, vite
+from crm.web import api, characters, errors, formats, headers, i18n, logs, sessions, vite
 
 BLUEPRINTS: tuple[str, ...] = (
     "crm.accounts.views:blueprint",
@@ -20,6 +20,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "crm.desk.reports:blueprint",
     "crm.desk.people:blueprint",
     "crm.desk.contact_page:blueprint",
+    "crm.desk.composer:blueprint",
     "crm.desk.company_page:blueprint",
     "crm.contacts.views:blueprint",
     "crm.interactions.views:blueprint",
@@ -88,6 +89,7 @@ def create_app(settings: Settings, *, database: Database | None = None, jobs: Jo
     navigation.init_app(app)
     security.init_app(app, settings)
     guards.init_app(app)
+    characters.init_app(app)
     limits.init_app(app, settings)
     idempotency.init_app(app)
     for name in BLUEPRINTS:

@@ -51,19 +51,31 @@ COMPANY_LEFT: Final = ("vat_number", "staff", "website", "city")
 @blueprint.get("/contacts/<uuid:contact_id>")
 def show(contact_id: UUID) -> str:
     """The whole page."""
+    person = contacts.contact(current_session(), current_actor(), contact_id=contact_id)
+    return page(person, mode=request.args.get("mode", "note"))
+
+
+@blueprint.get("/contacts/<uuid:contact_id>/story")
+def story(contact_id: UUID) -> str:
+    """What is planned and what happened, as it stands now, for htmx; without script the whole page."""
+    person = contacts.contact(current_session(), current_actor(), contact_id=contact_id)
+    if "HX-Request" in request.headers:
+        return render_template("desk/_story.html", waits=False, **parts(person))
+    return page(person, mode="note")
+
+
+def page(person: Contact, **composer: Any) -> str:
+    """The page with its composer as given (see `crm.desk.composer`)."""
     session, actor, now = current_session(), current_actor(), request_now()
-    person = contacts.contact(session, actor, contact_id=contact_id)
+    contact_id = person.id
     colleagues = contacts.colleagues(session, actor)
     current, suggested = contacts.facts_of(session, actor, contact_id=contact_id)
     names = contact_words.names_of(colleagues, person.company)
-    tasks = interactions.tasks_of(session, actor, contact_id=contact_id)
     ways = reach(session, actor, contact_ids=[contact_id]).get(contact_id, [])
     return render_template(
         "desk/contact.html",
-        person=person,
         owner=colleagues.get(person.owner_id) if person.owner_id else None,
         reach=ways,
-        planned=planned(session, actor, contact_ids=[contact_id]).get(contact_id, []),
         card=loyalty.contact_card(session, actor, contact_id=contact_id, now=now),
         facts=contact_words.fact_rows(person, LEFT, current, names=names),
         suggestions=_suggestions(suggested, names),
@@ -71,20 +83,34 @@ def show(contact_id: UUID) -> str:
         tags=contacts.tags_of(session, actor, contact_ids=[contact_id]).get(contact_id, []),
         links=contacts.links_of(session, actor, contact_id=contact_id),
         link_labels=contact_words.LINK_LABELS,
-        tasks=tasks,
-        promises=sum(task.is_promise for task in tasks),
         consents=consent_lines(actor, contact_id, ways),
         segments=segments.segments_of(session, actor, contact_id=contact_id),
         lifecycles=contact_words.LIFECYCLE_LABELS,
         last=interactions.last_exchanges(session, actor, contact_ids=[contact_id]).get(contact_id),
         exchange_text=timeline_words.exchange_text,
-        log_form=LogForm(formdata=None),
         today=local_day(now, tz=actor.time_zone),
         now=now,
-        may_edit=actor.may(Permission.EDIT),
-        may_write=actor.may(Permission.WRITE),
-        **_timeline(person),
+        **parts(person),
+        **composer,
     )
+
+
+def parts(person: Contact, *, with_story: bool = True) -> dict[str, Any]:
+    """What the composer shows of a person, and with the story what is planned and what happened."""
+    session, actor = current_session(), current_actor()
+    tasks = interactions.tasks_of(session, actor, contact_id=person.id)
+    shown: dict[str, Any] = {
+        "person": person,
+        "tasks": tasks,
+        "promises": sum(task.is_promise for task in tasks),
+        "log_form": LogForm(formdata=None),
+        "may_edit": actor.may(Permission.EDIT),
+        "may_write": actor.may(Permission.WRITE),
+    }
+    if not with_story:
+        return shown
+    agreed = planned(session, actor, contact_ids=[person.id]).get(person.id, [])
+    return {**shown, "planned": agreed, **_timeline(person)}
 
 
 @blueprint.get("/contacts/<uuid:contact_id>/timeline")

@@ -59,6 +59,7 @@ class WhenForm(Form):
 
 class MessageForm(WhenForm):
     channel = SelectField(lazy("Channel"))
+    account_id = SelectField(lazy("From"), default="")
     purpose = SelectField(lazy("What it is for"), choices=[(kind.value, PURPOSES[kind]) for kind in WRITTEN])
     subject = StringField(lazy("Subject"), validators=[Length(max=200)])
     body = TextAreaField(lazy("Text"), validators=[DataRequired(lazy("Write something.")), Length(max=20_000)])

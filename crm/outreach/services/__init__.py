@@ -51,7 +51,15 @@ from crm.outreach.services.templates import (
     delete_template,
     update_template,
 )
-from crm.outreach.services.write import BlockedError, MissingValuesError, TooLateError, reply, take_back, write
+from crm.outreach.services.write import (
+    BlockedError,
+    MissingValuesError,
+    TooLateError,
+    fill_words,
+    reply,
+    take_back,
+    write,
+)
 
 __all__ = [
     "AccountInput",
@@ -84,6 +92,7 @@ __all__ = [
     "delete_template",
     "draft_many",
     "edit_draft",
+    "fill_words",
     "give_up",
     "handle_inbound",
     "hold",

@@ -11,7 +11,7 @@ from crm.accounts.kinds import Permission
 from crm.accounts.rules import Actor
 from crm.channels.base import ChannelKind
 from crm.channels.sentences import N_
-from crm.errors import InvalidInputError, NotFoundError
+from crm.errors import InvalidInputError, NotFoundError, worded
 from crm.outreach.kinds import ConversationState
 from crm.outreach.models import Conversation
 from crm.outreach.queries.gate import among
@@ -44,7 +44,7 @@ def ensure(
 ) -> Conversation:
     """The newest conversation with this person (or stranger's handle) on this channel and account, else a new one."""
     if contact_id is None and handle_id is None:
-        raise InvalidInputError("a conversation needs somebody")
+        raise InvalidInputError(worded("A conversation needs somebody."))
     who = Conversation.contact_id == contact_id if contact_id else Conversation.handle_id == handle_id
     found = session.scalars(
         select(Conversation)

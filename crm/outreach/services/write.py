@@ -1,8 +1,9 @@
 """Owns writing one message to one person: now with time to take it back, at a time, as an answer, or for the hand."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -82,14 +83,15 @@ def write(
     account_id: UUID | None = None,
     handle_id: UUID | None = None,
     voucher_id: UUID | None = None,
+    values: Mapping[str, Mapping[str, Any]] | None = None,
     now: datetime,
 ) -> Message:
     """One message to one person, approved by its writer.
 
     `send_at` None leaves `undo_seconds` ahead, so that it can be taken back; a time in the past is refused. On
     channels without a machine it becomes an assisted message: the text is ready, a person sends it. Subject and body
-    may use the variables of templates. Raises `InvalidInputError` by field, `BlockedError`, `ForbiddenError` and the
-    contact's not-found error.
+    may use the variables of templates; `values` adds groups (`voucher`, `offer`). Raises `InvalidInputError` by field,
+    `BlockedError`, `ForbiddenError` and the contact's not-found error.
     """
     actor.require(Permission.WRITE)
     contact = contacts.contact(session, actor, contact_id=contact_id)
@@ -103,7 +105,7 @@ def write(
     answer = verdict(session, actor, contact_id=contact_id, purpose=purpose, channel=channel, at=at, now=now)
     if answer.disposition is Disposition.SKIP:
         raise BlockedError(answer)
-    words = _words(session, actor, target, channel=channel, subject=subject, body=body)
+    words = _words(session, actor, target, channel=channel, subject=subject, body=body, values=values)
     return _make(session, actor, target, words, channel=channel, purpose=purpose, at=at, voucher_id=voucher_id, now=now)
 
 
@@ -266,11 +268,20 @@ def _make(
     return message
 
 
-def _words(session: Session, actor: Actor, target: _Target, *, channel: ChannelKind, subject: str, body: str) -> Words:
+def _words(
+    session: Session,
+    actor: Actor,
+    target: _Target,
+    *,
+    channel: ChannelKind,
+    subject: str,
+    body: str,
+    values: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Words:
     """What the person wrote with its variables filled; complains about the fields."""
     check_words(channel, subject=subject, body=body)
     words, missing = fill_words(
-        session, actor, target.contact, target.account, channel=channel, subject=subject, body=body
+        session, actor, target.contact, target.account, channel=channel, subject=subject, body=body, values=values
     )
     if missing:
         raise MissingValuesError(missing)
@@ -286,16 +297,16 @@ def fill_words(
     channel: ChannelKind,
     subject: str,
     body: str,
+    values: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> tuple[Words, tuple[str, ...]]:
-    """Subject and body with variables filled, and the names of those that had no value."""
+    """Subject and body with variables filled, `values` beside the person's, and the names of those without value."""
     if "{{" not in subject + body and "{%" not in subject + body:
         return Words(subject=subject.strip(), body=body.strip()), ()
-    values = {}
+    known: Mapping[str, Mapping[str, Any]] = values or {}
     if contact is not None:
-        values = values_of(
-            session, actor, Recipient(contact=contact, company=contact.company), account=account, channel=channel
-        )
-    filled = render(subject, body, values, is_rich=channel in RICH)
+        recipient = Recipient(contact=contact, company=contact.company)
+        known = values_of(session, actor, recipient, account=account, channel=channel, extra=values)
+    filled = render(subject, body, known, is_rich=channel in RICH)
     return Words(subject=filled.subject, body=filled.body), filled.missing
 
 

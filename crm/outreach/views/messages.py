@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
+from crm.accounts.signin import local_or
 from crm.channels.base import ChannelKind
 from crm.consent.kinds import Purpose
 from crm.contacts import queries as contacts
@@ -63,6 +64,7 @@ def write(contact_id: UUID) -> ResponseReturnValue:
     form = MessageForm()
     session, actor = current_session(), current_actor()
     form.channel.choices = _channels(contact_id)
+    form.account_id.choices = account_choices(form.channel.data)
     if not form.validate_on_submit():
         return _compose(contact_id, form), 422
     try:
@@ -75,6 +77,7 @@ def write(contact_id: UUID) -> ResponseReturnValue:
             body=form.body.data or "",
             purpose=Purpose(form.purpose.data),
             send_at=form.moment(tz=actor.time_zone),
+            account_id=UUID(form.account_id.data) if form.account_id.data else None,
             now=request_now(),
         )
     except AppError as error:
@@ -112,7 +115,7 @@ def decide(message_id: UUID, action: str) -> ResponseReturnValue:
     if action == "take_back":
         taken = services.take_back(session, actor, message_id=message_id, now=now)
         flash(_("Taken back: it did not leave."), "success")
-        return redirect(url_for(".message", message_id=taken.id), code=303)
+        return redirect(local_or(request.args.get("back"), url_for(".message", message_id=taken.id)), code=303)
     if action in {"arrived", "again"}:
         decision = services.Decision.ARRIVED if action == "arrived" else services.Decision.SEND_AGAIN
         settled = services.resolve_uncertain(session, actor, message_id=message_id, decision=decision, now=now)
@@ -174,14 +177,14 @@ def promotions(action: str) -> ResponseReturnValue:
     return redirect(url_for(".calendar"), code=303)
 
 
-def tell_leaving(message: Message) -> None:
-    """A toast that says when the message leaves, with the way back while there is one."""
+def tell_leaving(message: Message, *, back: str | None = None) -> None:
+    """A toast that says when the message leaves, with the way back while there is one; `back` is where that leads."""
     if message.state == MessageState.HELD:
         flash(_("Kept, but it waits: %(reason)s", reason=reason_text(message.reason)), "warning")
         return
     soon = message.due_at is not None and (message.due_at - request_now()).total_seconds() <= UNDO_SHOWN_SECONDS
     if soon:
-        undo = {"undo_url": url_for("outreach.decide", message_id=message.id, action="take_back")}
+        undo = {"undo_url": url_for("outreach.decide", message_id=message.id, action="take_back", back=back)}
         flash({"text": _("It leaves in some seconds."), "undo_label": _("Take back"), **undo}, "success")  # pyright: ignore[reportArgumentType]
     else:
         flash(_("Planned for %(time)s.", time=moment(message.due_at)), "success")
@@ -208,6 +211,15 @@ def _channels(contact_id: UUID) -> list[tuple[str, str]]:
     return [(kind.value, str(CHANNELS[kind])) for kind in kinds]
 
 
+def account_choices(channel: str | None) -> list[tuple[str, str]]:
+    """The accounts of a channel to choose from: the usual one first, without a name."""
+    usual = [("", _("as usual"))]
+    if channel not in set(ChannelKind):
+        return usual
+    found = queries.accounts(current_session(), current_actor(), channel=ChannelKind(channel))
+    return [*usual, *((str(row.id), row.name or row.address) for row in found)]
+
+
 def _compose(contact_id: UUID, form: MessageForm) -> str:
     session, actor, now = current_session(), current_actor(), request_now()
     person = contacts.contact(session, actor, contact_id=contact_id)
@@ -215,6 +227,7 @@ def _compose(contact_id: UUID, form: MessageForm) -> str:
     known = {value for value, _label in form.channel.choices}
     chosen = form.channel.data if form.channel.data in known else next(iter(known), None)
     form.channel.data = chosen
+    form.account_id.choices = account_choices(chosen)
     purpose = form.purpose.data if form.purpose.data in set(Purpose) else Purpose.PERSONAL
     verdict = None
     if chosen:
