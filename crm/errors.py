@@ -3,9 +3,24 @@
 from collections.abc import Mapping
 
 
-def worded(sentence: str) -> str:
-    """Mark `sentence` for the catalogues and hand it on; the edge translates it, so that services know no language."""
-    return sentence
+class Worded(str):
+    """A sentence with its values filled in, in English; it keeps both apart, so that the edge can translate it."""
+
+    __slots__ = ("sentence", "values")
+    sentence: str
+    values: Mapping[str, object]
+
+
+def worded(sentence: str, **values: object) -> str:
+    """Mark `sentence` for the catalogues and hand it on; the edge translates it, so that services know no language.
+
+    With `values` it holds `%(name)s` for each of them.
+    """
+    if not values:
+        return sentence
+    filled = Worded(sentence % values)
+    filled.sentence, filled.values = sentence, values
+    return filled
 
 
 class AppError(Exception):

@@ -132,6 +132,11 @@ def enter(user: User, workspace_id: UUID | None = None) -> Actor | None:
     return g.actor
 
 
+def admit() -> ResponseReturnValue | None:
+    """Find out who asks, for an answer that is given before the door was reached; a refusal when nobody may ask."""
+    return None if "actor" in g else _check()
+
+
 def _check() -> ResponseReturnValue | None:
     endpoint = request.endpoint
     if endpoint is None:

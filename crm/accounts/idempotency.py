@@ -11,7 +11,7 @@ from flask import Flask, Response, g, request
 from sqlalchemy import select, text
 
 from crm.accounts.models import IdempotencyKey
-from crm.errors import ConflictError, InvalidInputError
+from crm.errors import ConflictError, InvalidInputError, worded
 from crm.web.api import PREFIX
 from crm.web.sessions import current_session, request_now
 
@@ -32,7 +32,9 @@ def _replay() -> Response | None:
     if key is None or request.method != "POST" or not request.path.startswith(f"{PREFIX}/") or "actor" not in g:
         return None
     if not key.strip() or len(key) > LONGEST_KEY:
-        raise InvalidInputError(f"{HEADER} must hold 1 to {LONGEST_KEY} signs", code="bad_idempotency_key")
+        raise InvalidInputError(
+            worded("Idempotency-Key must hold 1 to %(most)s characters.", most=LONGEST_KEY), code="bad_idempotency_key"
+        )
     session, route = current_session(), f"{request.endpoint} {request.path}"
     # A second call with the key waits here until the first has committed, and then finds its answer.
     session.execute(
@@ -49,7 +51,7 @@ def _replay() -> Response | None:
         g.idempotency = (route, key, body_hash)
         return None
     if row.body_hash != body_hash:
-        raise ConflictError("this Idempotency-Key was used with another body", code="idempotency_key_reused")
+        raise ConflictError(worded("This Idempotency-Key was used with another body."), code="idempotency_key_reused")
     answer = Response(json.dumps(row.answer["body"]), status=row.status, mimetype="application/json")
     answer.headers.update(row.answer["headers"])
     answer.headers["Idempotency-Replayed"] = "true"

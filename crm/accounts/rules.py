@@ -45,7 +45,10 @@ class Actor:
     def require(self, permission: Permission) -> None:
         """Raise `ForbiddenError` unless the actor holds `permission`."""
         if not self.may(permission):
-            raise ForbiddenError(f"this needs the right '{permission.value}'", code="missing_right")
+            raise ForbiddenError(
+                worded("You may not do this: it needs the right “%(right)s”.", right=permission.value),
+                code="missing_right",
+            )
 
 
 def system_actor(workspace_id: UUID, *, time_zone: str = "Europe/Rome") -> Actor:

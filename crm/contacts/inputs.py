@@ -13,6 +13,7 @@ from crm.clock import UnknownZoneError, zone
 from crm.contacts.kinds import Address, CompanyKind, Importance, Lifecycle
 from crm.contacts.rules import parse_birthday
 from crm.errors import InvalidInputError
+from crm.web.findings import NOT_VALID, field_errors
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -125,29 +126,9 @@ class CompanyInput(Input):
     owner_id: UUID | None = None
 
 
-_SENTENCES = {
-    "string_too_long": N_("This is too long."),
-    "string_too_short": N_("This is needed."),
-    "missing": N_("This is needed."),
-    "enum": N_("Choose one of the listed values."),
-    "extra_forbidden": N_("There is no field with this name."),
-    "uuid_parsing": N_("This is not an id."),
-    "uuid_type": N_("This is not an id."),
-    "int_parsing": N_("Write a whole number."),
-    "too_long": N_("There are too many of them."),
-}
-
-
 def parsed(model: type[M], data: Mapping[str, Any]) -> M:
     """`data` as `model`; raises `InvalidInputError` with one sentence per wrong field (`handles.0.address`)."""
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        fields = {".".join(str(part) for part in item["loc"]): _sentence(item) for item in error.errors()}
-        raise InvalidInputError(N_("Some fields are not valid."), fields=fields) from error
-
-
-def _sentence(item: Any) -> str:
-    if item["type"] == "value_error":
-        return str(item["ctx"]["error"])
-    return _SENTENCES.get(item["type"]) or str(item["msg"])
+        raise InvalidInputError(NOT_VALID, fields=field_errors(error)) from error

@@ -77,7 +77,7 @@ def open_file(session: Session, *, folder: Path, file_id: UUID) -> BinaryIO:
     row = session.get(StoredFile, file_id)
     path = path_of(folder, file_id)
     if row is None or not path.is_file():
-        raise NotFoundError("there is no such file")
+        raise NotFoundError(worded("There is no such file."))
     return path.open("rb")
 
 

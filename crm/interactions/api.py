@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, Field
 from crm.accounts.guards import current_actor
 from crm.channels.base import ChannelKind
 from crm.contacts.inputs import Input, Line, Text
-from crm.errors import InvalidInputError
+from crm.errors import InvalidInputError, worded
 from crm.interactions import queries, services
 from crm.interactions.kinds import Direction, Sentiment, Visibility
 from crm.interactions.queries import TaskFilter
@@ -29,6 +29,8 @@ from crm.web.api import (
 from crm.web.sessions import current_session, request_now
 
 blueprint = api_blueprint("interactions")
+_WHOSE = worded("Give contact_id or company_id.")
+_ABOUT = worded("Say whom it is about: a contact, a company or an address.")
 
 
 class InteractionOut(ApiModel):
@@ -165,7 +167,7 @@ def list_interactions() -> Response:
     """List what happened with one contact or one company (one of the two ids is needed), newest first."""
     query = read_query(InteractionQuery)
     if (query.contact_id is None) == (query.company_id is None):
-        raise InvalidInputError("give contact_id or company_id", fields={"contact_id": "give contact_id or company_id"})
+        raise InvalidInputError(_WHOSE, fields={"contact_id": _WHOSE})
     page = queries.timeline(
         current_session(),
         current_actor(),
@@ -184,7 +186,7 @@ def create_interaction() -> Response:
     """Log something that happened; the same `channel` and `external_id` twice is one entry (200 the second time)."""
     data = read_json(InteractionIn)
     if data.contact_id is None and data.company_id is None and data.handle_id is None:
-        raise InvalidInputError("say whom it is about", fields={"contact_id": "needed without company or handle"})
+        raise InvalidInputError(_ABOUT, fields={"contact_id": _ABOUT})
     session, actor, now = current_session(), current_actor(), request_now()
     given = data.model_dump(exclude={"happened_at"})
     before = now

@@ -10,12 +10,12 @@ from pydantic import Field
 from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
 from crm.consent.kinds import Basis
-from crm.errors import InvalidInputError
+from crm.errors import InvalidInputError, worded
 from crm.lifecycle import queries, services
 from crm.lifecycle.kinds import ImportMode, ImportState
 from crm.lifecycle.models import Import
 from crm.lifecycle.refused import as_csv
-from crm.lifecycle.views import file_folder, wake
+from crm.lifecycle.views import file_folder, upload_limit_mb, wake
 from crm.web.api import (
     ApiModel,
     PageQuery,
@@ -30,7 +30,8 @@ from crm.web.api import (
 from crm.web.sessions import current_session, request_now
 
 blueprint = api_blueprint("lifecycle", "/imports")
-LIMIT_MB = 25
+_NO_FILE = worded("Send the table as the part `file`.")
+_NO_MAPPING = worded("The mapping must be a JSON object.")
 
 
 class ImportIn(ApiModel):
@@ -82,12 +83,12 @@ def create() -> Response:
     """Import people from a CSV file (multipart: `file`, `source`, and optionally `mapping`, `mode`, `basis`, `tag`)."""
     file = request.files.get("file")
     if file is None:
-        raise InvalidInputError("send the table as the part `file`", fields={"file": "missing"})
+        raise InvalidInputError(_NO_FILE, fields={"file": _NO_FILE})
     fields = request.form.to_dict()
     try:
         fields["mapping"] = json.loads(fields.get("mapping") or "{}")
     except json.JSONDecodeError as error:
-        raise InvalidInputError("mapping must be a JSON object", fields={"mapping": "not JSON"}) from error
+        raise InvalidInputError(_NO_MAPPING, fields={"mapping": _NO_MAPPING}) from error
     data = parsed(ImportIn, fields)
     session, actor, now = current_session(), current_actor(), request_now()
     row = services.upload(
@@ -96,7 +97,7 @@ def create() -> Response:
         folder=file_folder(),
         name=file.filename or "",
         stream=file.stream,
-        limit=LIMIT_MB * 1024 * 1024,
+        limit=upload_limit_mb() * 1024 * 1024,
         now=now,
     )
     choices = services.Choices(

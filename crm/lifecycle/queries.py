@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from crm.accounts.kinds import Permission
 from crm.accounts.models import Progress
 from crm.accounts.rules import Actor
-from crm.errors import NotFoundError
+from crm.errors import NotFoundError, worded
 from crm.files import services as files
 from crm.lifecycle.kinds import ImportMode
 from crm.lifecycle.models import Import, RefusedRow
@@ -44,7 +44,7 @@ def get(session: Session, actor: Actor, *, import_id: UUID, lock: bool = False) 
     wanted = select(Import).where(Import.id == import_id)
     row = session.scalars(wanted.with_for_update() if lock else wanted).one_or_none()
     if row is None:
-        raise ImportNotFoundError("there is no such import")
+        raise ImportNotFoundError(worded("There is no such import."))
     return row
 
 

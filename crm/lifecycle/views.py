@@ -6,13 +6,16 @@ from uuid import UUID
 
 from flask import Blueprint, Flask, Response, abort, current_app, flash, redirect, render_template, request, url_for
 from flask.blueprints import BlueprintSetupState
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
-from crm.accounts.guards import current_actor, requires
+from crm.accounts.guards import admit, current_actor, requires
 from crm.accounts.kinds import Permission
 from crm.accounts.places import Choice, Step, Words, add_choice, add_words
 from crm.db import after_commit
 from crm.errors import AppError
+from crm.files.services import FileTooLargeError
 from crm.jobs import JobName
 from crm.lifecycle import queries, services, words
 from crm.lifecycle.forms import ChoicesForm, UploadForm
@@ -21,6 +24,7 @@ from crm.lifecycle.refused import as_csv
 from crm.settings import Settings
 from crm.web.i18n import _, lazy, translated
 from crm.web.sessions import current_session, request_now
+from crm.web.uploads import refuse_large
 
 blueprint = Blueprint("lifecycle", __name__)
 may_import = requires(Permission.IMPORT)
@@ -50,6 +54,11 @@ def file_folder() -> Path:
     return _settings().home / "files"
 
 
+def upload_limit_mb() -> int:
+    """The largest upload in MiB."""
+    return _settings().max_upload_mb
+
+
 def _settings() -> Settings:
     return current_app.extensions["crm_settings"]
 
@@ -66,12 +75,12 @@ def imports() -> str:
 @may_import
 def new() -> str:
     """Choose a file."""
-    return render_template("lifecycle/new.html", form=UploadForm(), limit=_settings().max_upload_mb)
+    return render_template("lifecycle/new.html", form=UploadForm(), limit=upload_limit_mb())
 
 
 @blueprint.post("/imports/new")
 @may_import
-def upload() -> AnyResponse | tuple[str, int]:
+def upload() -> ResponseReturnValue:
     """Take the file."""
     form = UploadForm()
     if form.validate_on_submit():
@@ -82,13 +91,26 @@ def upload() -> AnyResponse | tuple[str, int]:
                 folder=file_folder(),
                 name=form.file.data.filename or "",
                 stream=form.file.data.stream,
-                limit=_settings().max_upload_mb * 1024 * 1024,
+                limit=upload_limit_mb() * 1024 * 1024,
                 now=request_now(),
             )
             return redirect(url_for(".show", import_id=row.id))
+        except FileTooLargeError as error:
+            return _too_large(error)
         except AppError as error:
             form.file.errors = [translated(error.message)]
-    return render_template("lifecycle/new.html", form=form, limit=_settings().max_upload_mb), 422
+    return render_template("lifecycle/new.html", form=form, limit=upload_limit_mb()), 422
+
+
+@blueprint.errorhandler(RequestEntityTooLarge)
+def _too_large(_error: Exception) -> ResponseReturnValue:
+    """The body was refused unread, before anybody was identified: say so where the file was chosen."""
+    refused = admit()
+    if refused is not None:
+        return refused
+    form = UploadForm(formdata=None)
+    form.file.errors = [refuse_large()]
+    return render_template("lifecycle/new.html", form=form, limit=upload_limit_mb()), 413
 
 
 @blueprint.get("/imports/<uuid:import_id>")

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
-from crm.errors import ConflictError, InvalidInputError
+from crm.errors import ConflictError, InvalidInputError, worded
 from crm.filters.catalogue import Field as RuleField
 from crm.filters.catalogue import load_choices
 from crm.filters.evaluate import Explained
@@ -247,7 +247,7 @@ def change_segment(segment_id: UUID) -> Response:
     row = queries.segment(session, actor, segment_id=segment_id, lock=True)
     version = expected_version()
     if version is not None and version != row.version:
-        raise ConflictError("the segment has changed since that version", code="changed_meanwhile")
+        raise ConflictError(worded("The segment has changed since that version."), code="changed_meanwhile")
     if data.name is not None or data.description is not None:
         name = row.name if data.name is None else data.name
         row = services.rename(session, actor, segment_id=segment_id, name=name, description=data.description)

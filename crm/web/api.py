@@ -1,5 +1,6 @@
 """Owns the furniture of the REST API: blueprints, strict input models, page and problem shapes, the document."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
@@ -10,7 +11,9 @@ from spectree import Response as SpecResponse
 from spectree import SecurityScheme, SpecTree
 from spectree.models import SecureType, SecuritySchemeData
 
-from crm.errors import InvalidInputError
+from crm.errors import InvalidInputError, worded
+from crm.web.characters import refuse_unstorable
+from crm.web.findings import NOT_VALID, field_errors
 from crm.web.paging import Page
 
 PREFIX = "/api/v1"
@@ -41,11 +44,6 @@ class Problem(BaseModel):
     code: str
     errors: dict[str, str] = {}
     request_id: str = ""
-
-
-def field_errors(error: ValidationError) -> dict[str, str]:
-    """The findings of pydantic as {dotted field: message}."""
-    return {".".join(str(part) for part in item["loc"]) or "body": item["msg"] for item in error.errors()}
 
 
 spec = SpecTree(
@@ -110,12 +108,21 @@ def api_blueprint(name: str, path: str = "") -> Blueprint:
 
 def read_json(model: type[M]) -> M:
     """The request's JSON body as `model`; raises `InvalidInputError` naming each wrong field."""
+    if not request.is_json:
+        raise InvalidInputError(worded("Send JSON, with Content-Type: application/json."), code="bad_json")
     try:
-        data = request.get_json(silent=True)
+        data = json.loads(request.get_data(cache=True))
     except RecursionError as error:
-        raise InvalidInputError("the body is nested too deeply", code="bad_json") from error
+        raise InvalidInputError(worded("The JSON is nested too deeply."), code="bad_json") from error
+    except json.JSONDecodeError as error:
+        sentence = worded(
+            "This is not JSON: look at line %(line)s, character %(column)s.", line=error.lineno, column=error.colno
+        )
+        raise InvalidInputError(sentence, code="bad_json") from error
+    except UnicodeDecodeError as error:
+        raise InvalidInputError(worded("The JSON must be written in UTF-8."), code="bad_json") from error
     if not isinstance(data, dict):
-        raise InvalidInputError("the body must be a JSON object", code="bad_json")
+        raise InvalidInputError(worded("The JSON must be an object, in curly brackets."), code="bad_json")
     return parsed(model, data)
 
 
@@ -126,10 +133,11 @@ def read_query(model: type[M]) -> M:
 
 def parsed(model: type[M], data: Mapping[str, Any]) -> M:
     """`data` as `model`, pydantic's findings turned into an `InvalidInputError`."""
+    refuse_unstorable(data)
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise InvalidInputError("Some fields are not valid.", fields=field_errors(error)) from error
+        raise InvalidInputError(NOT_VALID, fields=field_errors(error)) from error
 
 
 def answer(model: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -155,7 +163,7 @@ def expected_version() -> int | None:
     if not given or given == "*":
         return None
     if not given.isdigit():
-        raise InvalidInputError("If-Match must hold an ETag that this API gave", code="bad_etag")
+        raise InvalidInputError(worded("If-Match must hold an ETag that this API gave."), code="bad_etag")
     return int(given)
 
 
@@ -164,4 +172,4 @@ def parse_id(value: str) -> UUID:
     try:
         return UUID(value)
     except ValueError as error:
-        raise InvalidInputError("this is not an id", code="bad_id") from error
+        raise InvalidInputError(worded("This is not an id."), code="bad_id") from error

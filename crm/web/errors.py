@@ -7,15 +7,29 @@ from flask import Flask, Response, g, jsonify, render_template, request
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm.exc import StaleDataError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from crm.db import rollback
-from crm.errors import AppError, ConflictError
+from crm.errors import AppError, ConflictError, worded
 from crm.web.i18n import _, translated
+from crm.web.uploads import refuse_large
 
 log = structlog.get_logger(__name__)
 
 PAGES = frozenset({403, 404, 405, 413, 429, 500, 503})
+
+#: What programs read where the refusal itself has no sentence; pages have their own.
+SENTENCES = {
+    400: worded("This request can’t be understood."),
+    401: worded("Sign in first."),
+    403: worded("You may not do this."),
+    404: worded("There is nothing here, or you may not see it."),
+    405: worded("This address does not take such a request."),
+    415: worded("Send JSON, with Content-Type: application/json."),
+    429: worded("That was too often. Wait a little, then go on."),
+    500: worded("Something broke on our side; nothing was changed."),
+    503: worded("This is not available just now. Try again soon."),
+}
 
 
 def init_app(app: Flask) -> None:
@@ -23,6 +37,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(AppError, _refused)
     app.register_error_handler(CSRFError, _csrf)
     app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(RequestEntityTooLarge, _too_large)
     app.register_error_handler(StaleDataError, _stale)
     app.register_error_handler(IntegrityError, _collision)
     app.register_error_handler(Exception, _crash)
@@ -64,7 +79,7 @@ def error_response(status: int, code: str, message: str = "", fields: dict[str, 
     if "session" in g:
         rollback(g.session)
     if wants_json():
-        return problem(status, code, message, fields=fields)
+        return problem(status, code, message or translated(SENTENCES.get(status, "")), fields=fields)
     html = render_template(
         f"errors/{_page(status)}.html",
         status=status,
@@ -102,6 +117,10 @@ def _http(error: HTTPException) -> Response:
         if name.lower() in {"allow", "retry-after", "www-authenticate"}:
             response.headers[name] = value
     return response
+
+
+def _too_large(_error: RequestEntityTooLarge) -> Response:
+    return error_response(413, "file_too_large", refuse_large())
 
 
 def _stale(_error: StaleDataError) -> Response:

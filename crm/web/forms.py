@@ -1,13 +1,32 @@
 """Owns the base of all forms: CSRF, translated messages, and errors from services beside their fields."""
 
+from collections.abc import MutableMapping
+from typing import Any
+
 from flask_wtf import FlaskForm
+from wtforms import Field, PasswordField, StringField
 
 from crm.errors import AppError
+from crm.web.characters import visible
 from crm.web.i18n import translated
+
+
+def _without_invisible(value: Any) -> Any:
+    return visible(value) if isinstance(value, str) else value
 
 
 class Form(FlaskForm):
     """A WTForms form; `absorb` puts a service's refusal beside the fields it names."""
+
+    class Meta(FlaskForm.Meta):
+        """Drops what nobody can see from every typed text."""
+
+        def bind_field(self, form: Any, unbound_field: Any, options: MutableMapping[str, Any]) -> Field:
+            """The field of a form, with a filter of its own when it holds text."""
+            kind = unbound_field.field_class
+            if issubclass(kind, StringField) and not issubclass(kind, PasswordField):
+                options = {**options, "filters": [*unbound_field.kwargs.get("filters", ()), _without_invisible]}
+            return super().bind_field(form, unbound_field, options)
 
     def absorb(self, error: AppError) -> None:
         """Show `error` in the form: beside its fields, or at the top when it names none of ours."""

@@ -8,6 +8,8 @@ from flask import Flask, g, has_request_context, request, session
 from flask_babel import Babel, get_locale, gettext, lazy_gettext, ngettext
 from flask_babel import lazy_ngettext as lazy_n
 
+from crm.errors import Worded
+
 LOCALES = ("en", "it")
 
 _ = gettext
@@ -29,6 +31,9 @@ def choose_locale() -> str:
     """The user's choice, else the visitor's cookie, else what the browser asks for; English as the last resort."""
     if not has_request_context():
         return "en"
+    if request.path.startswith("/api/"):
+        # Programs say in each call what they read; whose token it is says nothing about their language.
+        return request.accept_languages.best_match(LOCALES) or "en"
     chosen = g.get("locale") or session.get("locale")
     if chosen in LOCALES:
         return chosen
@@ -37,7 +42,15 @@ def choose_locale() -> str:
 
 def translated(sentence: str) -> str:
     """A sentence that a service marked with `errors.worded`, in the request's language."""
-    return gettext(sentence) if sentence and has_request_context() else sentence
+    if not sentence or not has_request_context():
+        return sentence
+    if isinstance(sentence, Worded):
+        values = {
+            name: translated(value) if isinstance(value, str) else value for name, value in sentence.values.items()
+        }
+        return gettext(sentence.sentence, **values)
+    # Without values gettext fills nothing in, so that a per cent sign stays one.
+    return gettext(sentence)
 
 
 def choose_time_zone() -> str:

@@ -9,9 +9,11 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from crm.errors import InvalidInputError
+from crm.errors import InvalidInputError, worded
+from crm.web.characters import refuse_unstorable
 
 T = TypeVar("T")
+_NOT_OURS = worded("This page marker is not one of ours. Begin again without it.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +35,10 @@ def decode_cursor(cursor: str, *kinds: type) -> list[Any]:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         plain = json.loads(base64.urlsafe_b64decode(padded.encode()))
+        refuse_unstorable(plain)
         return [_typed(value, kind) for value, kind in zip(plain, kinds, strict=True)]
     except (ValueError, TypeError, binascii.Error, UnicodeError) as error:
-        raise InvalidInputError(
-            "this page marker is not valid", code="bad_cursor", fields={"after": "invalid"}
-        ) from error
+        raise InvalidInputError(_NOT_OURS, code="bad_cursor", fields={"after": _NOT_OURS}) from error
 
 
 def page_of(rows: Sequence[T], *, limit: int, key: Callable[[T], tuple[object, ...]]) -> Page[T]:

@@ -99,11 +99,51 @@ def test_an_unusable_file_is_refused_beside_its_field_and_not_kept(client, sessi
     assert [path for path in (settings.home / "files").rglob("*") if path.is_file()] == []
 
 
-def test_an_upload_beyond_the_limit_is_refused_before_it_is_read(client, app):
-    app.config["MAX_CONTENT_LENGTH"] = 1000
-    answer = client.post("/imports/new", data={"file": (io.BytesIO(b"x" * 5000), "x.csv")})
+@pytest.fixture
+def large(tmp_path):
+    """A table of 50 MB, as a file that is read in pieces."""
+    path = tmp_path / "large.csv"
+    with path.open("wb") as file:
+        file.write(b"Nome;E-mail\n")
+        for _ in range(50):
+            file.write(b"Ann;ann@example.com\n" * 52_429)
+    assert path.stat().st_size > 50 * 1024 * 1024
+    return path
+
+
+def post(browser, address, path, *, language="en", **fields):
+    """Send a file as a browser does; the piece of the disk on which the body lay is given back."""
+    with path.open("rb") as file:
+        fields["file"] = (file, path.name)
+        answer = browser.post(address, data=fields, headers={"Accept-Language": language})
+    answer.request.environ["wsgi.input"].close()
+    return answer
+
+
+@pytest.mark.parametrize(("locale", "words"), [("en", "larger than 25 MB"), ("it", "più di 25 MB")])
+def test_an_upload_of_50_mb_is_refused_beside_the_field(client, session, house, settings, large, locale, words):
+    house.user.locale = locale
+    session.flush()
+    answer = post(client, "/imports/new", large)
 
     assert answer.status_code == 413
+    assert re.search(rf'id="file-error"[^>]*>(?:(?!</p>).)*{words}', answer.text, re.DOTALL)
+    assert 'name="file"' in answer.text
+    assert session.scalars(select(Import)).all() == []
+    assert not (settings.home / "files").exists()
+
+
+def test_a_stranger_s_upload_beyond_the_limit_leads_to_the_sign_in(anonymous, house, large):
+    answer = post(anonymous, "/imports/new", large)
+    assert (answer.status_code, answer.headers["Location"].split("?")[0]) == (303, "/sign-in")
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "larger than 25 MB"), ("it", "più di 25 MB")])
+def test_the_api_refuses_an_upload_of_50_mb_with_a_problem(client, large, language, words):
+    answer = post(client, "/api/v1/imports", large, source="Fair", language=language)
+    assert (answer.status_code, answer.mimetype) == (413, "application/problem+json")
+    assert answer.get_json()["code"] == "file_too_large"
+    assert words in answer.get_json()["title"]
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ from crm.campaigns.models import Campaign
 from crm.campaigns.queries import RecipientLine
 from crm.channels.base import ChannelKind
 from crm.consent.kinds import Purpose
-from crm.errors import ConflictError
+from crm.errors import ConflictError, worded
 from crm.outreach import queries as outreach
 from crm.outreach.services import Changed
 from crm.web.api import (
@@ -139,7 +139,7 @@ def change(campaign_id: UUID) -> Response:
     campaign = queries.campaign(session, actor, campaign_id=campaign_id, lock=True)
     version = expected_version()
     if version is not None and version != campaign.version:
-        raise ConflictError("somebody else has changed this meanwhile", code="changed")
+        raise ConflictError(worded("Somebody else has changed this meanwhile."), code="changed")
     given = data.model_fields_set
     if data.name is not None:
         services.rename(session, actor, campaign_id=campaign_id, name=data.name, now=now)

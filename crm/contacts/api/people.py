@@ -26,6 +26,7 @@ from crm.contacts.api.shapes import (
 from crm.contacts.kinds import FactOrigin
 from crm.contacts.models import Contact
 from crm.contacts.queries import ContactFilter
+from crm.errors import worded
 from crm.web.api import answer, etag, expected_version, operation, page_answer, page_model, read_json, read_query
 from crm.web.paging import Page
 from crm.web.sessions import current_session, request_now
@@ -162,7 +163,7 @@ def remove_handle(contact_id: UUID, handle_id: UUID) -> Response:
 def _require_handle(contact_id: UUID, handle_id: UUID) -> None:
     row = queries.handle(current_session(), current_actor(), handle_id=handle_id)
     if row.contact_id != contact_id:
-        raise queries.HandleNotFoundError("this person has no such address")
+        raise queries.HandleNotFoundError(worded("This person has no such address."))
 
 
 @blueprint.get("/contacts/<uuid:contact_id>/facts")

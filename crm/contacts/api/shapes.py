@@ -12,6 +12,7 @@ from crm.contacts.kinds import Address, CompanyKind, HandleState, Importance, Li
 from crm.contacts.models import Company, Contact, Handle, Tag
 from crm.contacts.queries import ContactSort
 from crm.contacts.values import birthday_of
+from crm.errors import worded
 from crm.web.api import ApiModel, PageQuery
 
 
@@ -157,7 +158,7 @@ class CompanyCreate(CompanyInput):
 
 def _not_null(value: str | None) -> str:
     if not value:
-        raise ValueError("a company needs a name")
+        raise ValueError(worded("A company needs a name."))
     return value
 
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
 from crm.contacts import queries as contacts
-from crm.errors import NotFoundError
+from crm.errors import NotFoundError, worded
 from crm.loyalty import queries, services
 from crm.loyalty.api.blueprint import blueprint, picked
 from crm.loyalty.kinds import OfferKind, OfferState, VoucherState
@@ -167,7 +167,7 @@ def issue(offer_id: UUID) -> Response:
     """Make an active code for each contact, to be handed over by the caller."""
     session, actor, wanted = current_session(), current_actor(), set(read_json(IssueIn).contact_ids)
     if wanted - contacts.contacts(session, actor, contact_ids=wanted).keys():
-        raise NotFoundError("There is no such person, or you may not see them.", code="contact_not_found")
+        raise NotFoundError(worded("There is no such person, or you may not see them."), code="contact_not_found")
     now = request_now()
     made = services.allocate_vouchers(
         session, actor, offer_id=offer_id, contact_ids=wanted, source_kind="api", source_id=None, now=now

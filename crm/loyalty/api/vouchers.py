@@ -9,7 +9,7 @@ from pydantic import Field
 
 from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
-from crm.errors import NotFoundError
+from crm.errors import NotFoundError, worded
 from crm.loyalty import queries, services
 from crm.loyalty.api.blueprint import blueprint, ledger_key, picked
 from crm.loyalty.api.offers import OfferOut
@@ -92,5 +92,5 @@ def undo(code: str) -> Response:
     if seen.voucher_id is not None:
         found = queries.redemption_of(session, actor, voucher_id=seen.voucher_id)
     if found is None:
-        raise NotFoundError("This code was not redeemed.", code="not_redeemed")
+        raise NotFoundError(worded("This code was not redeemed."), code="not_redeemed")
     return answer(picked(RedemptionOut, services.undo_redemption(session, actor, redemption_id=found.id, now=now)))
