@@ -19,6 +19,8 @@ BLUEPRINTS: tuple[str, ...] = (
     "crm.desk.today:blueprint",
     "crm.desk.reports:blueprint",
     "crm.desk.people:blueprint",
+    "crm.desk.people_filter:blueprint",
+    "crm.desk.people_columns:blueprint",
     "crm.desk.contact_page:blueprint",
     "crm.desk.composer:blueprint",
     "crm.desk.company_page:blueprint",

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.mutable import MutableList
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import JSON
@@ -57,6 +58,8 @@ class User(Base):
     locale: Mapped[str] = mapped_column(server_default="")
     time_zone: Mapped[str] = mapped_column(server_default="")
     theme: Mapped[str] = mapped_column(server_default="auto")
+    # The columns that this person chose for a list, by the list's name.
+    list_columns: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     confirmed_at: Mapped[datetime | None]
     last_workspace_id: Mapped[UUID | None] = mapped_column(ForeignKey("workspace.id", ondelete="SET NULL"))
     tf_primary_method: Mapped[str | None]

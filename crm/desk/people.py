@@ -5,23 +5,29 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from flask import Blueprint, abort, render_template, request, url_for
+from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm.accounts.guards import current_actor
+from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
 from crm.accounts.rules import Actor
+from crm.accounts.signin import local_or
 from crm.contacts import queries as contacts
 from crm.contacts import words
 from crm.contacts.kinds import Importance, Lifecycle
 from crm.contacts.queries import ContactFilter, ContactSort, Matched
+from crm.desk import people_columns, people_filter
 from crm.desk.planned import planned
 from crm.desk.reach import reach
+from crm.filters.registry import catalogue
+from crm.filters.schema import RuleError
 from crm.interactions import queries as interactions
 from crm.interactions.words import exchange_text
 from crm.loyalty.models import Member
 from crm.segments import queries as segments
+from crm.segments.words import grouped
 from crm.web.i18n import _, lazy, ngettext, translated
 from crm.web.paging import Page
 from crm.web.sessions import current_session, request_now
@@ -35,8 +41,7 @@ SORTS: Final = {
     ContactSort.NEWEST: lazy("Newest"),
 }
 #: What an address of the list may hold; anything else is dropped before addresses are made from it.
-KNOWN: Final = ("q", "owner", "tag", "lifecycle", "importance", "quiet", "segment", "sort", "after")
-QUIET_DAYS: Final = (7, 30, 90, 180)
+KNOWN: Final = ("q", "owner", "tag", "lifecycle", "importance", "quiet", "segment", "rule", "sort", "after")
 TABS: Final = 6
 
 
@@ -56,14 +61,17 @@ def index() -> str:
     session, actor, now = current_session(), current_actor(), request_now()
     args = {key: request.args[key] for key in KNOWN if request.args.get(key)}
     sort = _one_of(ContactSort, args.get("sort")) or ContactSort.NAME
-    text, problem = args.get("q", "").strip()[:200], ""
+    text, problem, rule = args.get("q", "").strip()[:200], "", people_filter.NOTHING
     try:
-        page = _found(session, actor, text) if text else _listed(session, actor, args, sort)
+        rule = people_filter.filter_of(session, actor, text=args.get("rule", ""))
+        page = _found(session, actor, text) if text else _listed(session, actor, args, sort, rule)
     except contacts.SearchTooBroadError as error:
         page, problem = Page([]), translated(error.message)
+    except RuleError as error:
+        page, problem = Page([]), str(error.problems[0].message)
     ids = [row.id for row in page.items]
     colleagues = contacts.colleagues(session, actor)
-    tags = contacts.tags(session, actor).items
+    columns = people_columns.columns_of(g.get("user"))
     return render_template(
         "desk/people.html",
         page=page,
@@ -72,25 +80,46 @@ def index() -> str:
         sort=sort,
         sorts=[(str(key), label, _url(args, sort=str(key), after=None)) for key, label in SORTS.items()],
         tabs=_tabs(session, actor, args),
-        filters=_filters(args, colleagues, {str(tag.id): tag.name for tag in tags}),
+        filters=_filters(args, colleagues, _tag_names(session, actor, args)),
+        chips=[(chip, _url(args, rule=chip.remove or None, after=None)) for chip in rule.chips],
+        fields=grouped(catalogue()),
         args=args,
         next_url=_url(args, after=page.next) if page.next else None,
-        reach=reach(session, actor, contact_ids=ids, primary_only=True),
-        planned=planned(session, actor, contact_ids=ids),
+        columns=columns,
+        all_columns=people_columns.COLUMNS,
+        reach=reach(session, actor, contact_ids=ids, primary_only=True) if "reach" in columns else {},
+        planned=planned(session, actor, contact_ids=ids) if "next" in columns else {},
         last=interactions.last_exchanges(session, actor, contact_ids=ids),
         exchange_text=exchange_text,
-        points=_points(session, ids),
+        points=_points(session, ids) if "points" in columns else {},
+        tags=contacts.tags_of(session, actor, contact_ids=ids),
         colleagues=colleagues,
-        tags=tags,
         lifecycles=words.LIFECYCLE_LABELS,
-        importances=words.IMPORTANCE_LABELS,
-        quiet_days=QUIET_DAYS,
         now=now,
         may_edit=actor.may(Permission.EDIT),
+        may_write=actor.may(Permission.WRITE),
         may_import=actor.may(Permission.IMPORT),
         may_tag=actor.may(Permission.BULK_EDIT),
         may_assign=actor.may(Permission.ASSIGN),
     )
+
+
+@blueprint.post("/contacts/bulk/campaign")
+@requires(Permission.WRITE)
+def write_to_many() -> ResponseReturnValue:
+    """Begin a campaign with the chosen people."""
+    ids = [value for value in request.form.getlist("ids") if _is_id(value)]
+    if not ids:
+        flash(_("Choose somebody first."), "wait")
+        return redirect(local_or(request.form.get("back"), url_for(".index")), code=303)
+    return redirect(url_for("campaigns.new", contact=ids), code=303)
+
+
+def _tag_names(session: Session, actor: Actor, args: dict[str, str]) -> dict[str, str]:
+    """The names of tags, where the address asks for one."""
+    if "tag" not in args:
+        return {}
+    return {str(tag.id): tag.name for tag in contacts.tags(session, actor).items}
 
 
 def _found(session: Session, actor: Actor, text: str) -> Page[Any]:
@@ -99,14 +128,16 @@ def _found(session: Session, actor: Actor, text: str) -> Page[Any]:
     return Page([people[contact_id] for contact_id in hits if contact_id in people])
 
 
-def _listed(session: Session, actor: Actor, args: dict[str, str], sort: ContactSort) -> Page[Any]:
+def _listed(
+    session: Session, actor: Actor, args: dict[str, str], sort: ContactSort, rule: people_filter.Filter
+) -> Page[Any]:
     days = args.get("quiet", "")
     segment_id = _id(args.get("segment"))
-    also = ()
+    also = rule.conditions
     if segment_id is not None:
         segment = segments.segment(session, actor, segment_id=segment_id)
         context = segments.context_of(session, actor, now=request_now())
-        also = (segments.condition_of(session, context, segment),)
+        also = (*also, segments.condition_of(session, context, segment))
     owner = args.get("owner")
     where = ContactFilter(
         owner_id=actor.user_id if owner == "me" else _id(owner),
@@ -187,3 +218,11 @@ def _id(text: str | None) -> UUID | None:
         return UUID(text)
     except ValueError:
         abort(404)
+
+
+def _is_id(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

@@ -108,12 +108,12 @@ def save(segment_id: UUID) -> AnyResponse | tuple[str, int]:
 
 
 @blueprint.post("/segments/builder")
-@may_edit
+@may_look
 def build() -> str:
     """The builder after a button or a choice that changes its shape, with the figures that follow (htmx)."""
     builder = Builder.posted(request.form, catalogue())
     builder.apply(request.form.get("do", ""))
-    return render_template("segments/_built.html", **_state(builder, _posted_segment()))
+    return render_template("segments/_built.html", **state(builder, _posted_segment()))
 
 
 @blueprint.post("/segments/preview")
@@ -121,7 +121,7 @@ def build() -> str:
 def preview() -> str:
     """Sentence, count and faces of the rule as it stands in the form (htmx, while typing)."""
     builder = Builder.posted(request.form, catalogue())
-    return render_template("segments/_preview.html", **_state(builder, _posted_segment()))
+    return render_template("segments/_preview.html", **state(builder, _posted_segment()))
 
 
 @blueprint.get("/segments/people")
@@ -263,7 +263,7 @@ def _editor(builder: Builder, row: Segment | None = None, *, error: AppError | N
         found=_found_people(),
         name=request.form.get("name", ""),
         error=error,
-        **_state(builder, row),
+        **state(builder, row),
     )
 
 
@@ -278,7 +278,7 @@ def _found_people() -> list[Any]:
     return [found[key] for key in matched if key in found]
 
 
-def _state(builder: Builder, row: Segment | None) -> dict[str, Any]:
+def state(builder: Builder, row: Segment | None) -> dict[str, Any]:
     """What builder, sentence and figures show, for the whole page and for its parts."""
     session, actor, now = current_session(), current_actor(), request_now()
     seed = request.values.get("seed", default=0, type=int)
