@@ -21,7 +21,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from crm.channels.sentences import N_
-from crm.errors import InvalidInputError
+from crm.errors import InvalidInputError, worded
+from crm.outreach.diagnosis import diagnosis, unknown_filter
 
 #: Characters of a template and bytes of what comes out of it; a private message is a page, not a book.
 MAX_TEMPLATE: Final = 20_000
@@ -125,7 +126,8 @@ def _parsed(source: str) -> BoundTemplate:
     try:
         return _ENVIRONMENT.from_string(source)
     except LiquidError as error:
-        raise TemplateError(f"{error.message} (line {_line(error, source)})", code="template_syntax") from error
+        sentence = diagnosis(source, tags=KEPT_TAGS, line=_line(error, source))
+        raise TemplateError(sentence, code="template_syntax") from error
 
 
 def _line(error: LiquidError, source: str) -> int:
@@ -135,9 +137,10 @@ def _line(error: LiquidError, source: str) -> int:
 
 def check(source: str) -> None:
     """Raise `TemplateError` when `source` is no valid template, or uses a filter that doesn't exist."""
-    for name in _parsed(source).analyze().filters:
+    for name, places in _parsed(source).analyze().filters.items():
         if name not in _ENVIRONMENT.filters:
-            raise TemplateError(N_("The text uses a filter that does not exist."), code="template_filter")
+            line = source.count("\n", 0, places[0].index) + 1
+            raise TemplateError(unknown_filter(name, _ENVIRONMENT.filters.keys(), line=line), code="template_filter")
 
 
 def variables(source: str) -> frozenset[str]:
@@ -181,7 +184,11 @@ def fill(source: str, values: Mapping[str, object], *, as_markdown: bool) -> tup
     try:
         text = template.render(**values)
     except LiquidError as error:
-        raise TemplateError(f"{error.message} (line {_line(error, source)})", code="template_render") from error
+        sentence = worded(
+            "Line %(line)s: this can’t be filled in: a filter gets something it can’t use, or the text grows too long.",
+            line=_line(error, source),
+        )
+        raise TemplateError(sentence, code="template_render") from error
     finally:
         _missing.reset(missing)
         _as_markdown.reset(markdown)

@@ -95,7 +95,7 @@ def test_a_text_with_a_syntax_error_is_said_beside_its_field_and_what_was_typed_
     assert 'id="body-error"' in html
     assert "Dear {{ contact.first_name" in html
     wrong = client.post(url(campaign, "preview"), data={**data, "person": str(campaigns.people(session, actor, 1)[0])})
-    assert "line 1" in text(wrong)
+    assert "Line 1: a field is opened with" in text(wrong)
 
 
 def test_the_preview_shows_the_words_for_a_real_person(client, session, actor, account):

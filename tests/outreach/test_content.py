@@ -129,5 +129,5 @@ def test_a_template_that_grows_without_end_is_stopped(source):
 
 
 def test_a_syntax_error_names_its_line():
-    with pytest.raises(TemplateError, match="line 3"):
+    with pytest.raises(TemplateError, match="Line 3"):
         check("uno\ndue\n{% if %}")

@@ -13,7 +13,6 @@ from crm.campaigns.forms import NameForm, OfferForm, PeopleForm, WordsForm
 from crm.campaigns.kinds import CampaignStage, CampaignState
 from crm.campaigns.models import Campaign
 from crm.campaigns.queries import CampaignLine
-from crm.campaigns.variables import VARIABLES
 from crm.campaigns.views.blueprint import blueprint, head, load, may_look, may_write
 from crm.channels.base import ChannelKind
 from crm.contacts import queries as contacts
@@ -21,6 +20,7 @@ from crm.errors import AppError
 from crm.loyalty import queries as loyalty
 from crm.outreach import queries as outreach
 from crm.outreach.content import Rendered
+from crm.outreach.variables import VARIABLES
 from crm.segments import queries as segments
 from crm.web.i18n import _, ngettext
 from crm.web.sessions import current_session, request_now

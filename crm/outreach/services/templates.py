@@ -14,10 +14,11 @@ from crm.channels.base import ChannelKind
 from crm.channels.sentences import N_
 from crm.consent.kinds import Purpose
 from crm.contacts.inputs import Input, Line
-from crm.errors import ConflictError, InvalidInputError, NotFoundError
-from crm.outreach.content import MAX_SUBJECT, MAX_TEMPLATE, TemplateError, check
+from crm.errors import ConflictError, NotFoundError
+from crm.outreach.content import MAX_SUBJECT, MAX_TEMPLATE
 from crm.outreach.models import Template
 from crm.outreach.services.review import flag_changed
+from crm.outreach.variables import check_fields
 
 
 class TemplateNotFoundError(NotFoundError):
@@ -49,7 +50,7 @@ def load(session: Session, template_id: UUID, *, lock: bool = False) -> Template
 def create_template(session: Session, actor: Actor, *, data: TemplateInput, now: datetime) -> Template:
     """A new template; raises `InvalidInputError` on the field that is no valid Liquid."""
     actor.require(Permission.WRITE)
-    _check(data)
+    check_fields(subject=data.subject, body=data.body)
     template = Template(created_at=now, updated_at=now, **data.model_dump(mode="json"))
     session.add(template)
     session.flush()
@@ -70,7 +71,7 @@ def update_template(
     template = load(session, template_id, lock=True)
     if expected_version is not None and template.version != expected_version:
         raise ConflictError(N_("Somebody else has changed this meanwhile."), code="changed")
-    _check(data)
+    check_fields(subject=data.subject, body=data.body)
     changed = (template.subject, template.body) != (data.subject, data.body)
     for name, value in data.model_dump(mode="json").items():
         setattr(template, name, value)
@@ -87,11 +88,3 @@ def delete_template(session: Session, actor: Actor, *, template_id: UUID, now: d
     actor.require(Permission.WRITE)
     load(session, template_id, lock=True).deleted_at = now
     session.flush()
-
-
-def _check(data: TemplateInput) -> None:
-    for name, text in (("subject", data.subject), ("body", data.body)):
-        try:
-            check(text)
-        except TemplateError as error:
-            raise InvalidInputError(error.message, code=error.code, fields={name: error.message}) from error

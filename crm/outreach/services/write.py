@@ -28,6 +28,7 @@ from crm.outreach.services import conversations
 from crm.outreach.services.accounts import choose_account
 from crm.outreach.services.compose import RICH, Recipient, Thread, Words, check_words, freeze, values_of
 from crm.outreach.services.transitions import Moved, move, tell
+from crm.outreach.variables import check_fields
 from crm.settings import current
 
 #: A request takes a moment; a time this little behind is "now".
@@ -280,6 +281,7 @@ def _words(
 ) -> Words:
     """What the person wrote with its variables filled; complains about the fields."""
     check_words(channel, subject=subject, body=body)
+    check_fields(subject=subject, body=body)
     words, missing = fill_words(
         session, actor, target.contact, target.account, channel=channel, subject=subject, body=body, values=values
     )
