@@ -1,6 +1,6 @@
 """Owns every change to the timeline and to tasks."""
 
-from crm.interactions.services.bulk import log_sent_at_once
+from crm.interactions.services.bulk import log_of_sent
 from crm.interactions.services.tasks import (
     TaskInput,
     complete_task,
@@ -30,7 +30,7 @@ __all__ = [
     "delete_task",
     "log",
     "log_many",
-    "log_sent_at_once",
+    "log_of_sent",
     "mark_answered",
     "recompute",
     "remove",

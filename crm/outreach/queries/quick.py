@@ -31,7 +31,7 @@ from crm.outreach.queries.gate import (
     subject_of,
 )
 from crm.outreach.rules import BUDGET_SPAN, PURPOSES, Binding
-from crm.roundtrip import Step, sql_of
+from crm.roundtrip import Step, array, sql_of
 
 
 class Asked(Protocol):
@@ -133,13 +133,13 @@ def question(session: Session, actor: Actor, items: Sequence[Asked], *, at: date
     span = {"since": at - BUDGET_SPAN}
     return Question(
         steps=(
-            Step(_FULL if has_parts else _LEAN, {"ids": [item.message_id for item in items]}),
+            Step(_FULL if has_parts else _LEAN, {"ids": array([item.message_id for item in items])}),
             Step(_HOUSE, shared),
-            Step(_CONSENT, shared | {"ids": contact_ids}) if contact_ids else None,
-            Step(_SUPPRESSED, shared | {"channels": [item.channel for item in items], "hashes": list(hashes)}),
-            Step(_TALK, shared | {"ids": talking}) if talking else None,
-            Step(_PERSON_USES, shared | span | {"ids": counted}) if counted else None,
-            Step(_COMPANY_USES, shared | span | {"ids": list(companies)}) if companies else None,
+            Step(_CONSENT, shared | {"ids": array(contact_ids)}) if contact_ids else None,
+            Step(_SUPPRESSED, shared | {"channels": array({item.channel for item in items}), "hashes": array(hashes)}),
+            Step(_TALK, shared | {"ids": array(talking)}) if talking else None,
+            Step(_PERSON_USES, shared | span | {"ids": array(counted)}) if counted else None,
+            Step(_COMPANY_USES, shared | span | {"ids": array(companies)}) if companies else None,
         ),
         hashes=hashes,
     )

@@ -15,7 +15,7 @@ from crm.consent.kinds import Purpose
 from crm.contacts import services as contacts
 from crm.contacts.kinds import HandleState
 from crm.db import new_id
-from crm.events import MessageSent, publish
+from crm.events import Event, MessageSent, publish
 from crm.interactions import services as interactions
 from crm.interactions.kinds import Direction, InteractionKind
 from crm.outreach.kinds import AccountState, MessageState
@@ -24,7 +24,7 @@ from crm.outreach.queries.gate import among
 from crm.outreach.services import statements
 from crm.outreach.services.claim import Claimed, Sendable
 from crm.outreach.services.transitions import Moved, give_back_budget, move
-from crm.roundtrip import Step, together
+from crm.roundtrip import Step, array, together
 
 #: A message that nobody takes for this long has failed.
 GIVE_UP_AFTER = timedelta(hours=48)
@@ -59,38 +59,59 @@ def ids_of(group: Sequence[Finished]) -> list[UUID]:
     return [done.started.item.message_id for done in group]
 
 
-def log_sent(session: Session, actor: Actor, items: Sequence[Sendable], *, now: datetime) -> None:
-    """Put sent messages on the timelines of their people and into their conversations, and tell of them."""
-    entries = [
-        interactions.Entry(
-            kind=InteractionKind.MESSAGE_SENT,
-            direction=Direction.OUTBOUND,
-            contact_id=item.contact_id,
-            handle_id=item.handle_id,
-            channel=item.channel,
-            happened_at=now,
-            subject=item.subject,
-            body=item.text,
-            source_kind="message",
-            source_id=item.message_id,
-            author_id=item.author_id,
-            # What nobody wrote or approved for this person is no exchange between people.
-            is_automatic=item.purpose in _AUTOMATIC,
-        )
-        for item in items
-    ]
-    interactions.log_sent_at_once(session, actor, entries=entries, at=now, now=now)
-    conversation_ids = {item.conversation_id for item in items if item.conversation_id is not None}
-    if conversation_ids:
-        together(session, Step(statements.ANSWERED, {"ids": list(conversation_ids), "now": now}))
-    for item in items:
-        if item.contact_id is not None:
-            publish(
-                session,
-                MessageSent(
-                    workspace_id=actor.workspace_id, now=now, message_id=item.message_id, contact_id=item.contact_id
-                ),
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """What sent messages leave behind: the steps that write it, and the events to publish afterwards."""
+
+    steps: tuple[Step | None, ...] = ()
+    events: tuple[Event, ...] = ()
+
+
+def traces_of(actor: Actor, items: Sequence[Sendable], *, now: datetime) -> Traces:
+    """Sent messages on the timelines of their people and in their conversations."""
+    if not items:
+        return Traces()
+    log = interactions.log_of_sent(
+        actor,
+        entries=[
+            interactions.Entry(
+                kind=InteractionKind.MESSAGE_SENT,
+                direction=Direction.OUTBOUND,
+                contact_id=item.contact_id,
+                handle_id=item.handle_id,
+                channel=item.channel,
+                happened_at=now,
+                subject=item.subject,
+                body=item.text,
+                source_kind="message",
+                source_id=item.message_id,
+                author_id=item.author_id,
+                # What nobody wrote or approved for this person is no exchange between people.
+                is_automatic=item.purpose in _AUTOMATIC,
             )
+            for item in items
+        ],
+        at=now,
+        now=now,
+    )
+    talks = {item.conversation_id for item in items if item.conversation_id is not None}
+    told = tuple(
+        MessageSent(workspace_id=actor.workspace_id, now=now, message_id=item.message_id, contact_id=item.contact_id)
+        for item in items
+        if item.contact_id is not None
+    )
+    return Traces(
+        (log.step, Step(statements.ANSWERED, {"ids": array(talks), "now": now}) if talks else None),
+        (*log.events, *told),
+    )
+
+
+def log_sent(session: Session, actor: Actor, items: Sequence[Sendable], *, now: datetime) -> None:
+    """Leave the traces of messages that are out, and tell of them."""
+    traces = traces_of(actor, items, now=now)
+    together(session, *traces.steps)
+    for event in traces.events:
+        publish(session, event)
 
 
 def record_others(

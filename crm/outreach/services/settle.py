@@ -6,6 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from crm.accounts.kinds import Permission
@@ -18,14 +19,13 @@ from crm.db import new_id
 from crm.errors import ConflictError, InvalidInputError
 from crm.loyalty import services as loyalty
 from crm.outreach.kinds import MessageState
-from crm.outreach.models import Attempt, AttemptOutcome, FrozenContent, Message
-from crm.outreach.queries.gate import house_policy, subjects
-from crm.outreach.rules import Verdict, judge
+from crm.outreach.models import Attempt, AttemptOutcome, BudgetUse, FrozenContent, Message
+from crm.outreach.queries.gate import Subject, house_policy, subjects
+from crm.outreach.rules import PURPOSES, Binding, Verdict, judge
 from crm.outreach.services.claim import sendable
 from crm.outreach.services.drafts import load
 from crm.outreach.services.outcomes import log_sent
 from crm.outreach.services.transitions import give_back_budget, move
-from crm.outreach.services.wave import take_budget
 from crm.outreach.services.write import BlockedError
 
 _S = MessageState
@@ -158,10 +158,30 @@ def open_assisted(session: Session, actor: Actor, *, message_id: UUID, now: date
             now=now,
             tries=Message.tries + 1,
         )
-        take_budget(session, actor, [subject], now=now)
+        _take_budget(session, actor, subject, now=now)
         if subject.voucher_id is not None:
             loyalty.activate_vouchers(session, voucher_ids=[subject.voucher_id], now=now)
     return AssistedTask(message_id, _step(session, message), verdict)
+
+
+def _take_budget(session: Session, actor: Actor, subject: Subject, *, now: datetime) -> None:
+    """Count a try for its person, as the sender does; a repeated one counts once, at its latest moment."""
+    if subject.contact_id is None or PURPOSES[subject.purpose].budget is Binding.NONE:
+        return
+    row = {
+        "id": new_id(),
+        "workspace_id": actor.workspace_id,
+        "message_id": subject.message_id,
+        "contact_id": subject.contact_id,
+        "company_id": subject.company_id,
+        "purpose": subject.purpose.value,
+        "at": now,
+    }
+    session.execute(
+        insert(BudgetUse)
+        .values(row)
+        .on_conflict_do_update(index_elements=["workspace_id", "message_id"], set_={"at": now})
+    )
 
 
 def _step(session: Session, message: Message) -> AssistedStep:

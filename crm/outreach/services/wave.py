@@ -8,7 +8,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import structlog
@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from crm.accounts.rules import Actor
 from crm.channels.base import OutcomeKind
 from crm.db import new_id
+from crm.events import publish
 from crm.loyalty import services as loyalty
 from crm.outreach.facts import Policy
 from crm.outreach.kinds import MessageState
@@ -28,9 +29,9 @@ from crm.outreach.queries.quick import answer, question
 from crm.outreach.rules import PURPOSES, Binding, Verdict, judge
 from crm.outreach.services import statements
 from crm.outreach.services.claim import Claimed, Sendable
-from crm.outreach.services.outcomes import Finished, Started, ids_of, log_sent, record_others
+from crm.outreach.services.outcomes import Finished, Started, ids_of, record_others, traces_of
 from crm.outreach.services.transitions import Moved, refuse, tell
-from crm.roundtrip import Step, together
+from crm.roundtrip import Step, array, rows, together
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +57,7 @@ def wave(
     following: Sequence[Sendable],
     now: datetime,
 ) -> WaveResult:
-    """Record `finished`, then begin those of `following` that the gate allows, in two or three round trips."""
+    """Record `finished`, then begin those of `following` that the gate allows, in two round trips."""
     result = WaveResult()
     result.is_account_held = any(done.outcome.kind is OutcomeKind.AUTH for done in finished)
     items = () if result.is_account_held else following
@@ -71,14 +72,21 @@ def wave(
     )[_LOCKS_AND_OUTCOMES:]
     moved = [Moved(row.id, row.contact_id, row.voucher_id) for row in sent]
     settled = {row.message_id for row in moved}
-    log_sent(session, actor, [item for item in _items(accepted) if item.message_id in settled], now=now)
-    tell(session, actor, moved, state=MessageState.SENT, now=now)
+    traces = traces_of(actor, [item for item in _items(accepted) if item.message_id in settled], now=now)
     result.sent = len(moved)
     settled |= record_others(session, actor, claimed, finished, now=now)
     _note_orphans(claimed, finished, settled, result)
+    allowed: list[Sendable] = []
+    found: Mapping[UUID, Subject] = {}
     if asked is not None:
         found, house = answer(asked, facts, at=now, attended_since=claimed.attended_since)
-        _begin(session, actor, claimed, items, found=found, house=house, result=result, now=now)
+        allowed = _allowed(session, actor, claimed, items, found=found, house=house, result=result, now=now)
+    *_, begun = together(session, *traces.steps, _start(actor, claimed, allowed, found, now=now))
+    for event in traces.events:
+        publish(session, event)
+    tell(session, actor, moved, state=MessageState.SENT, now=now)
+    result.started = _started(allowed, begun, now=now)
+    _activate(session, result.started, found, now=now)
     return result
 
 
@@ -97,8 +105,8 @@ def _locks(done: Sequence[Sendable], following: Sequence[Sendable]) -> tuple[Ste
         item.company_id for item in following if item.company_id is not None and _BUDGET[item.purpose] is Binding.BINDS
     }
     return (
-        Step(statements.LOCK_PEOPLE, {"ids": list(people)}) if people else None,
-        Step(statements.LOCK_COMPANIES, {"ids": list(companies)}) if companies else None,
+        Step(statements.LOCK_PEOPLE, {"ids": array(people)}) if people else None,
+        Step(statements.LOCK_COMPANIES, {"ids": array(companies)}) if companies else None,
     )
 
 
@@ -116,11 +124,13 @@ def _outcomes(actor: Actor, finished: Sequence[Finished], *, now: datetime) -> S
         {
             "workspace_id": actor.workspace_id,
             "now": now,
-            "ids": [new_id() for _ in finished],
-            "attempt_ids": [done.started.attempt_id for done in finished],
-            "kinds": [done.outcome.kind.value for done in finished],
-            "codes": [done.outcome.code for done in finished],
-            "stages": [done.outcome.detail for done in finished],
+            "rows": rows(
+                ("id", "attempt_id", "kind", "code", "stage"),
+                [
+                    (new_id(), done.started.attempt_id, done.outcome.kind, done.outcome.code, done.outcome.detail)
+                    for done in finished
+                ],
+            ),
         },
     )
 
@@ -132,7 +142,7 @@ def _sent(claimed: Claimed, accepted: Sequence[Finished], *, now: datetime) -> S
     remote = {str(done.started.item.message_id): done.outcome.remote_id for done in accepted if done.outcome.remote_id}
     return Step(
         statements.SENT,
-        {"ids": ids_of(accepted), "claim_id": claimed.claim_id, "now": now, "remote_ids": json.dumps(remote)},
+        {"ids": array(ids_of(accepted)), "claim_id": claimed.claim_id, "now": now, "remote_ids": json.dumps(remote)},
     )
 
 
@@ -147,7 +157,7 @@ def _note_orphans(claimed: Claimed, finished: Sequence[Finished], settled: set[U
 # What goes next
 
 
-def _begin(
+def _allowed(
     session: Session,
     actor: Actor,
     claimed: Claimed,
@@ -157,22 +167,17 @@ def _begin(
     house: HousePolicy,
     result: WaveResult,
     now: datetime,
-) -> None:
-    """Write the attempts of what the gate lets pass, and take what they take: pace, budget, codes."""
+) -> list[Sendable]:
+    """What the gate lets pass and the account's pace has room for; the others get their reasons."""
     allowed, refused = _judge(following, found, policy=house.gate, now=now)
     if refused:
         mine = [Message.claim_id == claimed.claim_id]
         result.refused = refuse(session, actor, refused=refused, when=MessageState.CLAIMED, now=now, where=mine)
-    granted = len(allowed)
-    if claimed.is_capped:
-        granted = take(session, account_id=claimed.account_id, wanted=granted, now=now)
-        result.is_pace_used_up = granted < len(allowed)
-    result.started = _start(session, actor, claimed, allowed[:granted], now=now)
-    begun = [found[started.item.message_id] for started in result.started]
-    take_budget(session, actor, begun, now=now)
-    voucher_ids = [subject.voucher_id for subject in begun if subject.voucher_id is not None]
-    if voucher_ids:
-        loyalty.activate_vouchers(session, voucher_ids=voucher_ids, now=now)
+    if not claimed.is_capped:
+        return allowed
+    granted = take(session, account_id=claimed.account_id, wanted=len(allowed), now=now)
+    result.is_pace_used_up = granted < len(allowed)
+    return allowed[:granted]
 
 
 def _judge(
@@ -201,58 +206,60 @@ def _judge(
     return allowed, refused
 
 
+_ATTEMPT: Final = ("id", "message_id", "hash", "use_id", "contact_id", "company_id", "purpose")
+
+
 def _start(
-    session: Session, actor: Actor, claimed: Claimed, items: Sequence[Sendable], *, now: datetime
-) -> list[Started]:
-    """Write the attempts of claimed messages; whatever is no longer ours is left out."""
+    actor: Actor, claimed: Claimed, items: Sequence[Sendable], found: Mapping[UUID, Subject], *, now: datetime
+) -> Step | None:
+    """Write the attempts of claimed messages and count them for their people; what is not ours any more is left out."""
     if not items:
-        return []
-    (rows,) = together(
-        session,
-        Step(
-            statements.BEGIN,
-            {
-                "workspace_id": actor.workspace_id,
-                "account_id": claimed.account_id,
-                "claim_id": claimed.claim_id,
-                "now": now,
-                "ids": [new_id() for _ in items],
-                "message_ids": [item.message_id for item in items],
-                "hashes": [item.content_hash for item in items],
-            },
-        ),
-    )
-    begun = {row.message_id: row for row in rows}
-    return [
-        Started(item, begun[item.message_id].id, begun[item.message_id].number, now)
-        for item in items
-        if item.message_id in begun
-    ]
-
-
-def take_budget(session: Session, actor: Actor, begun: Collection[Subject], *, now: datetime) -> None:
-    """Count attempts for their people; a repeated try counts once, at its latest moment."""
-    counted = [
-        subject
-        for subject in begun
-        if subject.contact_id is not None and PURPOSES[subject.purpose].budget is not Binding.NONE
-    ]
-    if counted:
-        together(
-            session,
-            Step(
-                statements.BUDGET_USES,
-                {
-                    "workspace_id": actor.workspace_id,
-                    "now": now,
-                    "ids": [new_id() for _ in counted],
-                    "message_ids": [subject.message_id for subject in counted],
-                    "contact_ids": [subject.contact_id for subject in counted],
-                    "company_ids": [subject.company_id for subject in counted],
-                    "purposes": [subject.purpose.value for subject in counted],
-                },
-            ),
+        return None
+    subjects = [found[item.message_id] for item in items]
+    values = [
+        (
+            new_id(),
+            item.message_id,
+            item.content_hash,
+            new_id() if _counts(subject) else None,
+            subject.contact_id,
+            subject.company_id,
+            item.purpose,
         )
+        for item, subject in zip(items, subjects, strict=True)
+    ]
+    return Step(
+        statements.BEGIN,
+        {
+            "workspace_id": actor.workspace_id,
+            "account_id": claimed.account_id,
+            "claim_id": claimed.claim_id,
+            "now": now,
+            "ids": array([item.message_id for item in items]),
+            "rows": rows(_ATTEMPT, values),
+        },
+    )
+
+
+def _counts(subject: Subject) -> bool:
+    return subject.contact_id is not None and PURPOSES[subject.purpose].budget is not Binding.NONE
+
+
+def _started(items: Sequence[Sendable], begun: Sequence[Any], *, now: datetime) -> list[Started]:
+    attempts = {row.message_id: row for row in begun}
+    return [
+        Started(item, attempts[item.message_id].id, attempts[item.message_id].number, now)
+        for item in items
+        if item.message_id in attempts
+    ]
+
+
+def _activate(session: Session, started: Sequence[Started], found: Mapping[UUID, Subject], *, now: datetime) -> None:
+    """A code must work from the moment at which its message may be out, also when nobody knows whether it is."""
+    subjects = [found[each.item.message_id] for each in started]
+    voucher_ids = [subject.voucher_id for subject in subjects if subject.voucher_id is not None]
+    if voucher_ids:
+        loyalty.activate_vouchers(session, voucher_ids=voucher_ids, now=now)
 
 
 def was_committed(session: Session, *, started: Collection[Started], finished: Collection[Finished]) -> bool:
