@@ -3,10 +3,26 @@
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from crm.channels.sentences import N_
+from crm.errors import InvalidInputError
 from crm.outreach.kinds import MessageState
 
+#: Consents, offers and people change: what is agreed today says nothing about a day further away.
+AHEAD = timedelta(days=366)
+#: A request takes a moment; a time this little behind is "now".
+CLOCK_TOLERANCE = timedelta(minutes=1)
 #: Seconds between the agreed moment and the next look of the sender are no news.
 NOTICEABLE = timedelta(minutes=1)
+
+
+def check_moment(moment: datetime, *, now: datetime, field: str) -> None:
+    """Raise `InvalidInputError` beside `field` for a time that has passed, or that is more than `AHEAD` away."""
+    if moment < now - CLOCK_TOLERANCE:
+        sentence = N_("This time has passed. Choose one that is still to come.")
+        raise InvalidInputError(sentence, code="past", fields={field: sentence})
+    if moment > now + AHEAD:
+        sentence = N_("This is more than a year away. Choose a time within the next twelve months.")
+        raise InvalidInputError(sentence, code="too_far", fields={field: sentence})
 
 
 class Timed(Protocol):

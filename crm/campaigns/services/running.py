@@ -26,6 +26,7 @@ from crm.errors import InvalidInputError, NotFoundError
 from crm.outreach import services as outreach
 from crm.outreach.kinds import MessageState
 from crm.outreach.models import Message
+from crm.outreach.moments import check_moment
 from crm.outreach.services.transitions import PENDING
 from crm.segments import queries as segments
 
@@ -47,8 +48,8 @@ class Scheduled:
 def schedule(session: Session, actor: Actor, *, campaign_id: UUID, data: ScheduleInput, now: datetime) -> Scheduled:
     """Agree on when the approved drafts leave; may be repeated for those approved later, and to move all of them.
 
-    Raises `InvalidInputError` beside `at` or `until` for a time that has passed or a window that ends before it begins,
-    `WrongStageError` when nothing is approved.
+    Raises `InvalidInputError` beside `at` or `until` for a time that has passed or is beyond a year, or a window that
+    ends before it begins, `WrongStageError` when nothing is approved.
     """
     actor.require(Permission.WRITE)
     campaign = load(session, actor, campaign_id, CampaignStage.REVIEW, CampaignStage.SCHEDULED)
@@ -127,9 +128,7 @@ def _future(name: str, moment: datetime | None, *, now: datetime) -> datetime:
     if moment is None:
         sentence = N_("Choose a day and a time.")
         raise InvalidInputError(sentence, code="missing", fields={name: sentence})
-    if moment < now:
-        sentence = N_("This time has passed. Choose one that is still to come.")
-        raise InvalidInputError(sentence, code="past", fields={name: sentence})
+    check_moment(moment, now=now, field=name)
     return moment
 
 

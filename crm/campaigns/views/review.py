@@ -125,7 +125,7 @@ def _annotated(campaign: Campaign, view: MessageView, account: SenderAccount | N
         company=person.company.name if person.company else "",
         language=language,
     )
-    values = values_of(session, actor, person, account=account, channel=channel, extra=extra)
+    values = values_of(session, actor, person, account=account, extra=extra)
     template = marked(text.body, values, as_markdown=is_rich) if text else ""
     return shown(compare(template, view.body), is_rich=is_rich)
 

@@ -217,8 +217,7 @@ def one_message(message_id: UUID, status: int = 200, **headers: str) -> Response
     """One message with its words."""
     view = queries.message(current_session(), current_actor(), message_id=message_id)
     line = {name: getattr(view.line, name) for name in MessageOut.model_fields}
-    body = view.frozen.text if view.frozen else view.body
-    return answer(MessageRead(**line, body=body, account=view.account_name), status, headers)
+    return answer(MessageRead(**line, body=view.shown_text, account=view.account_name), status, headers)
 
 
 def _changed(message_id: UUID, changed: services.Changed) -> Response:

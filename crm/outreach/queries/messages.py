@@ -17,6 +17,7 @@ from crm.contacts import queries as contacts
 from crm.contacts.models import Contact, Handle
 from crm.errors import NotFoundError
 from crm.outreach.kinds import DeliveryState, MessageState
+from crm.outreach.links import hide_tokens
 from crm.outreach.models import (
     Attempt,
     AttemptOutcome,
@@ -98,6 +99,11 @@ class MessageView:
     why: Mapping[str, Any]
     frozen: FrozenContent | None
     account_name: str
+
+    @property
+    def shown_text(self) -> str:
+        """The words as colleagues may read them: what was approved, without the person's own link."""
+        return hide_tokens(self.frozen.text if self.frozen else self.body)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

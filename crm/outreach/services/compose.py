@@ -67,7 +67,6 @@ def values_of(
     recipient: Recipient,
     *,
     account: SenderAccount | None,
-    channel: ChannelKind,
     extra: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """What a template may use for one person; empty values are left out, so that `default` and the check see them.
@@ -76,7 +75,6 @@ def values_of(
     """
     contact, company = recipient.contact, recipient.company
     house = session.get(Workspace, actor.workspace_id)
-    token = PreferenceToken(workspace_id=actor.workspace_id, contact_id=contact.id, channel=channel)
     groups: dict[str, dict[str, Any]] = {
         "contact": {
             "first_name": contact.first_name,
@@ -93,7 +91,7 @@ def values_of(
             "address": account.address if account else "",
         },
         "house": {"name": house.name, "address": house.postal_address} if house else {},
-        "links": {"preferences": Trusted(links().preference_url(token))},
+        "links": {"preferences": Trusted(links().stand_in_url)},
     }
     for name, group in (extra or {}).items():
         groups[name] = {**groups.get(name, {}), **group}
@@ -213,9 +211,10 @@ def finished_text(
     """(plain text, HTML) with signature and way out; the HTML is empty on plain channels."""
     language = language_of(contact, house)
     needs_way_out = PURPOSES[purpose].way_out and contact is not None
+    body = _with_own_links(words.body, channel, contact)
     if channel not in RICH:
-        return words.body + (f"\n\n{_WAY_OUT_CHAT[language]}" if needs_way_out else ""), ""
-    parts = [words.body]
+        return body + (f"\n\n{_WAY_OUT_CHAT[language]}" if needs_way_out else ""), ""
+    parts = [body]
     if account is not None and account.signature:
         parts.append(account.signature)
     if needs_way_out and contact is not None and house is not None:
@@ -224,6 +223,18 @@ def finished_text(
         parts += ["---", f"{_WAY_OUT[language]} [{_PREFERENCES[language]}]({url})"]
         parts.append(escape_markdown(imprint, is_trusted=True))
     return write_out("\n\n".join(parts))
+
+
+def _with_own_links(text: str, channel: ChannelKind, contact: Contact | None) -> str:
+    """The text with the person's preference link where the draft only has the stand-in for one."""
+    if contact is None:
+        return text
+    stand_in, token = links().stand_in_url, PreferenceToken(contact.workspace_id, contact.id, channel)
+    own = links().preference_url(token)
+    if channel not in RICH:
+        return text.replace(stand_in, own)
+    written, wanted = escape_markdown(stand_in, is_trusted=True), escape_markdown(own, is_trusted=True)
+    return text.replace(written, wanted).replace(stand_in, wanted)
 
 
 def _headers(

@@ -89,7 +89,7 @@ def draft_many(
         person = people.get(draft.contact_id)
         if person is None:
             continue
-        values = values_of(session, actor, person, account=account, channel=channel, extra=draft.values)
+        values = values_of(session, actor, person, account=account, extra=draft.values)
         filled = render(draft.subject, draft.body, values, is_rich=channel in RICH)
         handle = handles.get(draft.contact_id)
         message_id = new_id()
@@ -220,5 +220,5 @@ def preview(
     contacts.contact(session, actor, contact_id=contact_id)
     person = recipients(session, contact_ids=[contact_id])[contact_id]
     account = choose_account(session, channel=channel, account_id=account_id, owner_id=actor.user_id)
-    known = values_of(session, actor, person, account=account, channel=channel, extra=values)
+    known = values_of(session, actor, person, account=account, extra=values)
     return render(subject, body, known, is_rich=channel in RICH)

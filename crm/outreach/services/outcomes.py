@@ -19,6 +19,7 @@ from crm.events import Event, MessageSent, publish
 from crm.interactions import services as interactions
 from crm.interactions.kinds import Direction, InteractionKind
 from crm.outreach.kinds import AccountState, MessageState
+from crm.outreach.links import hide_tokens
 from crm.outreach.models import AttemptEvidence, Message, SenderAccount
 from crm.outreach.queries.gate import among
 from crm.outreach.services import statements
@@ -82,7 +83,7 @@ def traces_of(actor: Actor, items: Sequence[Sendable], *, now: datetime) -> Trac
                 channel=item.channel,
                 happened_at=now,
                 subject=item.subject,
-                body=item.text,
+                body=hide_tokens(item.text),
                 source_kind="message",
                 source_id=item.message_id,
                 author_id=item.author_id,

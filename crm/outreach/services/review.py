@@ -14,12 +14,11 @@ from crm.accounts.kinds import Permission
 from crm.accounts.models import Workspace
 from crm.accounts.rules import Actor
 from crm.channels.base import ChannelKind
-from crm.channels.sentences import N_
 from crm.contacts import queries as contacts
 from crm.contacts.models import Contact, Handle
-from crm.errors import InvalidInputError
 from crm.outreach.kinds import MessageState
 from crm.outreach.models import Message, MessageText, SenderAccount
+from crm.outreach.moments import check_moment
 from crm.outreach.queries.gate import among
 from crm.outreach.rules import Reason
 from crm.outreach.services.compose import Words, freeze
@@ -175,14 +174,13 @@ def schedule(
 ) -> Changed:
     """Agree on when approved messages leave: all `at` one moment, or each at its own of `times`.
 
-    `at` None is `undo_seconds` ahead. Raises `InvalidInputError` for a time in the past.
+    `at` None is `undo_seconds` ahead. Raises `InvalidInputError` for a time in the past or beyond a year.
     """
     actor.require(Permission.WRITE)
     moment = at or now + timedelta(seconds=current().undo_seconds)
     wanted = dict(times) if times is not None else dict.fromkeys(message_ids, moment)
-    if any(time < now - timedelta(minutes=1) for time in wanted.values()):
-        sentence = N_("This time has passed. Choose one that is still to come.")
-        raise InvalidInputError(sentence, code="past", fields={"at": sentence})
+    for time in wanted.values():
+        check_moment(time, now=now, field="at")
     ids = _visible(session, actor, list(wanted))
     table = cast({str(key): wanted[key].isoformat() for key in ids}, JSONB)
     due_at = cast(func.jsonb_extract_path_text(table, cast(Message.id, Text)), DateTime(timezone=True))

@@ -21,6 +21,7 @@ from crm.errors import ConflictError, InvalidInputError
 from crm.outreach.content import render
 from crm.outreach.kinds import MessageDirection, MessageState
 from crm.outreach.models import Conversation, Message, MessageText, SenderAccount
+from crm.outreach.moments import check_moment
 from crm.outreach.queries.verdicts import best_handles, verdict
 from crm.outreach.reasons import sentence
 from crm.outreach.rules import Disposition, Verdict
@@ -30,9 +31,6 @@ from crm.outreach.services.compose import RICH, Recipient, Thread, Words, check_
 from crm.outreach.services.transitions import Moved, move, tell
 from crm.outreach.variables import check_fields
 from crm.settings import current
-
-#: A request takes a moment; a time this little behind is "now".
-CLOCK_TOLERANCE = timedelta(minutes=1)
 
 
 class BlockedError(ConflictError):
@@ -154,9 +152,7 @@ def _answering(subject: str) -> str:
 def _moment(send_at: datetime | None, *, now: datetime) -> datetime:
     if send_at is None:
         return now + timedelta(seconds=current().undo_seconds)
-    if send_at < now - CLOCK_TOLERANCE:
-        sentence_ = N_("This time has passed. Choose one that is still to come.")
-        raise InvalidInputError(sentence_, code="past", fields={"send_at": sentence_})
+    check_moment(send_at, now=now, field="send_at")
     return max(send_at, now)
 
 
@@ -307,7 +303,7 @@ def fill_words(
     known: Mapping[str, Mapping[str, Any]] = values or {}
     if contact is not None:
         recipient = Recipient(contact=contact, company=contact.company)
-        known = values_of(session, actor, recipient, account=account, channel=channel, extra=values)
+        known = values_of(session, actor, recipient, account=account, extra=values)
     filled = render(subject, body, known, is_rich=channel in RICH)
     return Words(subject=filled.subject, body=filled.body), filled.missing
 
