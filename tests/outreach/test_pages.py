@@ -49,7 +49,7 @@ def thread(session, actor, account, ann, now):
         subject="Prezzi",
         now=now,
     )
-    conversations.note_inbound(made, at=now, now=now)
+    conversations.note_inbound(made, at=now)
     session.flush()
     return made
 

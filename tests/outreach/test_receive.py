@@ -1,6 +1,6 @@
 """What comes in: whose it is, what it answers, and what it means."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from factories import outreach
@@ -86,9 +86,21 @@ def sent(desk, now, *, kind: OutcomeKind = OutcomeKind.ACCEPTED, purpose: Purpos
     return desk.session.get_one(Message, message.id, populate_existing=True)
 
 
+#: The date in the head of every `mail`.
+WROTE = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
+
+
 @pytest.fixture
 def later(now):
     return now + timedelta(hours=1)
+
+
+def test_an_exchange_is_dated_when_the_person_wrote(desk, now):
+    wrote = (now - timedelta(hours=16)).replace(microsecond=0)
+    raw = mail().replace(b"Mon, 23 Nov 2026 10:30:00", f"{wrote:%a, %d %b %Y %H:%M:%S}".encode())
+    received = services.receive(desk.session, desk.account, raw, now)
+    conversation = desk.session.get_one(Conversation, received.conversation_id)
+    assert (conversation.last_at, conversation.last_inbound_at, conversation.unanswered_since) == (wrote, wrote, wrote)
 
 
 def test_a_reply_joins_its_conversation_and_its_person_s_timeline(desk, now, later, told):
@@ -100,7 +112,7 @@ def test_a_reply_joins_its_conversation_and_its_person_s_timeline(desk, now, lat
         message.id,
     )
     conversation = desk.session.get_one(Conversation, message.conversation_id)
-    assert (conversation.state, conversation.unanswered_since) == ("open", later)
+    assert (conversation.state, conversation.unanswered_since) == ("open", WROTE)
     entry = interactions.timeline(desk.session, desk.actor, contact_id=desk.contact_id).items[0]
     assert (entry.kind, entry.body) == ("message.received", "Grazie, va bene!")
     (event,) = [event for event in told if isinstance(event, ReplyReceived)]

@@ -40,9 +40,13 @@ def ensure(
     contact_id: UUID | None,
     handle_id: UUID | None,
     subject: str,
+    at: datetime | None = None,
     now: datetime,
 ) -> Conversation:
-    """The newest conversation with this person (or stranger's handle) on this channel and account, else a new one."""
+    """The newest conversation with this person (or stranger's handle) on this channel and account, else a new one.
+
+    `at` is when the first word of a new one was written, None for now.
+    """
     if contact_id is None and handle_id is None:
         raise InvalidInputError(worded("A conversation needs somebody."))
     who = Conversation.contact_id == contact_id if contact_id else Conversation.handle_id == handle_id
@@ -60,7 +64,7 @@ def ensure(
             contact_id=contact_id,
             handle_id=handle_id,
             subject=subject,
-            last_at=now,
+            last_at=at or now,
             created_at=now,
             state=ConversationState.WAITING.value,
         )
@@ -86,11 +90,11 @@ def note_answered(session: Session, *, conversation_ids: Collection[UUID], now: 
         )
 
 
-def note_inbound(conversation: Conversation, *, at: datetime, now: datetime) -> None:
-    """They wrote: it is open again, and our answer is due."""
+def note_inbound(conversation: Conversation, *, at: datetime) -> None:
+    """They wrote at `at`: it is open again, and since then our answer is due."""
     conversation.last_inbound_at = max(conversation.last_inbound_at or at, at)
     conversation.last_at = max(conversation.last_at, at)
-    conversation.unanswered_since = conversation.unanswered_since or now
+    conversation.unanswered_since = conversation.unanswered_since or at
     conversation.state, conversation.snoozed_until = ConversationState.OPEN.value, None
 
 

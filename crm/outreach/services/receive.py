@@ -25,6 +25,7 @@ from crm.events import ReplyReceived, publish
 from crm.interactions import services as interactions
 from crm.interactions.kinds import Direction, InteractionKind
 from crm.outreach.kinds import DeliveryState, InboundState, MessageDirection, MessageState
+from crm.outreach.links import hide_tokens
 from crm.outreach.models import Conversation, InboundEvent, InboundRaw, Message, MessageText, SenderAccount
 from crm.outreach.services import conversations
 from crm.outreach.services.settle import mark_sent
@@ -136,8 +137,8 @@ def _written(session: Session, actor: Actor, account: SenderAccount, parsed: Rep
         _arrived(session, actor, original, now=now)
         if author.contact is None and author.handle.company_id is None:
             author = _adopted(session, actor, author, original)
-    conversation = _conversation(session, account, author, original, parsed, now=now)
     at = min(parsed.occurred_at or now, now)
+    conversation = _conversation(session, account, author, original, parsed, at=at, now=now)
     is_automatic = isinstance(parsed, AutoReply)
     message = Message(
         id=new_id(),
@@ -157,9 +158,9 @@ def _written(session: Session, actor: Actor, account: SenderAccount, parsed: Rep
     )
     session.add(message)
     session.flush()
-    session.add(MessageText(message_id=message.id, subject=parsed.subject, body=parsed.text))
+    session.add(MessageText(message_id=message.id, subject=parsed.subject, body=hide_tokens(parsed.text)))
     if not is_automatic and not parsed.opt_out:
-        conversations.note_inbound(conversation, at=at, now=now)
+        conversations.note_inbound(conversation, at=at)
     else:
         conversation.last_at = max(conversation.last_at, at)
     session.flush()
@@ -173,7 +174,7 @@ def _written(session: Session, actor: Actor, account: SenderAccount, parsed: Rep
         channel=account.channel,
         happened_at=at,
         subject=parsed.subject,
-        body=parsed.text,
+        body=hide_tokens(parsed.text),
         external_id=parsed.event_id,
         source_kind="message",
         source_id=message.id,
@@ -247,6 +248,7 @@ def _conversation(
     original: Message | None,
     parsed: Reply,
     *,
+    at: datetime,
     now: datetime,
 ) -> Conversation:
     contact_id = author.contact.id if author.contact else None
@@ -259,6 +261,7 @@ def _conversation(
         contact_id=contact_id,
         handle_id=author.handle.id,
         subject=parsed.subject,
+        at=at,
         now=now,
     )
     if original is not None and original.conversation_id is None and original.contact_id == contact_id:
