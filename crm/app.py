@@ -17,6 +17,7 @@ from crm.web import api, characters, errors, formats, headers, i18n, logs, sessi
 BLUEPRINTS: tuple[str, ...] = (
     "crm.accounts.views:blueprint",
     "crm.desk.today:blueprint",
+    "crm.desk.first_run:blueprint",
     "crm.desk.reports:blueprint",
     "crm.desk.people:blueprint",
     "crm.desk.people_filter:blueprint",

@@ -1,7 +1,6 @@
 """Builds the demo workspace through the same use cases as everybody else: people, two years of history, an offer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 from uuid import UUID
@@ -11,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from crm.accounts.credentials import NewPassword
 from crm.accounts.kinds import ActorKind, Role
-from crm.accounts.models import Membership, User
+from crm.accounts.models import Membership, User, Workspace
 from crm.accounts.rules import Actor
 from crm.accounts.services import users, workspaces
 from crm.channels.base import ChannelKind
@@ -23,13 +22,14 @@ from crm.contacts.inputs import CompanyInput, ContactInput, HandleInput
 from crm.contacts.kinds import FactOrigin
 from crm.contacts.models import Contact
 from crm.desk import demo_scenes
-from crm.desk.demo_people import COMMENTS, EXCHANGES, FIRMS, NOTES, PEOPLE, Character
+from crm.desk.demo_history import Stage, tell
+from crm.desk.demo_people import FIRMS, PEOPLE, Character
 from crm.filters.schema import parse
 from crm.interactions import services as interactions
-from crm.interactions.kinds import Direction, InteractionKind, Sentiment, Visibility
-from crm.interactions.services import Entry
+from crm.interactions.kinds import InteractionKind
 from crm.loyalty import services as loyalty
 from crm.loyalty.kinds import OfferKind
+from crm.outreach import queries as reading
 from crm.outreach import services as outreach
 from crm.outreach.models import SenderAccount
 from crm.segments import services as segments
@@ -38,16 +38,6 @@ OWNER_ADDRESS = "giulia@lanternadati.example"
 COLLEAGUE_ADDRESS = "marco@lanternadati.example"
 NAME = "Lanterna Dati"
 SOURCE = "demo"
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """What the scenes of the demo share."""
-
-    session: Session
-    actor: Actor
-    now: datetime
-    random: Random
 
 
 def exists(session: Session) -> bool:
@@ -59,7 +49,7 @@ def build(session: Session, *, password: NewPassword, now: datetime) -> Actor:
     """Build the workspace with its owner; raises what the use cases raise. The caller commits."""
     owner = users.create(session, email=OWNER_ADDRESS, name="Giulia Ferri", password=password, locale="it")
     workspace = workspaces.create(session, owner=owner, name=NAME, locale="it", now=now)
-    workspace.is_demo, workspace.set_up_at = True, now
+    workspace.set_up_at = now
     workspace.postal_address = "Lanterna Dati srl, via della Lanterna 1, Genova"
     colleague = users.create(session, email=COLLEAGUE_ADDRESS, name="Marco Sarti", password=None, locale="it")
     session.add(Membership(user_id=colleague.id, role=Role.SALES, created_at=now))
@@ -73,27 +63,41 @@ def build(session: Session, *, password: NewPassword, now: datetime) -> Actor:
         locale="it",
         time_zone=workspace.time_zone,
     )
+    fill(session, actor, owners=(owner.id, colleague.id), now=now)
+    return actor
+
+
+def fill(session: Session, actor: Actor, *, owners: Sequence[UUID], now: datetime) -> None:
+    """Tell the story in the actor's workspace, its people given to `owners` in turn; what is there stays.
+
+    Writes from the sandbox account of the workspace, which is made where there is none. The caller commits.
+    """
+    workspace = session.get_one(Workspace, actor.workspace_id)
+    workspace.is_demo = True
     stage = Stage(session, actor, now, Random(7))  # noqa: S311 - a story that is the same every time.
-    account = _account(stage)
-    people = _people(stage, owners=(owner.id, colleague.id))
+    account = _account(stage, workspace)
+    people = _people(stage, owners=owners)
     _programme(stage, people)
-    _history(stage, people)
+    tell(stage, people)
     _today(stage, people, account)
     unhappy = next(person for person, role in zip(people, PEOPLE, strict=True) if role.first_name == "Zoë")
     demo_scenes.complaint(session, actor, contact=unhappy, now=now)
     agreed = [person for person, role in zip(people, PEOPLE, strict=True) if role.agrees]
     demo_scenes.promotion(session, actor, people=agreed, now=now)
-    return actor
 
 
-def _account(stage: Stage) -> SenderAccount:
+def _account(stage: Stage, workspace: Workspace) -> SenderAccount:
+    found = next((row for row in reading.accounts(stage.session, stage.actor) if row.is_sandbox), None)
+    if found is not None:
+        return found
+    owner = stage.session.get_one(User, stage.actor.user_id)
     data = outreach.AccountInput(
-        name="Giulia, posta di prova",
-        address=OWNER_ADDRESS,
-        display_name="Giulia Ferri, Lanterna Dati",
+        name=f"{owner.name.split(' ')[0]}, posta di prova",
+        address=owner.email,
+        display_name=f"{owner.name}, {workspace.name}",
         is_sandbox=True,
         plus_address=True,
-        signature="Giulia Ferri\nLanterna Dati",
+        signature=f"{owner.name}\n{workspace.name}",
         per_minute=30,
     )
     return outreach.create_account(stage.session, stage.actor, data=data, now=stage.now)
@@ -246,74 +250,6 @@ def _programme(stage: Stage, people: Sequence[Contact]) -> None:
         ),
     ):
         loyalty.create_offer(session, actor, data=data, now=stage.now - timedelta(days=20))
-
-
-def _history(stage: Stage, people: Sequence[Contact]) -> None:
-    """Two years of calls, notes, comments and e-mail, more for those who matter more."""
-    entries: list[Entry] = []
-    comments: list[Entry] = []
-    for index, contact in enumerate(people):
-        times = {"key": 9, "high": 6}.get(contact.importance, 3)
-        for _ in range(times):
-            start = stage.now - timedelta(days=stage.random.randint(6, 690), hours=stage.random.randint(1, 8))
-            entries += _scene(stage, contact, start)
-        if PEOPLE[index].instagram:
-            comments += _comments(stage, contact)
-    entries.sort(key=lambda entry: entry.happened_at)
-    interactions.log_many(stage.session, stage.actor, entries=entries, now=stage.now)
-    for comment in sorted(comments, key=lambda entry: entry.happened_at):
-        # Logged when it was written, so that its points are dated then.
-        interactions.log_many(stage.session, stage.actor, entries=[comment], now=comment.happened_at)
-
-
-def _scene(stage: Stage, contact: Contact, start: datetime) -> list[Entry]:
-    draw = stage.random.random()
-    if draw < 0.2:  # noqa: PLR2004 - a fifth are notes.
-        body = stage.random.choice(NOTES)
-        return [Entry(kind=InteractionKind.NOTE, contact_id=contact.id, happened_at=start, body=body)]
-    if draw < 0.45:  # noqa: PLR2004 - a quarter are calls.
-        return [
-            Entry(
-                kind=InteractionKind.CALL,
-                contact_id=contact.id,
-                happened_at=start,
-                direction=stage.random.choice([Direction.OUTBOUND, Direction.INBOUND]),
-                channel=ChannelKind.PHONE,
-                duration_minutes=stage.random.randint(3, 25),
-                body="Parlato dei prossimi report e dei tempi di consegna.",
-            )
-        ]
-    scene = stage.random.choice(EXCHANGES)
-    return [
-        Entry(
-            kind=InteractionKind.MESSAGE_SENT if who == "out" else InteractionKind.MESSAGE_RECEIVED,
-            contact_id=contact.id,
-            happened_at=start + timedelta(hours=5 * step),
-            direction=Direction.OUTBOUND if who == "out" else Direction.INBOUND,
-            channel=ChannelKind.EMAIL,
-            subject="Report di solvibilità",
-            body=words.format(name=contact.first_name),
-        )
-        for step, (who, words) in enumerate(scene)
-        if start + timedelta(hours=5 * step) < stage.now - timedelta(days=5)
-    ]
-
-
-def _comments(stage: Stage, contact: Contact) -> list[Entry]:
-    return [
-        Entry(
-            kind=InteractionKind.COMMENT,
-            contact_id=contact.id,
-            happened_at=stage.now - timedelta(days=stage.random.randint(5, 300)),
-            direction=Direction.INBOUND,
-            channel=ChannelKind.INSTAGRAM,
-            body=stage.random.choice(COMMENTS),
-            sentiment=Sentiment.POSITIVE,
-            visibility=Visibility.PUBLIC,
-            external_id=f"demo-{contact.id}-{number}",
-        )
-        for number in range(stage.random.randint(2, 4))
-    ]
 
 
 def _today(stage: Stage, people: Sequence[Contact], account: SenderAccount) -> None:
