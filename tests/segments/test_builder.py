@@ -3,13 +3,16 @@
 import pytest
 from filters.strategies import rules
 from hypothesis import given, settings
+from sqlalchemy import select
 from werkzeug.datastructures import MultiDict
 
 from crm.filters.catalogue import bind
 from crm.filters.registry import catalogue
 from crm.filters.schema import EVERYBODY, RuleError, parse
+from crm.segments import services
 from crm.segments.forms import Builder, GroupNode, LeafNode
 from crm.segments.forms.inputs import control, option_controls
+from crm.segments.models import Segment
 
 IDS = ["00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"]
 ROWS = ("owner", "tag", "company_tag", "linked_to", "holds_offer.offer", "redeemed.offer", "campaign", "segment")
@@ -188,3 +191,43 @@ def test_each_field_has_a_control_for_each_operator_and_option():
         for op in field.operators:
             assert control(field, op).kind in known
         assert {shown.kind for shown in option_controls(field)} <= {"keys", "key", "span", "window"}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"n.mode": "zz"},
+        {"n-0.op": "zz"},
+        {"node": ["n", "n-7-0"]},
+        {"node": ["n-0"]},
+        {"node": ["n", "n-0", "n-0"]},
+        {"node": ["n", "n-0", "x"]},
+        {"node": ["n"]},
+        {"node": []},
+        {"node": ["n", "n-0", "n-0-0"], "n-0-0.mode": "all"},
+        {"node": ["n", "n-0", *(f"n-{place}" for place in range(1, 402))]},
+    ],
+    ids=str,
+)
+def test_a_garbled_rule_is_refused_and_nothing_is_saved(client, session, damage):
+    form = {"name": "Key people", "node": ["n", "n-0"], "n.mode": "all", "n-0.field": "importance", "n-0.op": "any_of"}
+    answer = client.post("/segments/new", data={**form, "n-0.v.value": ["key"], **damage})
+    assert answer.status_code == 422
+    assert "The rule did not arrive whole. Look at it again." in answer.text
+    assert session.scalars(select(Segment)).all() == []
+
+
+def test_a_garbled_rule_leaves_the_saved_one_as_it_is(client, session, actor, now):
+    rule = {"version": 1, "all": [{"field": "importance", "op": "any_of", "value": ["key"]}]}
+    row = services.create(session, actor, name="Key people", rule=parse(rule), now=now)
+    answer = client.post(f"/segments/{row.id}", data={"node": ["n"], "n.mode": "zz"})
+    assert answer.status_code == 422
+    session.refresh(row)
+    assert row.rule == rule
+
+
+def test_a_whole_form_is_saved_and_an_empty_one_means_everybody(client, session):
+    form = {"name": "Key people", "node": ["n", "n-0"], "n.mode": "all", "n-0.field": "importance", "n-0.op": "any_of"}
+    assert client.post("/segments/new", data={**form, "n-0.v.value": ["key"]}).status_code == 302
+    assert client.post("/segments/new", data={"name": "Everybody", "node": ["n"], "n.mode": "all"}).status_code == 302
+    assert len(session.scalars(select(Segment)).all()) == 2

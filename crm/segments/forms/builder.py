@@ -5,6 +5,7 @@ Each node has an id (`n` for the outermost group, `n-0-1` for the second child o
 condition works by a plain post as well as by htmx.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,11 +17,15 @@ from crm.filters.catalogue import Catalogue, Field, bind
 from crm.filters.schema import EVERYBODY, All, AnyOf, Leaf, Not, Op, Path, Problem, Rule, RuleError, parse
 from crm.filters.values import FieldType
 from crm.segments.forms.inputs import inputs_of, read_value
+from crm.web.i18n import lazy
 
 ROOT: Final = "n"
 _UNFINISHED: Final = ("missing", "unknown_field", "empty_group")
 #: What one builder may hold; the limits of the language are lower, this one only bounds the work of reading a form.
 MAX_POSTED: Final = 400
+_BROKEN: Final = lazy("The rule did not arrive whole. Look at it again.")
+#: The inputs of a node: `n-0.mode`, `n-0-1.v.value`.
+_INPUT: Final = re.compile(r"(n(?:-[^.]*)?)\.(?:mode|field|op|v\.)")
 
 
 class Mode(StrEnum):
@@ -70,8 +75,10 @@ Node = GroupNode | LeafNode
 class Builder:
     """The rule being edited."""
 
-    def __init__(self, root: GroupNode, catalogue: Catalogue) -> None:
+    def __init__(self, root: GroupNode, catalogue: Catalogue, *, is_broken: bool = False) -> None:
         self.root, self.catalogue = root, catalogue
+        #: Parts of what was sent fit nowhere: good for going on editing, never for saving.
+        self.is_broken = is_broken
         self._settle()
 
     @classmethod
@@ -82,9 +89,11 @@ class Builder:
 
     @classmethod
     def posted(cls, form: MultiDict[str, str], catalogue: Catalogue) -> "Builder":
-        """The builder as it was sent; inputs that make no sense are dropped."""
+        """The builder as it was sent; parts that fit nowhere are left out, and then `is_broken` is set."""
         nodes: dict[str, Node] = {}
-        for node_id in form.getlist("node")[:MAX_POSTED]:
+        listed = form.getlist("node")
+        lost = len(set(listed)) < len(listed) or len(listed) > MAX_POSTED
+        for node_id in listed[:MAX_POSTED]:
             if f"{node_id}.mode" in form:
                 nodes[node_id] = GroupNode(mode=form[f"{node_id}.mode"])
             else:
@@ -92,8 +101,11 @@ class Builder:
             parent = nodes.get(node_id.rpartition("-")[0])
             if isinstance(parent, GroupNode):
                 parent.children.append(nodes[node_id])
+            else:
+                lost = lost or node_id != ROOT
         root = nodes.get(ROOT)
-        return cls(root if isinstance(root, GroupNode) else GroupNode(), catalogue)
+        is_broken = lost or not isinstance(root, GroupNode) or _has_strangers(form, nodes) or _has_odd_words(nodes)
+        return cls(root if isinstance(root, GroupNode) else GroupNode(), catalogue, is_broken=is_broken)
 
     def _settle(self) -> None:
         """Number the nodes anew, look up their fields, and give operators and modes that exist."""
@@ -172,8 +184,14 @@ class Builder:
         return _document(self.root, (), places, set(without)) or {"all": []}, places
 
     def rule(self) -> Rule:
-        """The rule; raises `RuleError`, with the mistakes marked beside their inputs."""
+        """The rule; raises `RuleError`, with the mistakes marked beside their inputs.
+
+        What was sent in part or garbled is refused as a whole: what is left of it could mean everybody.
+        """
         data, places = self.document()
+        if self.is_broken:
+            self.mark([Problem((), "broken_form", str(_BROKEN))], places)
+            raise RuleError([Problem((), "broken_form", str(_BROKEN))])
         try:
             rule = parse(data)
             bind(rule, self.catalogue)
@@ -235,6 +253,19 @@ def _posted_leaf(form: MultiDict[str, str], node_id: str) -> LeafNode:
     prefix = f"{node_id}.v."
     inputs = {key.removeprefix(prefix): form.getlist(key) for key in form if key.startswith(prefix)}
     return LeafNode(name=form.get(f"{node_id}.field", ""), op=form.get(f"{node_id}.op", ""), inputs=inputs)
+
+
+def _has_strangers(form: MultiDict[str, str], nodes: Mapping[str, Node]) -> bool:
+    """Whether there are inputs of nodes that were not listed."""
+    return any(found[1] not in nodes for key in form if (found := _INPUT.match(key)))
+
+
+def _has_odd_words(nodes: Mapping[str, Node]) -> bool:
+    """Whether a group has a mode, or a condition an operator, that no page offers."""
+    modes, operators = {mode.value for mode in Mode}, {"", *(op.value for op in Op)}
+    return any(
+        node.mode not in modes if isinstance(node, GroupNode) else node.op not in operators for node in nodes.values()
+    )
 
 
 def _numbered(node: Node, node_id: str) -> Iterator[tuple[Node, str]]:
