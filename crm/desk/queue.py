@@ -41,6 +41,7 @@ class Kind(StrEnum):
     COMPLAINT = "complaint"
     UNCERTAIN = "uncertain"
     DRAFTS = "drafts"
+    REVIEW = "review"
     BY_HAND = "by_hand"
     TASK = "task"
     OFFER = "offer"
@@ -258,7 +259,7 @@ def _message_line(kind: Kind) -> Callable[[Any], Waiting]:
             contact_id=found.contact_id,
             company=row.company or "",
             is_key=row.importance == Importance.KEY,
-            since=found.first_tried_at or found.due_at,
+            since=found.first_tried_at or found.due_at or found.created_at,
             text=row.subject or "",
             channel=found.channel,
         )
@@ -293,6 +294,12 @@ def _draft(row: Any) -> Waiting:
         kind=Kind.DRAFTS, id=found.id, name=found.name, since=found.prepared_at, until=found.starts_at,
         count=row.waiting, total=row.total,
     )  # fmt: skip
+
+
+def _reviews(view: View) -> Select[*tuple[Any, ...]]:
+    """Drafts outside campaigns; they too wait for everybody who may approve."""
+    whose = replace(view, is_mine=view.is_mine and not view.actor.may(Permission.APPROVE))
+    return _messages(whose, Message.state == MessageState.IN_REVIEW, Message.batch_id.is_(None))
 
 
 def _tasks(view: View) -> Select[*tuple[Any, ...]]:
@@ -376,6 +383,7 @@ SOURCES: Final[dict[Kind, tuple[Callable[[View], Select[*tuple[Any, ...]]], Call
     Kind.COMPLAINT: (_complaints, _complaint),
     Kind.UNCERTAIN: (_uncertain, _message_line(Kind.UNCERTAIN)),
     Kind.DRAFTS: (_drafts, _draft),
+    Kind.REVIEW: (_reviews, _message_line(Kind.REVIEW)),
     Kind.BY_HAND: (_by_hand, _message_line(Kind.BY_HAND)),
     Kind.TASK: (_tasks, _task),
     Kind.OFFER: (_offers, _offer),

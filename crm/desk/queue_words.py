@@ -22,7 +22,7 @@ TABS: Final[tuple[tuple[str, Any, tuple[Kind, ...]], ...]] = (
     ("replies", lazy("Replies"), (Kind.REPLY,)),
     ("comments", lazy("Comments"), (Kind.COMPLAINT,)),
     ("messages", lazy("Messages"), (Kind.UNCERTAIN, Kind.BY_HAND)),
-    ("drafts", lazy("Drafts"), (Kind.DRAFTS,)),
+    ("drafts", lazy("Drafts"), (Kind.DRAFTS, Kind.REVIEW)),
     ("tasks", lazy("Promises and tasks"), (Kind.TASK,)),
     ("offers", lazy("Offers"), (Kind.OFFER,)),
     ("quiet", lazy("Going quiet"), (Kind.QUIET,)),
@@ -31,7 +31,7 @@ TABS: Final[tuple[tuple[str, Any, tuple[Kind, ...]], ...]] = (
 
 GROUPS: Final[tuple[tuple[Any, tuple[Kind, ...]], ...]] = (
     (lazy("Waiting for you"), (Kind.REPLY, Kind.COMPLAINT, Kind.UNCERTAIN)),
-    (lazy("Today"), (Kind.DRAFTS, Kind.BY_HAND, Kind.TASK, Kind.OFFER)),
+    (lazy("Today"), (Kind.DRAFTS, Kind.REVIEW, Kind.BY_HAND, Kind.TASK, Kind.OFFER)),
     (lazy("When you have a moment"), (Kind.QUIET,)),
 )
 """The headings of the queue and what stands under each, most urgent first."""
@@ -100,6 +100,11 @@ def _drafts(row: Waiting, _today: date) -> Line:
     return Line(row, url, text, "send", "accent", last, row.name, row.since)
 
 
+def _review(row: Waiting, _today: date) -> Line:
+    text = _("A message waits for your review")
+    return Line(row, _message(row), text, "send", "accent", _about(row), row.name, row.since)
+
+
 def _task(row: Waiting, today: date) -> Line:
     url = _person(row) if row.contact_id else url_for("interactions.edit_task", task_id=row.id)
     late = row.due_on is not None and row.due_on < today
@@ -147,6 +152,7 @@ _SAID: Final[dict[Kind, Callable[[Waiting, date], Line]]] = {
     Kind.COMPLAINT: _complaint,
     Kind.UNCERTAIN: _uncertain,
     Kind.DRAFTS: _drafts,
+    Kind.REVIEW: _review,
     Kind.BY_HAND: _by_hand,
     Kind.TASK: _task,
     Kind.OFFER: _offer,

@@ -1,14 +1,17 @@
 """Today: what waits, in which order, for whom, and what can be done about it in place."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from factories import campaigns, loyalty, outreach
 from factories.contacts import contact, interaction, task
+from sqlalchemy import select
 
 from crm.accounts.kinds import Role
 from crm.accounts.models import Membership
 from crm.channels.base import ChannelKind
+from crm.consent.kinds import Purpose
 from crm.contacts.kinds import Importance
 from crm.db import database_now, new_id
 from crm.desk import counters
@@ -16,6 +19,7 @@ from crm.desk.leaving import leaving
 from crm.desk.queue import Kind, count, queue
 from crm.desk.week import week
 from crm.interactions.kinds import Direction, Sentiment, Visibility
+from crm.outreach import services
 from crm.outreach.kinds import ConversationState, MessageState
 from crm.outreach.models import Conversation, Message, MessageText
 
@@ -61,6 +65,15 @@ def complaint(session, actor, person, *, now, **fields):
     )  # fmt: skip
 
 
+def draft(session, actor, contact_id, *, now):
+    """A message that somebody prepared outside a campaign."""
+    made = services.draft_many(
+        session, actor, batch_id=None, drafts=[services.DraftInput(contact_id=contact_id, subject="Prepared", body="Dear Ann")],
+        purpose=Purpose.PERSONAL, channel=ChannelKind.EMAIL, now=now,
+    )  # fmt: skip
+    return made[contact_id]
+
+
 def test_a_new_workspace_is_told_what_the_page_is_for(client):
     page = client.get("/").text
 
@@ -78,6 +91,7 @@ def test_every_kind_of_waiting_is_found(session, actor, ann, now):
     hand = outreach.message(session, actor, ann.id, now=now)
     hand.is_assisted, hand.due_at = True, now - timedelta(minutes=1)
     campaigns.prepared(session, actor, 2, now=now, name="Preview")
+    draft(session, actor, ann.id, now=now)
     offer = loyalty.offer(session, actor, name="Fifteen percent", ends_on=now.date() + timedelta(days=3), now=now)
     loyalty.voucher(session, actor, offer_id=offer.id, contact_id=ann.id, now=now)
     quiet = contact(session, actor, "Bea Quiet", importance=Importance.KEY, owner_id=actor.user_id, now=now)
@@ -90,6 +104,7 @@ def test_every_kind_of_waiting_is_found(session, actor, ann, now):
         Kind.COMPLAINT: ["Ann Bo"],
         Kind.UNCERTAIN: ["Ann Bo"],
         Kind.DRAFTS: ["Preview"],
+        Kind.REVIEW: ["Ann Bo"],
         Kind.BY_HAND: ["Ann Bo"],
         Kind.TASK: ["Ann Bo"],
         Kind.OFFER: ["Fifteen percent"],
@@ -339,3 +354,35 @@ def test_the_time_to_an_answer_is_the_median(session, actor, ann, now):
     session.flush()
 
     assert week(session, actor, is_mine=True, now=now).answer_minutes == 30
+
+
+def test_a_draft_outside_campaigns_is_decided_from_today(client, session, actor, ann, now):
+    outreach.account(session, actor, is_sandbox=True, now=now)
+    first, second = draft(session, actor, ann.id, now=now), draft(session, actor, ann.id, now=now)
+    assert f'href="/messages/{first}"' in client.get("/?kind=drafts").text
+    assert f'action="/messages/{first}/approve"' in client.get(f"/messages/{first}").text
+    client.post(f"/messages/{first}/approve")
+    client.post(f"/messages/{second}/reject")
+    states = {row.id: row.state for row in session.scalars(select(Message).execution_options(populate_existing=True))}
+    assert states == {first: "scheduled", second: "rejected"}
+    assert queue(session, actor, is_mine=True, now=now)[Kind.REVIEW] == []
+
+
+def test_a_draft_waits_for_everybody_who_may_approve(session, actor, ann, now):
+    outreach.account(session, actor, now=now)
+    draft(session, actor, ann.id, now=now)
+    another = replace(actor, user_id=new_id(), role=Role.MANAGER)
+    looking = replace(another, role=Role.VIEWER)
+    assert len(queue(session, another, is_mine=True, now=now)[Kind.REVIEW]) == 1
+    assert queue(session, looking, is_mine=True, now=now)[Kind.REVIEW] == []
+
+
+def test_a_draft_of_a_campaign_is_decided_there(client, session, actor, now):
+    outreach.account(session, actor, now=now)
+    made = campaigns.prepared(session, actor, 1, now=now)
+    message = campaigns.message(session, made)
+    assert f'action="/messages/{message.id}/approve"' not in client.get(f"/messages/{message.id}").text
+    assert client.post(f"/messages/{message.id}/approve").status_code == 409
+    session.refresh(message)
+    assert message.state == "in_review"
+    assert queue(session, actor, is_mine=True, now=now)[Kind.REVIEW] == []

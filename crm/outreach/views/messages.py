@@ -10,9 +10,10 @@ from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
 from crm.accounts.signin import local_or
 from crm.channels.base import ChannelKind
+from crm.channels.sentences import N_
 from crm.consent.kinds import Purpose
 from crm.contacts import queries as contacts
-from crm.errors import AppError
+from crm.errors import AppError, ConflictError
 from crm.outreach import queries, services
 from crm.outreach.forms import MessageForm
 from crm.outreach.kinds import MessageState
@@ -106,10 +107,12 @@ def message(message_id: UUID) -> str:
     )
 
 
-@blueprint.post("/messages/<uuid:message_id>/<any(cancel, release, hold, arrived, again, take_back):action>")
+@blueprint.post(
+    "/messages/<uuid:message_id>/<any(cancel, release, hold, arrived, again, take_back, approve, reject):action>"
+)
 @requires(Permission.WRITE)
 def decide(message_id: UUID, action: str) -> ResponseReturnValue:
-    """Take back, cancel, hold, let go on, or settle an uncertain one."""
+    """Take back, cancel, hold, let go on, settle an uncertain one, or decide about a draft."""
     session, actor, now = current_session(), current_actor(), request_now()
     queries.message(session, actor, message_id=message_id)
     if action == "take_back":
@@ -122,8 +125,9 @@ def decide(message_id: UUID, action: str) -> ResponseReturnValue:
         wake(settled)
         text = _("Noted as arrived.") if action == "arrived" else _("It is sent once more.")
         flash(text, "success")
+    elif action in {"approve", "reject"}:
+        _review(message_id, approved=action == "approve")
     else:
-        queries.message(session, actor, message_id=message_id)
         change = {"cancel": services.cancel, "release": services.release, "hold": services.hold}[action]
         _tell_change(change(session, actor, message_ids=[message_id], now=now).refused)
     return redirect(url_for(".message", message_id=message_id), code=303)
@@ -175,6 +179,24 @@ def promotions(action: str) -> ResponseReturnValue:
         services.resume_sending(session, actor, promotions_only=True, now=request_now())
         flash(_("Promotions leave again; late ones wait for you."), "success")
     return redirect(url_for(".calendar"), code=303)
+
+
+def _review(message_id: UUID, *, approved: bool) -> None:
+    """Let a draft outside campaigns leave, or not."""
+    session, actor, now = current_session(), current_actor(), request_now()
+    if queries.message(session, actor, message_id=message_id).line.batch_id is not None:
+        raise ConflictError(N_("This draft belongs to a campaign: decide about it there."), code="in_campaign")
+    if not approved:
+        _tell_change(services.reject(session, actor, message_ids=[message_id], now=now).refused)
+        return
+    refused = services.approve(session, actor, message_ids=[message_id], now=now).refused
+    if refused:
+        _tell_change(refused)
+        return
+    services.schedule(session, actor, message_ids=[message_id], now=now)
+    sent = session.get_one(Message, message_id, populate_existing=True)
+    wake(sent)
+    tell_leaving(sent)
 
 
 def tell_leaving(message: Message, *, back: str | None = None) -> None:
