@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
@@ -164,7 +164,7 @@ def load_part(
         mapping=queries.targets(row.mapping),
         mode=ImportMode(row.mode),
     )
-    people = [_tagged(entry.loaded, row.tag) for entry in plans if entry.loaded is not None]
+    people = [_from_here(_tagged(entry.loaded, row.tag), row) for entry in plans if entry.loaded is not None]
     loading.write_people(session, actor, people=people, source=loading.Source(row.file_name, row.id), now=now)
     granting.grant_many(
         session,
@@ -185,6 +185,13 @@ def load_part(
     done = row.created + row.updated + row.unchanged + row.refused
     progress.advance(session, actor, progress_id=row.progress_id, done=done, failed=row.refused, now=now)
     return plans
+
+
+def _from_here(person: loading.Loaded, row: Import) -> loading.Loaded:
+    """Whoever is new came from where the import says, unless a column says more; others came from somewhere before."""
+    if not person.is_new or person.values.get("came_from"):
+        return person
+    return replace(person, values={**person.values, "came_from": row.source})
 
 
 def finish(session: Session, actor: Actor, *, row: Import, error: str = "", now: datetime) -> None:

@@ -1,5 +1,7 @@
 """The composer of a person's page: a message written in place, with and without script."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from factories import loyalty, outreach
 from factories.contacts import consent, contact
@@ -14,6 +16,7 @@ from crm.outreach import services
 from crm.outreach.models import Message, MessageText
 
 HTMX = {"HX-Request": "true"}
+FAR = (datetime.now(UTC) + timedelta(days=90)).date().isoformat()
 WRITTEN = {"channel": "email", "purpose": "personal", "subject": "News", "body": "Ciao {{ contact.first_name }}"}
 NOW = {**WRITTEN, "when": "now"}
 
@@ -191,7 +194,7 @@ def test_a_message_for_the_hand_is_ready_at_once(client, session, ann):
 
 
 def test_a_message_for_the_hand_at_a_time_waits(client, session, ann):
-    given = {**WRITTEN, "channel": "whatsapp", "when": "at", "on": "2031-03-03", "at": "10:30"}
+    given = {**WRITTEN, "channel": "whatsapp", "when": "at", "on": FAR, "at": "10:30"}
     page = client.post(f"/contacts/{ann}/message", data=given, headers=HTMX)
     assert page.status_code == 200
     assert "https://wa.me/" not in page.text

@@ -86,6 +86,15 @@ def test_people_come_in_with_companies_handles_facts_tags_and_consent(session, b
     }
 
 
+def test_whoever_is_new_came_from_where_the_import_says(session, client, bring, run):
+    run(bring("Nome;E-mail\nAnn;ann@example.it\n"))
+    ann = session.scalars(select(Contact)).one()
+    assert ann.came_from == "Fiera di Bologna"
+    assert "Fiera di Bologna" in client.get(f"/contacts/{ann.id}").text
+    run(bring("Nome;E-mail;Provenienza\nAnn;ann@example.it;\nBob;bob@example.it;Passaparola\n", source="Cersaie"))
+    assert sorted(session.scalars(select(Contact.came_from))) == ["Fiera di Bologna", "Passaparola"]
+
+
 def test_the_refused_row_says_what_is_wrong_and_keeps_its_cells(session, actor, bring, run):
     row = run(bring(TABLE))
 
