@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from crm.accounts.guards import admit, current_actor, requires
 from crm.accounts.kinds import Permission
 from crm.accounts.places import Choice, Step, Words, add_choice, add_words
+from crm.contacts import queries as contacts
 from crm.db import after_commit
 from crm.errors import AppError
 from crm.files.services import FileTooLargeError
@@ -213,7 +214,13 @@ def _choices(import_id: UUID, form: ChoicesForm) -> str:
 
 
 def _result(view: queries.ImportView) -> str:
-    rows = queries.refused(current_session(), current_actor(), import_id=view.row.id, limit=100)
+    session, actor = current_session(), current_actor()
     return render_template(
-        "lifecycle/result.html", view=view, row=view.row, refused=rows, reason=words.reason, states=words.STATES
+        "lifecycle/result.html",
+        view=view,
+        row=view.row,
+        refused=queries.refused(session, actor, import_id=view.row.id, limit=100),
+        tag=contacts.tag_by_name(session, actor, name=view.row.tag),
+        reason=words.reason,
+        states=words.STATES,
     )

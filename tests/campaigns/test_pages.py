@@ -213,7 +213,21 @@ def test_a_campaign_leads_to_where_it_goes_on(client, session, actor, account, c
         assert client.get(url(campaign)).location == url(campaign, page)
     assert client.get(url(stages["people"], "review")).location == url(stages["people"], "message")
     assert client.get(url(stages["people"], "report")).status_code == 303
-    assert "hx-get" in client.get(url(stages["run"], "progress")).get_data(as_text=True)
+    moving = client.get(url(stages["run"], "progress"))
+    assert "hx-get" in moving.get_data(as_text=True)
+    assert "HX-Refresh" not in moving.headers
+    client.post(url(stages["run"], "cancel"))
+    over = client.get(url(stages["run"], "progress"))
+    assert "hx-get" not in over.get_data(as_text=True)
+    assert over.headers["HX-Refresh"] == "true"
+
+
+def test_an_offer_just_made_for_a_campaign_stands_chosen(client, session, actor, clock):
+    campaign = campaigns.campaign(session, actor, now=clock)
+    made = loyalty.offer(session, actor, now=clock)
+    assert f'/loyalty/offers/new?next={url(campaign, "offer")}"' in client.get(url(campaign, "offer")).text
+    page = client.get(url(campaign, "offer") + f"?offer_id={made.id}").text
+    assert f'value="{made.id}" checked' in page
 
 
 def test_another_workspace_s_campaign_is_nowhere(client, session, house, clock):

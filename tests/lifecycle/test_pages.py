@@ -6,6 +6,7 @@ import re
 import pytest
 from sqlalchemy import select
 
+from crm.contacts import queries as contacts
 from crm.jobs import JobName
 from crm.lifecycle import runner
 from crm.lifecycle.kinds import ImportState
@@ -47,9 +48,20 @@ def test_a_file_goes_from_upload_to_result(client, session, uploaded, jobs, tran
     assert uploaded.state == ImportState.DONE
     result = client.get(f"/imports/{uploaded.id}").text
     assert "Rows that were left out" in result
+    assert 'href="/contacts"' in result
     refused = client.get(f"/imports/{uploaded.id}/refused.csv")
     assert refused.mimetype == "text/csv"
     assert "bob.example;'=1+1;3;E-mail;This is not an e-mail address." in refused.get_data().decode("utf-8-sig")
+
+
+def test_the_result_leads_to_the_people_of_the_file(client, session, actor, uploaded, transaction, settings):
+    client.post(f"/imports/{uploaded.id}", data=_form(uploaded, tag="Fiera di Rimini"))
+    runner.run(transaction, workspace_id=uploaded.workspace_id, import_id=uploaded.id, folder=settings.home / "files")
+    session.expire_all()
+
+    tag = contacts.tag_by_name(session, actor, name="fiera di rimini")
+    assert tag is not None
+    assert f'href="/contacts?tag={tag.id}"' in client.get(f"/imports/{uploaded.id}").text
 
 
 def test_the_preview_is_shown_anew_without_starting(client, session, uploaded, jobs):

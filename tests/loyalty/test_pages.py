@@ -82,6 +82,19 @@ def test_an_offer_is_made_changed_and_withdrawn(client, session):
     assert "withdrawn" in text_of(client.get("/loyalty/offers"))
 
 
+def test_an_offer_made_for_another_page_goes_back_there(client, session):
+    form = {"name": "Fifteen", "kind": "percent", "percent": "", "limit_per_person": "1"}
+    page = client.get("/loyalty/offers/new?next=/campaigns/1/offer").get_data(as_text=True)
+    assert 'action="/loyalty/offers/new?next=/campaigns/1/offer"' in page
+    refused = client.post("/loyalty/offers/new?next=/campaigns/1/offer", data=form)
+    assert 'action="/loyalty/offers/new?next=/campaigns/1/offer"' in refused.get_data(as_text=True)
+    answer = client.post("/loyalty/offers/new?next=/campaigns/1/offer", data={**form, "percent": "15"})
+    made = session.scalars(select(Offer)).one()
+    assert answer.headers["Location"] == f"/campaigns/1/offer?offer_id={made.id}"
+    elsewhere = client.post("/loyalty/offers/new?next=//evil.example", data={**form, "percent": "15"})
+    assert elsewhere.headers["Location"].startswith("/loyalty/offers/")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

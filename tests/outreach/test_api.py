@@ -173,6 +173,8 @@ def test_a_conversation_is_read_answered_and_closed(client, thread, ann):
     answer = client.post(f"{thread}/reply", json={"body": "Ecco i prezzi."})
     assert (answer.status_code, answer.json["purpose"], answer.json["subject"]) == (201, "reply", "Re: Prezzi")
     assert [entry["body"] for entry in client.get(thread).json["thread"]] == ["Ecco i prezzi."]
+    client.post(f"{thread}/reply", json={"body": "Il codice è AB-\\*, **solo** per te."})
+    assert client.get(thread).json["thread"][-1]["body"] == "Il codice è AB-*, solo per te."
     assert client.post(f"{thread}/close").json["state"] == "closed"
 
 

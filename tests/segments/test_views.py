@@ -64,6 +64,7 @@ def test_a_segment_is_made_without_script_by_plain_posts(client, session, actor,
     assert tree.css_first("h1").text() == "Seniors"
     assert tree.css_first("#sentence").text() == "People in siena."
     assert "Anna Rossi" in tree.css_first("#figures").text()
+    assert tree.css_first("a[href^='/campaigns/new?segment_id=']").text(strip=True) == "Write to them"
 
 
 def test_a_refused_rule_keeps_what_was_typed_and_says_why_beside_it(client, session):

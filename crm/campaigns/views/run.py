@@ -4,7 +4,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from crm.accounts.guards import current_actor
@@ -129,10 +129,11 @@ def _by_day(people: list[RecipientLine]) -> list[tuple[datetime, list[tuple[date
 
 @blueprint.get("/campaigns/<uuid:campaign_id>/progress")
 @may_look
-def progress(campaign_id: UUID) -> str:
-    """The progress bar alone; it stops asking when nothing moves any more."""
+def progress(campaign_id: UUID) -> str | Response:
+    """The progress bar alone; when nothing moves any more the browser loads the page that says so."""
     line = load(campaign_id)
-    return render_template("campaigns/_progress.html", moving=line.state in MOVING, **head(line))
+    html = render_template("campaigns/_progress.html", moving=line.state in MOVING, **head(line))
+    return html if line.state in MOVING else Response(html, headers={"HX-Refresh": "true"})
 
 
 @blueprint.post("/campaigns/<uuid:campaign_id>/<any(pause, resume, cancel):action>")

@@ -175,9 +175,9 @@ def pick(campaign_id: UUID) -> ResponseReturnValue:
 @blueprint.get("/campaigns/<uuid:campaign_id>/offer")
 @may_look
 def offer(campaign_id: UUID) -> str:
-    """What everybody gets a code for, or nothing."""
+    """What everybody gets a code for, or nothing; an offer just made for it stands chosen."""
     line = load(campaign_id)
-    return _offer(line, OfferForm(offer_id=str(line.campaign.offer_id or "")))
+    return _offer(line, OfferForm(offer_id=request.args.get("offer_id") or str(line.campaign.offer_id or "")))
 
 
 def _offer(line: CampaignLine, form: OfferForm) -> str:

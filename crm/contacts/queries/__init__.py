@@ -11,7 +11,7 @@ from crm.contacts.queries.access import (
     visible,
 )
 from crm.contacts.queries.companies import company, company_tags_of, list_companies, people_counts
-from crm.contacts.queries.facts import FactView, facts_of, tags, tags_of
+from crm.contacts.queries.facts import FactView, facts_of, tag_by_name, tags, tags_of
 from crm.contacts.queries.finding import (
     HitKind,
     Matched,
@@ -71,6 +71,7 @@ __all__ = [
     "search",
     "search_companies",
     "search_contacts",
+    "tag_by_name",
     "tags",
     "tags_of",
     "visible",

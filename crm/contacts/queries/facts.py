@@ -15,6 +15,7 @@ from crm.contacts.models import Contact, ContactTag, Fact, Tag
 from crm.contacts.queries.access import SHORT_LIST, Scope, alive, behind, scope
 from crm.contacts.queries.companies import company
 from crm.contacts.queries.people import contact
+from crm.filters.text import normalise
 from crm.web.paging import Page, page_of
 
 
@@ -83,6 +84,13 @@ def tags_of(session: Session, actor: Actor, *, contact_ids: Iterable[UUID]) -> d
     for contact_id, tag in session.execute(wanted):
         found.setdefault(contact_id, []).append(tag)
     return found
+
+
+def tag_by_name(session: Session, actor: Actor, *, name: str) -> Tag | None:
+    """The workspace's tag of this name, written with or without accents and capitals."""
+    if scope(actor) is Scope.NOTHING:
+        return None
+    return session.scalars(select(Tag).where(Tag.name_norm == normalise(name))).one_or_none()
 
 
 def tags(session: Session, actor: Actor, *, after: str | None = None, limit: int = SHORT_LIST) -> Page[Tag]:

@@ -8,6 +8,7 @@ from werkzeug.exceptions import NotFound
 
 from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
+from crm.accounts.signin import local_or
 from crm.contacts import queries as contacts
 from crm.errors import AppError, InvalidInputError, worded
 from crm.loyalty import queries, services
@@ -28,8 +29,12 @@ def offers() -> ResponseReturnValue:
 @blueprint.get("/loyalty/offers/new")
 @requires(Permission.MANAGE_LOYALTY)
 def offer_form() -> ResponseReturnValue:
-    """Write an offer."""
-    return render_template("loyalty/offer_form.html", form=OfferForm(), offer=None)
+    """Write an offer; `next` is the page that wants it, and gets its id."""
+    return render_template("loyalty/offer_form.html", form=OfferForm(), offer=None, next=_next())
+
+
+def _next() -> str | None:
+    return local_or(request.args.get("next"), "").partition("?")[0] or None
 
 
 @blueprint.post("/loyalty/offers/new")
@@ -43,9 +48,12 @@ def create_offer() -> ResponseReturnValue:
         except AppError as error:
             form.absorb(error)
         else:
+            if wanted_by := _next():
+                flash(_("The offer is ready."), "ok")
+                return redirect(f"{wanted_by}?offer_id={offer.id}", code=303)
             flash(_("The offer is ready: give it to somebody, or take it into a campaign."), "ok")
             return redirect(url_for("loyalty.offer", offer_id=offer.id), code=303)
-    return render_template("loyalty/offer_form.html", form=form, offer=None), 422
+    return render_template("loyalty/offer_form.html", form=form, offer=None, next=_next()), 422
 
 
 @blueprint.get("/loyalty/offers/<uuid:offer_id>")

@@ -15,6 +15,7 @@ from crm.channels.sentences import N_
 from crm.contacts import queries as contacts
 from crm.contacts.models import Contact, Handle
 from crm.errors import NotFoundError
+from crm.outreach.content import write_out
 from crm.outreach.kinds import ConversationState, DeliveryState, MessageDirection, MessageState
 from crm.outreach.models import Conversation, Message, MessageText
 from crm.web.paging import Page, decode_cursor, page_of
@@ -119,6 +120,12 @@ def conversation(session: Session, actor: Actor, *, conversation_id: UUID) -> Co
     return _line(row)
 
 
+def _readable(message: Message, body: str) -> str:
+    """The words as the other side reads them: what we write by e-mail is kept as Markdown."""
+    is_markdown = message.direction == MessageDirection.OUTBOUND and message.channel == ChannelKind.EMAIL
+    return write_out(body)[0] if is_markdown else body
+
+
 def thread(session: Session, actor: Actor, *, conversation_id: UUID) -> list[ThreadEntry]:
     """The messages of a conversation in order, theirs and ours, planned ones included."""
     conversation(session, actor, conversation_id=conversation_id)
@@ -136,7 +143,7 @@ def thread(session: Session, actor: Actor, *, conversation_id: UUID) -> list[Thr
             state=MessageState(found.state),
             reason=found.reason,
             subject=text.subject if text else "",
-            body=text.body if text else "",
+            body=_readable(found, text.body) if text else "",
             at=found.sent_at or found.due_at or found.created_at,
             delivery=DeliveryState(found.delivery),
             author_name=author or "",
