@@ -19,8 +19,8 @@ WEEK = 7
 class Window:
     """Local hours of allowed days: `start` inclusive, `end` exclusive, `days` are ISO weekdays (1 is Monday).
 
-    An `end` at or before `start` lies on the next day (22:00-06:00), and the night belongs to the day on which it
-    began: with Monday to Friday, Saturday 02:00 is still open. Equal ends are the whole day.
+    An `end` before `start` lies on the next day (22:00-06:00), and the night belongs to the day on which it began:
+    with Monday to Friday, Saturday 02:00 is still open.
     """
 
     start: time
@@ -29,7 +29,9 @@ class Window:
 
     @classmethod
     def of(cls, start: str, end: str, days: str) -> "Window":
-        """Read "09:00", "19:00", "1,2,3,4,5"; raises ValueError for anything else."""
+        """Read "09:00", "19:00", "1,2,3,4,5"; raises ValueError for anything else, also for a window without length."""
+        if start == end:
+            raise ValueError(start)
         numbers = frozenset(int(day) for day in days.split(",") if day.strip())
         if not numbers <= frozenset(range(1, WEEK + 1)):
             raise ValueError(days)
