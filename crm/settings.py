@@ -34,6 +34,12 @@ class Settings(BaseSettings):
     )
     secret_key: str = Field("", description="Signs sessions and links; made once under the home when empty.")
     channel_key: str = Field("", description="Base64 key that encrypts channel credentials; made once when empty.")
+    smtp_url: str = Field(
+        "",
+        pattern=r"^$|^smtp(s|\+plain)?://\S+$",
+        description="Server for mail to users: smtp, smtps or smtp+plain://user:password@host:port.",
+    )
+    smtp_from: str = Field("", pattern=r"^$|^\S+@\S+$", description="Sender address of mail to users.")
     sandbox_smtp_port: int = Field(8025, ge=0, le=65535, description="Port of the built-in sandbox mail server.")
     log_level: str = Field("INFO", description="Lowest level that is logged.")
     log_json: bool = Field(True, description="JSON lines instead of readable ones.")
@@ -44,6 +50,7 @@ class Settings(BaseSettings):
     undo_seconds: int = Field(15, ge=0, le=600, description="How long 'send now' can be taken back.")
     lease_seconds: int = Field(120, ge=1, description="How long a claimed batch belongs to its sender.")
     clock_seconds: float = Field(1.0, gt=0, description="Pause between two looks at what is due.")
+    smtp_patience: float = Field(1.0, gt=0, description="Factor on the time a mail server gets for each stage.")
     max_upload_mb: int = Field(25, ge=1, description="Largest accepted upload in MiB.")
     metrics_token: str = Field("", description="Bearer token for /metrics; empty closes the page.")
     test_switch: bool = Field(False, description="Allows failpoints; never on in production.")

@@ -1,5 +1,7 @@
 """Owns the one table of events and their handlers and the one of rule fields, shared by web, workers, command line."""
 
+from crm.accounts import handlers as accounts_handlers
+from crm.accounts.events import ResetLinkAsked
 from crm.campaigns import fields as campaigns
 from crm.campaigns import handlers as campaigns_handlers
 from crm.consent import fields as consent
@@ -47,6 +49,7 @@ EVENTS: tuple[tuple[type[Event], Handler], ...] = (
     (OptedOut, outreach_handlers.skip_after_opt_out),
     (VoucherRedeemed, outreach_handlers.skip_redeemed),
     (ReplyReceived, campaigns_handlers.end_after_reply),
+    (ResetLinkAsked, accounts_handlers.send_reset_link),
 )
 
 

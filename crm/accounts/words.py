@@ -73,6 +73,7 @@ WORDS = {
     "invitation.withdrawn": Words(lazy("Withdrew an invitation"), "user-minus"),
     "invitation.accepted": Words(lazy("Accepted an invitation"), "user-check"),
     "membership.role_changed": Words(lazy("Changed somebody's role"), "user-cog"),
+    "user.reset_link": Words(lazy("Made a link for a new password"), "key"),
     "membership.ended": Words(lazy("Ended a membership"), "user-minus"),
     "token.made": Words(lazy("Made an API token"), "key"),
     "token.revoked": Words(lazy("Revoked an API token"), "key-off"),

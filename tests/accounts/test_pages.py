@@ -13,7 +13,6 @@ from crm.accounts.services import browsers
 from crm.accounts.views.profile import browser_name
 from crm.app import create_app
 from crm.db import database_now
-from crm.events import Handlers
 
 WORKSPACE = {
     "name": "Lanterna Dati",
@@ -51,7 +50,7 @@ def test_the_profile_is_changed_and_told_to_the_audit_log(client, session, house
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("name", ""), ("name", "a\x07b"), ("locale", "xx"), ("theme", "pink"), ("time_zone", "Mars/Olympus")],
+    [("name", ""), ("name", "\x07"), ("locale", "xx"), ("theme", "pink"), ("time_zone", "Mars/Olympus")],
 )
 def test_a_wrong_profile_is_refused_and_kept_in_the_form(client, session, house, field, value):
     data = {"name": "Giulia", "locale": "it", "time_zone": "", "theme": "dark", field: value}
@@ -185,30 +184,6 @@ def test_a_member_switches_theme_and_language_from_the_menu(client, session, hou
 
     session.refresh(house.user)
     assert (house.user.theme, house.user.locale) == ("light", "it")
-
-
-def test_a_lost_password_without_anybody_to_send_mail_says_what_to_do(app, anonymous, house, monkeypatch):
-    monkeypatch.setattr(app.extensions["crm_database"], "handlers", Handlers())
-
-    assert "crm user reset-link" in anonymous.get("/forgot").text
-
-
-def test_a_lost_password_sends_a_link_to_known_addresses_and_answers_all_alike(app, anonymous, session, house):
-    from crm.accounts.events import ResetLinkAsked
-
-    told = []
-    app.extensions["crm_database"].handlers = Handlers([(ResetLinkAsked, lambda _session, event: told.append(event))])
-    row, *_ = factory.member(session, house, email="luca@example.com")
-
-    answers = []
-    for email in ("Luca@example.com", "nobody@example.com"):
-        answer = anonymous.post("/forgot", data={"email": email})
-        answers.append((answer.status_code, "If this address is known here" in answer.text))
-        answer.close()
-
-    assert answers == [(200, True), (200, True)]
-    assert [(event.user_id, event.workspace_id) for event in told] == [(row.id, house.workspace.id)]
-    assert told[0].url.startswith("http://127.0.0.1:8000/reset/")
 
 
 def test_alive_and_ready_are_open_and_say_nothing_else(anonymous):

@@ -7,11 +7,12 @@ from uuid import UUID
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
+from crm.accounts import queries
 from crm.accounts.credentials import NewPassword, digest, new_secret
 from crm.accounts.kinds import ActorKind, Permission, Role
 from crm.accounts.models import Invitation, Membership, User
 from crm.accounts.rules import Actor
-from crm.accounts.services import audit, browsers, users
+from crm.accounts.services import audit, browsers, reset, users
 from crm.db import enter_workspace
 from crm.errors import ConflictError, ForbiddenError, NotFoundError, worded
 
@@ -211,6 +212,39 @@ def end(session: Session, actor: Actor, *, membership_id: UUID, now: datetime) -
     )
     session.flush()
     return row
+
+
+@dataclass(frozen=True, slots=True)
+class ResetLink:
+    """A link for a new password, and whose it is."""
+
+    email: str
+    url: str
+
+
+def reset_link_for(session: Session, actor: Actor, *, membership_id: UUID, public_url: str, now: datetime) -> ResetLink:
+    """A single-use link by which a member sets a new password; a set-up second factor is still asked for.
+
+    Refused for owners unless an owner asks, and for whoever works in another workspace too: a password opens all of
+    them, and who manages one must not get into the others. Raises `ForbiddenError` or `NotFoundError`.
+    """
+    actor.require(Permission.MANAGE_USERS)
+    row = _member(session, membership_id)
+    _may_give(actor, Role(row.role))
+    user = session.get_one(User, row.user_id)
+    if not user.active:
+        raise NotFoundError
+    if any(space.id != actor.workspace_id for space in queries.workspaces_of(session, user_id=user.id)):
+        raise ForbiddenError(
+            worded(
+                "This person works in other workspaces too, and the password opens all of them. Whoever runs the"
+                " installation makes the link: crm user reset-link."
+            ),
+            code="works_elsewhere",
+        )
+    url = reset.reset_link(session, user=user, public_url=public_url, now=now)
+    audit.record(session, actor, action="user.reset_link", object_kind="user", object_id=user.id)
+    return ResetLink(user.email, url)
 
 
 def _use(session: Session, invitation: Invitation, *, user: User, now: datetime) -> None:

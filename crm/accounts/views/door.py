@@ -16,6 +16,7 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
+from crm.accounts import postbox
 from crm.accounts.credentials import digest
 from crm.accounts.events import ResetLinkAsked
 from crm.accounts.forms import AcceptForm, ForgotForm, ResetForm
@@ -31,7 +32,7 @@ from crm.accounts.views.blueprint import blueprint
 from crm.accounts.words import ROLES
 from crm.errors import InvalidInputError, NotFoundError, TooManyError
 from crm.events import publish
-from crm.settings import Settings
+from crm.settings import Settings, current
 from crm.web.i18n import LOCALES, _, locale_code
 from crm.web.sessions import current_session, request_now
 
@@ -80,7 +81,7 @@ def invitation(secret: str) -> ResponseReturnValue:
 def forgot() -> ResponseReturnValue:
     """Send a reset link to a known address; the answer is the same for every address."""
     form, db = ForgotForm(), current_session()
-    can_send = db.info["handlers"].hears(ResetLinkAsked)
+    can_send = postbox.is_ready(current()) and db.info["handlers"].hears(ResetLinkAsked)
     if can_send and form.validate_on_submit():
         _count_stranger("forgot")
         address = compared_address(str(form.email.data))

@@ -13,9 +13,9 @@ from crm.accounts.rules import RIGHTS
 from crm.accounts.services import memberships
 from crm.accounts.views.blueprint import blueprint
 from crm.accounts.words import PERMISSIONS, ROLE_TEXTS, ROLES
-from crm.errors import AppError
+from crm.errors import AppError, ForbiddenError
 from crm.settings import Settings
-from crm.web.i18n import _
+from crm.web.i18n import _, translated
 from crm.web.sessions import current_session, request_now
 
 
@@ -76,6 +76,25 @@ def change_role(membership_id: UUID) -> ResponseReturnValue:
     return _page(InviteForm(formdata=None), status=422)
 
 
+@blueprint.post("/settings/people/<uuid:membership_id>/reset-link")
+@requires(Permission.MANAGE_USERS)
+def make_reset_link(membership_id: UUID) -> ResponseReturnValue:
+    """Make a link by which a member sets a new password, shown once."""
+    settings: Settings = current_app.extensions["crm_settings"]
+    try:
+        made = memberships.reset_link_for(
+            current_session(),
+            current_actor(),
+            membership_id=membership_id,
+            public_url=settings.public_url,
+            now=request_now(),
+        )
+    except ForbiddenError as error:
+        flash(translated(error.message), "bad")
+        return redirect(url_for("accounts.people"), code=303)
+    return _page(InviteForm(formdata=None), reset_link=made.url, reset_for=made.email)
+
+
 @blueprint.post("/settings/people/<uuid:membership_id>/end")
 @requires(Permission.MANAGE_USERS)
 def end_membership(membership_id: UUID) -> ResponseReturnValue:
@@ -86,7 +105,13 @@ def end_membership(membership_id: UUID) -> ResponseReturnValue:
 
 
 def _page(
-    form: InviteForm, *, link: str | None = None, invited: str = "", status: int | None = None
+    form: InviteForm,
+    *,
+    link: str | None = None,
+    invited: str = "",
+    reset_link: str | None = None,
+    reset_for: str = "",
+    status: int | None = None,
 ) -> ResponseReturnValue:
     actor, session = current_actor(), current_session()
     may_manage = actor.may(Permission.MANAGE_USERS)
@@ -95,6 +120,8 @@ def _page(
         form=form,
         link=link,
         invited=invited,
+        reset_link=reset_link,
+        reset_for=reset_for,
         may_manage=may_manage,
         members=queries.members(session, actor),
         invitations=queries.open_invitations(session, actor, now=request_now()) if may_manage else [],
