@@ -17,6 +17,7 @@ from alembic import command
 from alembic.config import Config
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from mailboxes import mail_server
 from sqlalchemy import Connection
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
@@ -32,6 +33,8 @@ from crm.db import Database, WorkspaceSession, database_now, enter_workspace, ne
 from crm.embedded import PostgresServer, ValkeyServer
 from crm.jobs import JobName
 from crm.settings import Settings
+
+__all__ = ["mail_server"]
 
 ROOT = Path(__file__).parent.parent
 TEMPLATE = "crm_template"

@@ -264,7 +264,10 @@ class Adapter(Protocol):
         ...
 
     def find_sent(self, reference: str) -> Outcome | None:
-        """Look up an earlier attempt by our reference; None when the channel can't be read back."""
+        """Look up an earlier attempt by our reference; None when the channel can't be read back.
+
+        Accepted: a copy is there. Unknown: none is there, which may prove nothing. Anything else: nobody could look.
+        """
         ...
 
     def parse(self, raw: bytes) -> Sequence[Inbound]:

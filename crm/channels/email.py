@@ -1,4 +1,4 @@
-"""E-mail as a channel: an account's settings, and the adapter over its SMTP connection."""
+"""E-mail as a channel: an account's settings, and the adapter over SMTP and the mailbox's folder of sent mail."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,21 +7,32 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from crm.channels.addresses import AddressError, normalise
 from crm.channels.base import ChannelKind, CheckResult, Inbound, Limits, Outbound, Outcome, Resolved
+from crm.channels.imap import ImapConfig, SentMail
 from crm.channels.inbound import parse_email
-from crm.channels.smtp import EmailConnection, Mechanism, Security, SmtpConfig
+from crm.channels.smtp import EmailConnection, Mechanism, Security, SmtpConfig, Timeouts
 from crm.net.guard import Guard
+
+_HOST = r"^[A-Za-z0-9.:\[\]-]+$"
 
 
 class EmailAccountConfig(BaseModel):
-    """What a sender account of e-mail keeps in clear; the password or token is kept apart, encrypted."""
+    """What a sender account of e-mail keeps in clear; the passwords or tokens are kept apart, encrypted.
+
+    Without `imap_host` nobody looks into the mailbox; an empty `imap_username` is the one of the outgoing server.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    host: str = Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9.:\[\]-]+$")
+    host: str = Field(min_length=1, max_length=253, pattern=_HOST)
     port: int = Field(587, ge=1, le=65535)
     security: Security = Security.STARTTLS
     username: str = Field("", max_length=320)
     mechanism: Mechanism = Mechanism.PASSWORD
+    imap_host: str = Field("", max_length=253, pattern=_HOST.replace("+$", "*$"))
+    imap_port: int = Field(993, ge=1, le=65535)
+    imap_security: Security = Security.TLS
+    imap_username: str = Field("", max_length=320)
+    imap_folder: str = Field("", max_length=250)
 
 
 class ConfigError(ValueError):
@@ -33,12 +44,19 @@ class ConfigError(ValueError):
         self.fields = tuple(fields)
 
 
-def smtp_config(config: Mapping[str, Any], *, secret: str, client_name: str) -> SmtpConfig:
-    """Read an account's settings; `secret` is the password or OAuth token. Raises `ConfigError`."""
+def _read(config: Mapping[str, Any]) -> EmailAccountConfig:
     try:
-        read = EmailAccountConfig.model_validate(dict(config))
+        return EmailAccountConfig.model_validate(dict(config))
     except ValidationError as error:
         raise ConfigError([str(item["loc"][0]) for item in error.errors() if item["loc"]]) from error
+
+
+def smtp_config(config: Mapping[str, Any], *, secret: str, client_name: str, patience: float = 1.0) -> SmtpConfig:
+    """Read an account's settings; `secret` is the password or OAuth token. Raises `ConfigError`.
+
+    `patience` is a factor on every time-out.
+    """
+    read = _read(config)
     return SmtpConfig(
         host=read.host.strip("[]"),
         port=read.port,
@@ -47,14 +65,35 @@ def smtp_config(config: Mapping[str, Any], *, secret: str, client_name: str) -> 
         secret=secret,
         mechanism=read.mechanism,
         client_name=client_name,
+        timeouts=Timeouts().scaled(patience),
+    )
+
+
+def imap_config(config: Mapping[str, Any], *, secret: str) -> ImapConfig | None:
+    """How to look into the account's mailbox, None when it names no server. Raises `ConfigError`."""
+    read = _read(config)
+    if not read.imap_host:
+        return None
+    return ImapConfig(
+        host=read.imap_host.strip("[]"),
+        port=read.imap_port,
+        security=read.imap_security,
+        username=read.imap_username or read.username,
+        secret=secret,
+        mechanism=read.mechanism,
+        folder=read.imap_folder,
     )
 
 
 class EmailAdapter:
-    """One mailbox that sends. Keeps its connection between messages; used by one thread at a time."""
+    """One mailbox that sends, and is looked into where `mailbox` says how.
 
-    def __init__(self, config: SmtpConfig, guard: Guard) -> None:
+    Keeps its connections between messages; used by one thread at a time.
+    """
+
+    def __init__(self, config: SmtpConfig, guard: Guard, *, mailbox: ImapConfig | None = None) -> None:
         self._connection = EmailConnection(config, guard)
+        self._sent_mail = None if mailbox is None else SentMail(mailbox, guard)
 
     @property
     def kind(self) -> ChannelKind:
@@ -65,7 +104,8 @@ class EmailAdapter:
         return Limits(max_bytes=25 * 1024 * 1024, has_subject=True)
 
     def check(self) -> CheckResult:
-        return self._connection.check()
+        found = self._connection.check()
+        return found if self._sent_mail is None or not found.ok else self._sent_mail.check()
 
     def resolve(self, address: str) -> Resolved:
         try:
@@ -76,11 +116,13 @@ class EmailAdapter:
     def send(self, outbound: Outbound) -> Outcome:
         return self._connection.send(outbound)
 
-    def find_sent(self, reference: str) -> Outcome | None:  # noqa: ARG002 - SMTP can't be read back
-        return None
+    def find_sent(self, reference: str) -> Outcome | None:
+        return None if self._sent_mail is None else self._sent_mail.find(reference)
 
     def parse(self, raw: bytes) -> Sequence[Inbound]:
         return (parse_email(raw),)
 
     def close(self) -> None:
         self._connection.close()
+        if self._sent_mail is not None:
+            self._sent_mail.close()

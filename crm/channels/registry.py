@@ -7,7 +7,7 @@ from uuid import UUID
 
 from crm.channels.assisted import ASSISTED_CHANNELS, AssistedAdapter
 from crm.channels.base import Adapter, ChannelKind
-from crm.channels.email import EmailAdapter, smtp_config
+from crm.channels.email import EmailAdapter, imap_config, smtp_config
 from crm.channels.smtp import Security, SmtpConfig
 from crm.net.guard import Guard
 
@@ -18,8 +18,10 @@ LOOPBACK: Final = "127.0.0.1"
 class AccountSpec:
     """All an adapter needs to know of a sender account.
 
-    `config` is kept in clear, `secret` was decrypted for this moment (`{"secret": password or token}`).
+    `config` is kept in clear, `secret` was decrypted for this moment (`{"secret": password or token}`, and
+    `imap_secret` where the mailbox has another one).
     `sandbox_port` is set when the account writes to the built-in sandbox instead of the world.
+    `patience` is a factor on the time that a server gets.
     """
 
     channel: ChannelKind
@@ -28,6 +30,7 @@ class AccountSpec:
     secret: Mapping[str, str] = field(default_factory=dict, repr=False)
     client_name: str = "localhost"
     sandbox_port: int | None = None
+    patience: float = 1.0
 
 
 def _email(spec: AccountSpec, guard: Guard) -> Adapter:
@@ -38,7 +41,11 @@ def _email(spec: AccountSpec, guard: Guard) -> Adapter:
         )
         return EmailAdapter(config, Guard(allow=(LOOPBACK,)))
     secret = spec.secret.get("secret", "")
-    return EmailAdapter(smtp_config(spec.config, secret=secret, client_name=spec.client_name), guard)
+    return EmailAdapter(
+        smtp_config(spec.config, secret=secret, client_name=spec.client_name, patience=spec.patience),
+        guard,
+        mailbox=imap_config(spec.config, secret=spec.secret.get("imap_secret") or secret),
+    )
 
 
 def _assisted(spec: AccountSpec, _guard: Guard) -> Adapter:

@@ -1,0 +1,220 @@
+"""A real IMAP server (Dovecot) as a private process on loopback: mailboxes with a folder of sent mail, or without."""
+
+import datetime as dt
+import imaplib
+import ipaddress
+import os
+import pwd
+import shutil
+import socket
+import ssl
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+PASSWORD = "geheim-è"
+#: The folder that the server itself marks as the one of sent mail, in mailboxes that have it.
+MARKED = "Spedita"
+_STARTS_WITHIN = 20
+_CONFIG = """
+base_dir = {home}/run
+state_dir = {home}/state
+log_path = {home}/log
+protocols = imap
+listen = 127.0.0.1
+ssl = required
+ssl_cert = <{home}/mail.pem
+ssl_key = <{home}/mail.pem
+default_internal_user = {user}
+default_internal_group = {group}
+default_login_user = {user}
+auth_mechanisms = plain login
+auth_failure_delay = 0
+mail_location = maildir:{home}/mail/%u
+mail_max_userip_connections = 50
+namespace inbox {{
+  inbox = yes
+  separator = /
+  mailbox {marked} {{
+    special_use = \\Sent
+    auto = no
+  }}
+}}
+passdb {{
+  driver = static
+  args = password={password}
+}}
+userdb {{
+  driver = static
+  args = uid={uid} gid={gid} home={home}/mail/%u
+}}
+service anvil {{
+  chroot =
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+service stats {{
+  chroot =
+}}
+service imap-login {{
+  chroot =
+  inet_listener imap {{
+    port = {port}
+  }}
+  inet_listener imaps {{
+    port = {tls_port}
+    ssl = yes
+  }}
+}}
+"""
+
+
+@dataclass(frozen=True)
+class MailServer:
+    """Where it listens, and what trusts its certificate."""
+
+    port: int
+    tls_port: int
+    certificate: Path
+
+    @property
+    def trust(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=str(self.certificate))
+
+    @contextmanager
+    def signed_in(self, user: str) -> Iterator[imaplib.IMAP4_SSL]:
+        """A mail program of the user's own, to file messages with."""
+        with imaplib.IMAP4_SSL("127.0.0.1", self.tls_port, ssl_context=self.trust) as program:
+            program.authenticate("PLAIN", lambda _challenge: f"\0{user}\0{PASSWORD}".encode())
+            yield program
+
+    def make_folder(self, user: str, *wire_names: str) -> None:
+        """Make folders in the mailbox of `user`."""
+        with self.signed_in(user) as program:
+            for name in wire_names:
+                assert program.create(f'"{name}"')[0] == "OK"
+
+    def file(self, user: str, wire_name: str, *references: str) -> None:
+        """Put a sent message into a folder for every Message-ID."""
+        with self.signed_in(user) as program:
+            for reference in references:
+                raw = f"Message-ID: {reference}\r\nSubject: Prova\r\n\r\nCiao\r\n".encode()
+                assert program.append(f'"{wire_name}"', None, None, raw)[0] == "OK"
+
+    def unseen(self, user: str, wire_name: str) -> int:
+        """How many messages of a folder nobody has read."""
+        with self.signed_in(user) as program:
+            program.select(f'"{wire_name}"', readonly=True)
+            return len(program.uid("SEARCH", "UNSEEN")[1][0].split())
+
+
+def certificate() -> bytes:
+    """A self-signed certificate for 127.0.0.1 with its key, as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail")])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return private + made.public_bytes(serialization.Encoding.PEM)
+
+
+def _free_port() -> int:
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        return listener.getsockname()[1]
+
+
+def _owner() -> pwd.struct_passwd:
+    """Who runs the server: Dovecot gives no mail to root."""
+    return pwd.getpwuid(os.getuid()) if os.getuid() else pwd.getpwnam("nobody")
+
+
+@contextmanager
+def dovecot(program: str) -> Iterator[MailServer]:
+    """Run a server of our own until the block ends."""
+    home = Path(tempfile.mkdtemp(prefix="crm-imap-"))
+    owner = _owner()
+    server = MailServer(_free_port(), _free_port(), home / "mail.pem")
+    server.certificate.write_bytes(certificate())
+    config = home / "dovecot.conf"
+    config.write_text(
+        _CONFIG.format(
+            home=home,
+            user=owner.pw_name,
+            group=_group_of(owner),
+            uid=owner.pw_uid,
+            gid=owner.pw_gid,
+            port=server.port,
+            tls_port=server.tls_port,
+            marked=MARKED,
+            password=PASSWORD,
+        ),
+        encoding="utf-8",
+    )
+    (home / "mail").mkdir()
+    rights = {}
+    if os.getuid() == 0:
+        for path in (home, *home.iterdir()):
+            shutil.chown(path, owner.pw_uid, owner.pw_gid)
+        rights = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": ()}
+    process = subprocess.Popen([program, "-F", "-c", str(config)], cwd=home, **rights)
+    try:
+        _wait_for(server, process, home / "log")
+        yield server
+    finally:
+        process.terminate()
+        process.wait(10)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _group_of(owner: pwd.struct_passwd) -> str:
+    import grp
+
+    return grp.getgrgid(owner.pw_gid).gr_name
+
+
+def _wait_for(server: MailServer, process: subprocess.Popen, log: Path) -> None:
+    until = time.monotonic() + _STARTS_WITHIN
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            with socket.create_connection(("127.0.0.1", server.port), 1) as probe:
+                if probe.recv(64).startswith(b"* OK"):
+                    return
+        except OSError:
+            time.sleep(0.05)
+    pytest.fail(f"Dovecot does not start: {log.read_text() if log.exists() else 'no log'}")
+
+
+@pytest.fixture(scope="session")
+def mail_server() -> Iterator[MailServer]:
+    """Dovecot; without it the tests are skipped, unless CRM_REQUIRE_IMAP says that there must be one."""
+    program = shutil.which("dovecot", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if program is None:
+        message = "No Dovecot (Debian: apt-get install dovecot-imapd): no real IMAP server was asked."
+        if os.environ.get("CRM_REQUIRE_IMAP") == "1":
+            pytest.fail(message)
+        pytest.skip(message)
+    with dovecot(program) as server:
+        yield server
