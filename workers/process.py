@@ -62,14 +62,17 @@ class ForkingWorker(CalmWorker, Worker):
         super().main_work_horse(job, queue)
 
 
-def work(settings: Settings, queue: QueueName) -> None:
+def work(settings: Settings, queue: QueueName, *, forks: bool | None = None) -> None:
     """Work on `queue` until SIGTERM or SIGINT; a job that runs then is finished first.
+
+    `forks` runs each job in a fork, or none; by default sending doesn't and everything else does.
 
     Raises `SystemExit` with 1 when RQ gave up by itself, as it can when Valkey goes away: whoever supervises the
     process starts it again.
     """
     JobQueue(settings.redis_url).forget_dead_workers()
-    worker_class = SendingWorker if queue is QueueName.OUTREACH else ForkingWorker
+    in_forks = queue is not QueueName.OUTREACH if forks is None else forks
+    worker_class = ForkingWorker if in_forks else SendingWorker
     worker = worker_class(
         [queue.value],
         connection=redis.Redis.from_url(settings.redis_url),

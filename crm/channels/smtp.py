@@ -6,7 +6,7 @@ import smtplib
 import socket
 import ssl
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -14,6 +14,7 @@ from crm.channels.base import CheckResult, Outbound, Outcome, OutcomeKind
 from crm.channels.mime import MimeCode, MimeError, build, is_address
 from crm.channels.smtp_replies import Reply, Stage, outcome_of_loss, outcome_of_reply
 from crm.channels.smtp_wire import Wire
+from crm.failpoints import Failpoint, reach
 from crm.net.errors import NetCode, NetError
 from crm.net.guard import Guard
 
@@ -50,6 +51,10 @@ class Timeouts:
     command: float = 30.0
     content: float = 60.0
     final: float = 120.0
+
+    def scaled(self, factor: float) -> "Timeouts":
+        """All of them longer or shorter by the same factor."""
+        return Timeouts(**{name: seconds * factor for name, seconds in asdict(self).items()})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,7 +294,9 @@ class EmailConnection:
     def _content(self, stuffed: bytes) -> Reply:
         """Write the content with its final dot and wait for the verdict; any loss from here on is unknown."""
         end = b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n"
+        reach(Failpoint.MID_REQUEST)
         self._write(Stage.FINAL, stuffed + end, self._config.timeouts.content)
+        reach(Failpoint.AFTER_REQUEST)
         return self._read(Stage.FINAL, self._config.timeouts.final)
 
     def _command(self, stage: Stage, line: str, seconds: float) -> Reply:

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import": ("crm.lifecycle.cli:import_file", "Import people from a file."),
     "demo": ("crm.desk.cli:demo", "Build the demo workspace."),
     "seed": ("crm.desk.cli:seed", "Fill a workspace with generated data."),
+    "chaos": ("crm.chaos.cli:chaos", "Kill real processes while messages leave, and count; needs CRM_TEST_SWITCH."),
     "ledger": ("crm.loyalty.cli:ledger", "Check the points ledger."),
 }
 

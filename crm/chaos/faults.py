@@ -1,0 +1,379 @@
+"""The catalogue of what can go wrong: each fault has a family for the table, a script for the server, and its play."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from multiprocessing.context import ForkServerProcess
+from random import Random
+from typing import Any, Final
+
+from crm.chaos import processes
+from crm.chaos.house import House, StuckError, until
+from crm.chaos.processes import Part
+from crm.chaos.servers import MailServer, Servers
+from crm.chaos.simulator import STAGES
+from crm.jobs import JobQueue, QueueName
+from crm.failpoints import Failpoint
+from crm.outreach.lines import CONNECTIONS
+from crm.outreach.runner import AHEAD
+from crm.outreach.services.claim import BACKLOG
+
+Rules = list[dict[str, Any]]
+
+
+@dataclass
+class Scene:
+    """A run while it is played. `struck_at` is the moment of the fault on the monotonic clock."""
+
+    servers: Servers
+    house: House
+    mail: MailServer
+    dice: Random
+    database: str
+    number: int
+    struck_at: float = 0.0
+    #: When all was settled and how many were uncertain then; set by a play in which a person decides afterwards.
+    recovered_at: float = 0.0
+    uncertain: int | None = None
+
+    def strike(self) -> None:
+        self.struck_at = time.monotonic()
+
+    def wait_until_woken(self) -> None:
+        """Wait until the clock has put a job into the queue."""
+        queue = JobQueue(self.servers.valkey.url)
+        until(lambda: queue.waiting()[QueueName.OUTREACH] > 0, "a wake-up in the queue")
+
+    def wait_for_some(self) -> None:
+        """Wait until a random part of the messages came in, and a random moment longer."""
+        wanted = self.dice.randint(1, self.number // 2)
+        until(lambda: len(self.mail.entries()) >= wanted, f"message {wanted}")
+        threading.Event().wait(self.dice.uniform(0.0, 0.03))
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that goes wrong.
+
+    `play` starts the processes, does the harm and whatever an operator's supervisor would do afterwards. `bound` is the
+    most uncertain messages that it may cost; None counts what the server left unanswered after a final dot.
+    """
+
+    name: str
+    family: str
+    play: Callable[[Scene], None]
+    bound: int | None = 0
+    script: Callable[[Random], Mapping[str, Any]] = lambda _dice: {}
+    number: int = 30
+    encrypted: bool = False
+
+
+# Killed
+
+
+_BEFORE_ATTEMPT: Final = (Failpoint.BEFORE_CLAIM_COMMIT, Failpoint.AFTER_CLAIM)
+#: The latest passage at which a failpoint strikes; it must be certain to come with 30 messages over 8 connections.
+_PASSAGES: Final = {
+    Failpoint.BEFORE_CLAIM_COMMIT: 1,
+    Failpoint.AFTER_CLAIM: 1,
+    Failpoint.AFTER_ATTEMPT_COMMIT: 3,
+    Failpoint.MID_REQUEST: 20,
+    Failpoint.AFTER_REQUEST: 20,
+    Failpoint.AFTER_ACCEPT: 20,
+    Failpoint.AFTER_FINAL_COMMIT: 2,
+}
+_VICTIMS: Final = {
+    "worker": (Part.WORKER, "kill"),
+    "horse": (Part.FORKING, "kill"),
+    "worker of a horse": (Part.FORKING, "kill_parent"),
+    "group": (Part.FORKING, "kill_group"),
+}
+
+
+def _begin(scene: Scene, part: Part = Part.WORKER, failpoints: str = "") -> ForkServerProcess:
+    """The clock and one sender."""
+    scene.house.start(Part.CLOCK)
+    return scene.house.start(part, failpoints=failpoints)
+
+
+def _trap(scene: Scene, point: Failpoint, action: str) -> str:
+    return f"{point}={action}@{scene.dice.randint(1, _PASSAGES[point])}"
+
+
+def _wait_for_trap(scene: Scene, point: Failpoint) -> None:
+    sign = f"failpoint {point}\n".encode()
+    until(lambda: scene.house.log.exists() and sign in scene.house.log.read_bytes(), f"failpoint {point}")
+    scene.strike()
+
+
+def _killed_at(point: Failpoint, part: Part, action: str) -> Callable[[Scene], None]:
+    def play(scene: Scene) -> None:
+        sender = _begin(scene, part, _trap(scene, point, action))
+        _wait_for_trap(scene, point)
+        if action != "kill" or part is Part.WORKER:
+            sender.join(10)
+            if sender.exitcode != -signal.SIGKILL:
+                raise StuckError("the sender survived its failpoint")
+            scene.house.start(part)
+
+    return play
+
+
+def _killed_somewhere(part: Part, *, group: bool) -> Callable[[Scene], None]:
+    def play(scene: Scene) -> None:
+        sender = _begin(scene, part)
+        scene.wait_for_some()
+        scene.strike()
+        (processes.send_group if group else processes.send)(sender.pid or 0, signal.SIGKILL)
+        sender.join()
+        scene.house.start(part)
+
+    return play
+
+
+def _killed_in_doubt(scene: Scene) -> None:
+    """The server has the message and holds its answer back; then the sender dies."""
+    sender = _begin(scene)
+    until(lambda: bool(scene.mail.faults()), "the hanging server")
+    scene.strike()
+    sender.kill()
+    sender.join()
+    scene.house.start(Part.WORKER)
+
+
+def _paced(dice: Random) -> Mapping[str, Any]:
+    """A server that takes some time for each message, so that there is a middle."""
+    return {"rules": [{"stage": "final", "do": "slow", "chance": 1.0, "seconds": dice.uniform(0.01, 0.06)}]}
+
+
+def _hanging_once(dice: Random) -> Mapping[str, Any]:
+    return {"rules": [{"stage": dice.choice(STAGES[4:]), "do": "hang", "numbers": [dice.randint(1, 8)]}]}
+
+
+def _killed() -> list[Fault]:
+    found = []
+    for victim, (part, action) in _VICTIMS.items():
+        for point in Failpoint:
+            early = point in _BEFORE_ATTEMPT
+            family = f"{victim} killed, {'before' if early else 'after'} the attempt"
+            bound = 0 if early else CONNECTIONS
+            found.append(Fault(f"{victim} killed at {point}", family, _killed_at(point, part, action), bound))
+    return [
+        *found,
+        Fault(
+            "worker killed at random",
+            "worker killed at a random moment",
+            _killed_somewhere(Part.WORKER, group=False),
+            CONNECTIONS,
+            _paced,
+        ),
+        Fault(
+            "group killed at random",
+            "group killed at a random moment",
+            _killed_somewhere(Part.FORKING, group=True),
+            CONNECTIONS,
+            _paced,
+        ),
+        Fault(
+            "worker killed while the server holds its answer back",
+            "worker killed while the server hangs",
+            _killed_in_doubt,
+            CONNECTIONS,
+            _hanging_once,
+        ),
+        Fault(
+            "worker killed above a backlog",
+            "worker killed above a backlog",
+            _killed_at(Failpoint.AFTER_ACCEPT, Part.WORKER, "kill"),
+            CONNECTIONS + AHEAD,
+            number=BACKLOG + 60,
+        ),
+    ]
+
+
+# Stopped and woken
+
+
+def _stopped_at(point: Failpoint, part: Part) -> Callable[[Scene], None]:
+    """The sender is frozen beyond its lease; others go on, a person decides; then it wakes."""
+
+    def play(scene: Scene) -> None:
+        sender = _begin(scene, part, _trap(scene, point, "stop"))
+        _wait_for_trap(scene, point)
+        frozen = [pid for pid in (sender.pid or 0, *processes.children_of(sender.pid or 0)) if pid]
+        until(lambda: any(processes.state_of(pid) == "T" for pid in frozen), "a stopped sender")
+        # The worker above a stopped horse would wait for it: a machine that freezes takes all its processes along.
+        processes.send(sender.pid or 0, signal.SIGSTOP)
+        scene.house.start(Part.WORKER)
+        scene.house.settle()
+        scene.uncertain = scene.house.states()["uncertain"]
+        scene.recovered_at = time.monotonic()
+        scene.house.decide(scene.mail)
+        scene.house.settle()
+        for pid in frozen:
+            processes.send(pid, signal.SIGCONT)
+        threading.Event().wait(0.8)
+
+    return play
+
+
+def _stopped() -> list[Fault]:
+    return [
+        Fault(
+            f"{victim} stopped at {point} and woken after its lease",
+            f"{victim} stopped, woken after its lease",
+            _stopped_at(point, part),
+            0 if point in _BEFORE_ATTEMPT else CONNECTIONS,
+        )
+        for victim, part in (("worker", Part.WORKER), ("horse", Part.FORKING))
+        for point in Failpoint
+    ]
+
+
+# The house around
+
+
+def _valkey_flushed(scene: Scene) -> None:
+    _begin(scene)
+    scene.wait_for_some()
+    scene.strike()
+    scene.servers.flush_valkey()
+
+
+def _valkey_flushed_first(scene: Scene) -> None:
+    scene.house.start(Part.CLOCK)
+    scene.wait_until_woken()
+    scene.strike()
+    scene.servers.flush_valkey()
+    scene.house.start(Part.WORKER)
+
+
+def _valkey_killed(scene: Scene) -> None:
+    sender = _begin(scene)
+    scene.wait_for_some()
+    scene.strike()
+    scene.servers.restart_valkey_empty()
+    _supervise(scene, sender)
+
+
+def _postgres_restarted(scene: Scene) -> None:
+    sender = _begin(scene)
+    scene.wait_for_some()
+    scene.strike()
+    scene.servers.restart_postgres_at_once()
+    _supervise(scene, sender)
+
+
+def _sessions_ended(scene: Scene) -> None:
+    sender = _begin(scene)
+    scene.wait_for_some()
+    scene.strike()
+    scene.servers.end_sessions(scene.database)
+    _supervise(scene, sender)
+
+
+def _supervise(scene: Scene, sender: ForkServerProcess) -> None:
+    """What `crm up` and systemd do: a sender that gave up by itself is started again."""
+    sender.join(0.5)
+    if sender.exitcode is not None:
+        scene.house.start(Part.WORKER)
+
+
+def _clock_killed(scene: Scene) -> None:
+    """The active clock dies before it woke anybody, or just after; the one that stands by takes over."""
+    clock = scene.house.start(Part.CLOCK)
+    scene.house.start(Part.CLOCK)
+    threading.Event().wait(scene.dice.uniform(0.0, 0.4))
+    scene.strike()
+    clock.kill()
+    clock.join()
+    scene.house.start(Part.WORKER)
+
+
+def _all_killed(scene: Scene) -> None:
+    """Power fails: clock, sender, queue server and database at once."""
+    clock = scene.house.start(Part.CLOCK)
+    sender = scene.house.start(Part.WORKER)
+    scene.wait_for_some()
+    scene.strike()
+    for process in (clock, sender):
+        process.kill()
+        process.join()
+    scene.servers.restart_valkey_empty()
+    scene.servers.restart_postgres_at_once()
+    scene.house.start(Part.CLOCK)
+    scene.house.start(Part.WORKER)
+
+
+def _around() -> list[Fault]:
+    plays: list[tuple[str, Callable[[Scene], None], int]] = [
+        ("Valkey flushed", _valkey_flushed, 0),
+        ("Valkey flushed before a worker listens", _valkey_flushed_first, 0),
+        ("Valkey killed and restarted empty", _valkey_killed, 0),
+        ("PostgreSQL restarted in immediate mode", _postgres_restarted, CONNECTIONS),
+        ("database sessions terminated", _sessions_ended, CONNECTIONS),
+        ("clock killed", _clock_killed, 0),
+        ("everything killed at once", _all_killed, CONNECTIONS),
+    ]
+    return [Fault(name, name, play, bound, _paced) for name, play, bound in plays]
+
+
+# The mail server
+
+
+def _only_the_server(scene: Scene) -> None:
+    scene.house.start(Part.CLOCK)
+    scene.strike()
+    scene.house.start(Part.WORKER)
+
+
+def _misbehaving(stage: str, **rule: Any) -> Callable[[Random], Mapping[str, Any]]:
+    """At `stage`, on one to three of the first connections or messages."""
+
+    def script(dice: Random) -> Mapping[str, Any]:
+        numbers = dice.sample(range(1, CONNECTIONS + 1), dice.randint(1, 3))
+        return {"rules": [{"stage": stage, "numbers": numbers, **rule}], "pipelining": dice.random() < 0.5}  # noqa: PLR2004
+
+    return script
+
+
+_SERVER: Final[Mapping[str, tuple[tuple[str, ...], dict[str, Any]]]] = {
+    "hangs": (STAGES, {"do": "hang"}),
+    "drops the connection": (STAGES, {"do": "drop"}),
+    "answers 4xx": (STAGES, {"do": "reply", "code": 451, "text": "4.3.0 not now"}),
+    "answers 421 and leaves": (STAGES[4:], {"do": "reply", "code": 421, "text": "4.4.2 too busy"}),
+    "answers 5xx": (STAGES, {"do": "reply", "code": 554, "text": "5.0.0 no"}),
+    "answers twice": (STAGES, {"do": "twice"}),
+    "answers garbage": (STAGES, {"do": "garbage"}),
+    "is slow": (STAGES, {"do": "slow", "seconds": 0.3}),
+    "takes the message and drops the connection": (("final",), {"do": "swallow"}),
+}
+
+
+def _server() -> list[Fault]:
+    return [
+        Fault(
+            f"server {what} at {stage}",
+            f"server {what}",
+            _only_the_server,
+            None,
+            _misbehaving(stage, **rule),
+            encrypted=stage in {"starttls", "auth"},
+        )
+        for what, (stages, rule) in _SERVER.items()
+        for stage in stages
+    ]
+
+
+CATALOGUE: Final[Mapping[str, Fault]] = {
+    fault.name: fault for fault in (*_killed(), *_stopped(), *_around(), *_server())
+}
+
+
+def fault_of(seed: int) -> Fault:
+    """The fault of a seed: any row of as many seeds as there are faults has each of them once, in a shuffled order."""
+    names = list(CATALOGUE)
+    order = Random(seed // len(names)).sample(names, len(names))  # noqa: S311 - repeatable, no secret.
+    return CATALOGUE[order[seed % len(names)]]
