@@ -158,6 +158,12 @@ def socket_folder(home: Path, account: Account | None) -> Path:
     raise EmbeddedError("No folder with a short enough path for the sockets: set TMPDIR to one, for example /tmp.")
 
 
+def leave_socket_folder(home: Path) -> None:
+    """Take the folder away when no other server has its socket there; the next start makes it again."""
+    with contextlib.suppress(OSError):
+        Path((home / "sockets").read_text().strip()).rmdir()
+
+
 def _socket_name(home: Path) -> str:
     status = home.stat()
     return "crm-" + hashlib.sha256(f"{status.st_dev}:{status.st_ino}".encode()).hexdigest()[:16]

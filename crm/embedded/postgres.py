@@ -14,7 +14,7 @@ from psycopg import sql
 from sqlalchemy import URL
 
 from crm.embedded.binaries import find_postgres
-from crm.embedded.home import make_home, socket_folder
+from crm.embedded.home import leave_socket_folder, make_home, socket_folder
 from crm.embedded.processes import (
     EmbeddedError,
     account_for,
@@ -124,6 +124,7 @@ class PostgresServer:
         if self._process is not None:
             end(self._process, [(signal.SIGINT, 30.0), (signal.SIGQUIT, 5.0)])
             self._process = None
+            leave_socket_folder(self.home)
 
     def __enter__(self) -> Self:
         try:

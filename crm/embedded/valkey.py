@@ -15,7 +15,7 @@ from typing import Self
 from urllib.parse import quote
 
 from crm.embedded.binaries import find_valkey
-from crm.embedded.home import make_home, socket_folder
+from crm.embedded.home import leave_socket_folder, make_home, socket_folder
 from crm.embedded.processes import (
     EmbeddedError,
     account_for,
@@ -81,6 +81,7 @@ class ValkeyServer:
         if self._process is not None:
             end(self._process, [(signal.SIGTERM, 10.0)])
             self._process = None
+            leave_socket_folder(self.home)
 
     def __enter__(self) -> Self:
         try:

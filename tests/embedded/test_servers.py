@@ -82,6 +82,15 @@ def test_data_survives_a_stop(home: Path):
             assert queue.get("word") == b"kept"
 
 
+def test_nothing_stays_outside_the_home_after_a_stop(home: Path):
+    with ValkeyServer(home) as valkey:
+        with PostgresServer(home, fast=True) as postgres:
+            folder = postgres.sockets
+        assert folder.is_dir()
+        assert valkey.socket.exists()
+    assert not folder.exists()
+
+
 def test_servers_listen_on_private_sockets_only(home: Path):
     with PostgresServer(home, fast=True) as server, ValkeyServer(home) as valkey:
         assert stat.S_IMODE(server.sockets.stat().st_mode) == 0o700
