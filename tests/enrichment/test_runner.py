@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from sqlalchemy import select
 
 from crm.contacts import services as contacts
 from crm.contacts.kinds import FactOrigin
@@ -143,5 +144,7 @@ def test_robots_txt_is_obeyed(look, site, now):
     assert run.error_code == "robots"
 
 
-def test_a_run_that_is_gone_is_nothing_to_do(transaction, actor, now, session):
+def test_a_run_that_is_gone_is_nothing_to_do(transaction, actor, now, session, site):
     runner.run(transaction, None, workspace_id=actor.workspace_id, run_id=actor.workspace_id)
+    assert site.asked == []
+    assert session.scalars(select(EnrichmentRun)).all() == []

@@ -109,7 +109,10 @@ LEAVES = st.none() | st.text(max_size=5) | st.integers() | st.just("Organization
     )
 )
 def test_any_shape_of_structured_data_is_survived(data):
-    read_page(f'<script type="application/ld+json">{json.dumps(data)}</script>', url="https://x.example/")
+    found = read_page(f'<script type="application/ld+json">{json.dumps(data)}</script>', url="https://x.example/")
+    assert all(isinstance(one.value, str) and one.value.strip() for one in found.findings)
+    assert all(0 < one.confidence <= 100 for one in found.findings)
+    assert len({one.field for one in found.findings}) == len(found.findings)
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,7 @@ class LedgerMachine(RuleBasedStateMachine):
     session: Any
     actor: Any
     start: datetime
+    compared: int = 0
 
     def __init__(self) -> None:
         super().__init__()
@@ -206,8 +207,10 @@ class LedgerMachine(RuleBasedStateMachine):
             self.book.available(), self.book.debt, self.book.pending()
         )  # fmt: skip
         assert queries.verify(self.session, self.actor).discrepancies == []
+        type(self).compared += 1
 
 
 def test_any_sequence_of_movements_leaves_what_the_model_says(session, actor, now):
     machine = type("Machine", (LedgerMachine,), {"session": session, "actor": actor, "start": now})
     run_state_machine_as_test(machine, settings=settings(max_examples=14, stateful_step_count=30))
+    assert machine.compared > 14
