@@ -15,7 +15,7 @@ from crm.channels.base import ChannelKind
 from crm.channels.sentences import N_
 from crm.consent.kinds import Purpose
 from crm.contacts import queries as contacts
-from crm.contacts.models import Contact
+from crm.contacts.models import Contact, Handle
 from crm.db import new_id
 from crm.errors import ConflictError, NotFoundError
 from crm.outreach.content import Rendered, render
@@ -83,6 +83,20 @@ def draft_many(
     people = recipients(session, contact_ids=list(visible))
     handles = best_handles(session, contact_ids=list(people), channel=channel)
     account = choose_account(session, channel=channel, account_id=account_id, owner_id=actor.user_id)
+    shared = {
+        "workspace_id": actor.workspace_id,
+        "direction": MessageDirection.OUTBOUND.value,
+        "channel": channel.value,
+        "purpose": purpose.value,
+        "account_id": account.id if account else None,
+        "is_assisted": account is None and channel is not ChannelKind.EMAIL,
+        "batch_id": batch_id,
+        "stop_if_replied_since": stop_if_replied_since,
+        "not_after": not_after,
+        "created_by_id": actor.user_id,
+        "created_at": now,
+        "updated_at": now,
+    }
     rows: list[dict[str, Any]] = []
     texts: list[dict[str, Any]] = []
     for draft in drafts:
@@ -91,42 +105,8 @@ def draft_many(
             continue
         values = values_of(session, actor, person, account=account, extra=draft.values)
         filled = render(draft.subject, draft.body, values, is_rich=channel in RICH)
-        handle = handles.get(draft.contact_id)
-        message_id = new_id()
-        rows.append(
-            {
-                "id": message_id,
-                "workspace_id": actor.workspace_id,
-                "direction": MessageDirection.OUTBOUND.value,
-                "channel": channel.value,
-                "purpose": purpose.value,
-                "state": (MessageState.HELD if filled.missing else MessageState.IN_REVIEW).value,
-                "reason": Reason.MISSING_VALUES.value if filled.missing else "",
-                "contact_id": draft.contact_id,
-                "handle_id": draft.handle_id or (handle.id if handle else None),
-                "account_id": account.id if account else None,
-                "is_assisted": account is None and channel is not ChannelKind.EMAIL,
-                "batch_id": batch_id,
-                "template_id": draft.template_id,
-                "voucher_id": draft.voucher_id,
-                "stop_if_replied_since": stop_if_replied_since,
-                "not_after": not_after,
-                "created_by_id": actor.user_id,
-                "created_at": now,
-                "updated_at": now,
-            }
-        )
-        texts.append(
-            {
-                "id": new_id(),
-                "workspace_id": actor.workspace_id,
-                "message_id": message_id,
-                "subject": filled.subject,
-                "body": filled.body,
-                "missing": list(filled.missing),
-                "why": dict(draft.why),
-            }
-        )
+        rows.append({**shared, **_message_row(draft, filled, handles.get(draft.contact_id))})
+        texts.append({"workspace_id": actor.workspace_id, **_text_row(draft, filled, rows[-1]["id"])})
     if rows:
         session.execute(insert(Message), rows)
         session.execute(insert(MessageText), texts)
@@ -134,6 +114,31 @@ def draft_many(
             moved = Moved(row["id"], row["contact_id"], row["voucher_id"])
             tell(session, actor, [moved], state=MessageState(row["state"]), now=now)
     return {row["contact_id"]: row["id"] for row in rows}
+
+
+def _message_row(draft: DraftInput, filled: Rendered, handle: Handle | None) -> dict[str, Any]:
+    """What is one person's own of a draft's message; held when a value is missing."""
+    return {
+        "id": new_id(),
+        "state": (MessageState.HELD if filled.missing else MessageState.IN_REVIEW).value,
+        "reason": Reason.MISSING_VALUES.value if filled.missing else "",
+        "contact_id": draft.contact_id,
+        "handle_id": draft.handle_id or (handle.id if handle else None),
+        "template_id": draft.template_id,
+        "voucher_id": draft.voucher_id,
+    }
+
+
+def _text_row(draft: DraftInput, filled: Rendered, message_id: UUID) -> dict[str, Any]:
+    """The words of a draft as its reviewer edits them."""
+    return {
+        "id": new_id(),
+        "message_id": message_id,
+        "subject": filled.subject,
+        "body": filled.body,
+        "missing": list(filled.missing),
+        "why": dict(draft.why),
+    }
 
 
 def load(session: Session, actor: Actor, message_id: UUID, *, lock: bool = False) -> Message:
