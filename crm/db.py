@@ -103,6 +103,10 @@ def reference(target: str, column: str, *, ondelete: str | None = None) -> Forei
     return ForeignKeyConstraint(["workspace_id", column], [f"{target}.workspace_id", f"{target}.id"], ondelete=action)
 
 
+#: Where a kept connection remembers the names of the statements that `crm.roundtrip` prepared on it.
+PREPARED = "prepared_steps"
+
+
 class WorkspaceSession(Session):
     """A session that tells PostgreSQL which workspace it works for at the start of every transaction."""
 
@@ -110,8 +114,21 @@ class WorkspaceSession(Session):
 @event.listens_for(WorkspaceSession, "after_begin")
 def _announce_workspace(session: Session, transaction: SessionTransaction, connection: Any) -> None:
     # A savepoint keeps the value of its transaction; a session without a workspace must clear an earlier one.
-    if not transaction.nested:
-        _set_workspace(connection, session.info.get("workspace_id"))
+    if not transaction.nested and not session.info.get("is_announced_apart"):
+        _set_workspace(connection, session.info.get("workspace_id"), limit=session.info.get("idle_limit") or "0")
+
+
+@contextmanager
+def announced_apart(session: Session) -> Iterator[None]:
+    """Begin a transaction in here without a word: the caller announces the workspace with its own first statement.
+
+    Until then the session sees and writes nothing.
+    """
+    session.info["is_announced_apart"] = True
+    try:
+        yield
+    finally:
+        del session.info["is_announced_apart"]
 
 
 @event.listens_for(WorkspaceSession, "before_flush")
@@ -122,10 +139,13 @@ def _fill_workspace(session: Session, _context: Any, _instances: Any) -> None:
             row.workspace_id = workspace_id
 
 
-def _set_workspace(connection: Any, workspace_id: UUID | None) -> None:
-    connection.execute(
-        text("select set_config('crm.workspace', :id, true)"), {"id": str(workspace_id) if workspace_id else ""}
-    )
+def _set_workspace(connection: Any, workspace_id: UUID | None, *, limit: str = "0") -> None:
+    statement = "select set_config('crm.workspace', :id, true)"
+    given = {"id": str(workspace_id) if workspace_id else ""}
+    if limit != "0":
+        statement += ", set_config('idle_in_transaction_session_timeout', :limit, true)"
+        given["limit"] = limit
+    connection.execute(text(statement), given)
 
 
 def enter_workspace(session: Session, workspace_id: UUID | None) -> None:
@@ -182,20 +202,30 @@ def insert_rows(
 
 
 class Database:
-    """One connection pool and the way to open sessions on it."""
+    """One connection pool and the way to open sessions on it.
 
-    def __init__(self, url: str, *, handlers: Handlers, pooled: bool = True, size: int = 10) -> None:
+    `idle_seconds` ends a transaction in which nothing was asked for that long: a process that is frozen in the middle
+    of one must not keep its rows from everybody else. 0 lets it stand.
+    """
+
+    def __init__(
+        self, url: str, *, handlers: Handlers, pooled: bool = True, size: int = 10, idle_seconds: float = 0.0
+    ) -> None:
         options: dict[str, Any] = {"pool_size": size, "max_overflow": 5, "pool_pre_ping": True}
         self.engine: Engine = create_engine(
             url, hide_parameters=True, **(options if pooled else {"poolclass": NullPool})
         )
         self.handlers = handlers
+        # PostgreSQL's own unit is the millisecond; "0" is no limit.
+        self._idle_limit = f"{idle_seconds * 1000:.0f}" if idle_seconds else ""
         self._maker = sessionmaker(self.engine, class_=WorkspaceSession, expire_on_commit=False)
 
     def session(self, workspace_id: UUID | None = None) -> Session:
         """A new session of that workspace; the caller commits or closes it."""
         session = self._maker()
-        session.info.update(workspace_id=workspace_id, handlers=self.handlers, database=self)
+        session.info.update(
+            workspace_id=workspace_id, handlers=self.handlers, database=self, idle_limit=self._idle_limit
+        )
         return session
 
     @contextmanager
@@ -218,8 +248,11 @@ class Database:
         The caller commits each transaction and catches what goes wrong.
         """
         with self.engine.connect() as connection:
+            connection.info[PREPARED] = {}
             session = self._maker(bind=connection)
-            session.info.update(workspace_id=workspace_id, handlers=self.handlers, database=self)
+            session.info.update(
+                workspace_id=workspace_id, handlers=self.handlers, database=self, idle_limit=self._idle_limit
+            )
             try:
                 yield session
             finally:

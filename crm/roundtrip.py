@@ -2,23 +2,37 @@
 
 A wave runs hundreds of times a second beside eight busy threads. What costs there is each wait for an answer (the
 interpreter must be won back) and each statement's own preparation in Python; so the statements are constant texts, are
-prepared on the server, and travel together.
+prepared on the server, and travel together. The driver's own pipeline waits before each statement, hence libpq's.
 """
 
+import itertools
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections import namedtuple
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, LiteralString, cast
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
 import psycopg
-from psycopg.pq import ExecStatus
-from psycopg.rows import namedtuple_row
+from psycopg import generators
+from psycopg.adapt import Transformer
+from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq.abc import PGconn, PGresult
 from sqlalchemy import Select
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.orm import Session
 
+from crm.db import PREPARED, announced_apart
+
 _DIALECT = PGDialect_psycopg()
+_PLACE = re.compile(r"%\((\w+)\)s")
+# What PostgreSQL takes a parameter for; it finds the type of a text by what the text is used for.
+_OIDS = {UUID: 2950, datetime: 1184}
+_NUMBERS = itertools.count()
+_FINE = frozenset({ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK, ExecStatus.PIPELINE_SYNC})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +40,14 @@ class Step:
     """One statement with its parameters; None in its place is nothing to do."""
 
     sql: str
-    parameters: Mapping[str, Any]
+    parameters: Mapping[str, UUID | datetime | str]
+
+
+#: Empty without a workspace, which shows and takes nothing.
+_ANNOUNCE = (
+    "select set_config('crm.workspace', %(id)s, true),"
+    " set_config('idle_in_transaction_session_timeout', %(limit)s, true), now() as now"
+)
 
 
 def sql_of(statement: Select[*tuple[Any, ...]]) -> str:
@@ -53,6 +74,16 @@ def _plain(value: Any) -> str:
     raise TypeError(f"{type(value).__name__} has no place in a statement's rows")
 
 
+def begin(session: Session) -> datetime:
+    """Begin the session's next transaction and announce its workspace; the database's time, all in one round trip."""
+    with announced_apart(session):
+        session.connection()
+    workspace_id = session.info.get("workspace_id")
+    given = {"id": str(workspace_id) if workspace_id else "", "limit": session.info.get("idle_limit") or "0"}
+    ((begun,),) = together(session, Step(_ANNOUNCE, given))
+    return begun.now
+
+
 def together(session: Session, *steps: Step | None) -> list[list[Any]]:
     """Execute the steps in order in the session's transaction; the rows of each, by attribute (empty without any).
 
@@ -60,21 +91,104 @@ def together(session: Session, *steps: Step | None) -> list[list[Any]]:
     """
     connection = session.connection()
     driver: psycopg.Connection[Any] = connection.connection.driver_connection  # pyright: ignore[reportAssignmentType]
-    cursors: list[psycopg.Cursor[Any] | None] = []
+    known: dict[str, bytes] | None = connection.info.get(PREPARED)
     try:
-        with driver.pipeline():
-            for step in steps:
-                if step is None:
-                    cursors.append(None)
-                    continue
-                cursor = driver.cursor(row_factory=namedtuple_row)
-                cursors.append(cursor.execute(cast("LiteralString", step.sql), step.parameters, prepare=True))
-        return [cursor.fetchall() if cursor is not None and _has_rows(cursor) else [] for cursor in cursors]
+        return _converse(driver, steps, known)
     except psycopg.Error as error:
+        # The driver deallocates everything when it rolls back, and a pooler may have forgotten our names.
+        if known is not None:
+            known.clear()
         if driver.closed:
             connection.invalidate(error)
         raise
 
 
-def _has_rows(cursor: psycopg.Cursor[Any]) -> bool:
-    return cursor.pgresult is not None and cursor.pgresult.status == ExecStatus.TUPLES_OK
+def _converse(
+    driver: psycopg.Connection[Any], steps: tuple[Step | None, ...], known: dict[str, bytes] | None
+) -> list[list[Any]]:
+    pgconn = driver.pgconn
+    begins = pgconn.transaction_status == TransactionStatus.IDLE
+    pgconn.enter_pipeline_mode()
+    try:
+        is_answer, fresh = _send(pgconn, steps, known, begins=begins)
+        results = driver.wait(_receive(pgconn, len(is_answer)))
+        pgconn.exit_pipeline_mode()
+    except BaseException:
+        # In the middle of a conversation nobody else could make sense of the rest.
+        driver.close()
+        raise
+    for result in results:
+        if result.status not in _FINE:
+            raise psycopg.errors.error_from_result(result, encoding="utf-8")
+    if known is not None:
+        known.update(fresh)
+    answers = iter([result for result, wanted in zip(results, is_answer, strict=True) if wanted])
+    transformer = Transformer(driver)
+    return [[] if step is None else _rows_of(next(answers), transformer) for step in steps]
+
+
+def _send(
+    pgconn: PGconn, steps: tuple[Step | None, ...], known: Mapping[str, bytes] | None, *, begins: bool
+) -> tuple[list[bool], dict[str, bytes]]:
+    """Write everything; for each result that will come, whether it is a step's own, and what is prepared on the way."""
+    is_answer: list[bool] = []
+    fresh: dict[str, bytes] = {}
+    if begins:
+        pgconn.send_query_params(b"BEGIN", None)
+        is_answer.append(False)
+    for step in steps:
+        if step is None:
+            continue
+        text, names = _numbered(step.sql)
+        values = [step.parameters[name] for name in names]
+        dumped = [_dumped(value) for value in values]
+        oids = [_OIDS.get(type(value), 0) for value in values]
+        if known is None:
+            pgconn.send_query_params(text, dumped, oids)
+            is_answer.append(True)
+            continue
+        name = known.get(step.sql) or fresh.get(step.sql)
+        if name is None:
+            name = fresh[step.sql] = f"step_{next(_NUMBERS)}".encode()
+            pgconn.send_prepare(name, text, oids)
+            is_answer.append(False)
+        pgconn.send_query_prepared(name, dumped)
+        is_answer.append(True)
+    pgconn.pipeline_sync()
+    is_answer.append(False)
+    return is_answer, fresh
+
+
+def _receive(pgconn: PGconn, number: int) -> Generator[Any, Any, list[PGresult]]:
+    yield from generators.send(pgconn)
+    found: list[PGresult] = []
+    for _ in range(number):
+        found += yield from generators.fetch_many(pgconn)
+    return found
+
+
+@lru_cache(maxsize=256)
+def _numbered(sql: str) -> tuple[bytes, tuple[str, ...]]:
+    """The text with numbered places, and the parameters' names in the order of their numbers."""
+    names: dict[str, int] = {}
+    text = _PLACE.sub(lambda found: f"${names.setdefault(found[1], len(names) + 1)}", sql)
+    return text.replace("%%", "%").encode(), tuple(names)
+
+
+def _dumped(value: UUID | datetime | str) -> bytes:
+    if isinstance(value, str):
+        return value.encode()
+    return value.hex.encode() if isinstance(value, UUID) else value.isoformat().encode()
+
+
+def _rows_of(result: PGresult, transformer: Any) -> list[Any]:
+    if result.status != ExecStatus.TUPLES_OK or not result.ntuples:
+        return []
+    transformer.set_pgresult(result)
+    names = tuple(result.fname(index) for index in range(result.nfields))
+    return transformer.load_rows(0, result.ntuples, _row_maker(names))
+
+
+@lru_cache(maxsize=256)
+def _row_maker(names: tuple[bytes | None, ...]) -> Callable[[Iterable[Any]], Any]:
+    return namedtuple("Row", [(name or b"").decode() for name in names], rename=True)._make  # noqa: PYI024 - names come from the statement.
