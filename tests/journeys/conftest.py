@@ -3,12 +3,29 @@
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import expect
+from stack.chromium import chromium
 from stack.running import Stack
+
+__all__ = ["chromium"]
+
+# Milliseconds: real processes on a busy machine.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    running = Stack(tmp_path_factory.mktemp("a journey"))
+    running = Stack(tmp_path_factory.mktemp("a journey"), "--demo")
+    try:
+        yield running.started()
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def empty_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A house that nobody has moved into."""
+    running = Stack(tmp_path_factory.mktemp("an empty house"))
     try:
         yield running.started()
     finally:

@@ -2,14 +2,10 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from email import message_from_bytes
-from email.policy import default
 
 import httpx
 import pytest
 from stack.running import until
-
-from crm.channels.sandbox import SandboxStore
 
 pytestmark = pytest.mark.journey
 
@@ -143,18 +139,9 @@ def test_from_a_list_to_points_at_the_till(stack, api):
     assert api.get(f"loyalty/offers/{offer['id']}/report")
 
 
-def letter(stack, address):
-    """(id, message) of the one mail that really arrived at the sandbox's mail server."""
-    store = SandboxStore(stack.home)
-    letters = until(lambda: [one for one in store._all() if one.recipient == address], f"a letter to {address}")
-    assert len(letters) == 1
-    raw = (stack.home / "sandbox" / f"{letters[0].id}.eml").read_bytes()
-    return letters[0].id, message_from_bytes(raw, policy=default)
-
-
 def received(stack, address):
     """The code in the letter."""
-    body = letter(stack, address)[1].get_body(("plain",))
+    body = stack.letter(address)[1].get_body(("plain",))
     assert body is not None
     found = re.search(r"your code is (\S+?)\.?\s", body.get_content())
     assert found, body.get_content()
@@ -171,8 +158,8 @@ def answer(stack, address, text):
         form = {"csrf_token": token(browser.get("/sign-in")), "email": stack.email, "password": stack.password}
         assert browser.post("/sign-in", data=form).status_code == 200
         page = browser.get("/sandbox", params={"to": address})
-        identity, _message = letter(stack, address)
         done = browser.post(
-            f"/sandbox/{identity}/answer", data={"csrf_token": token(page), "kind": "reply", "text": text}
+            f"/sandbox/{stack.letter(address)[0].id}/answer",
+            data={"csrf_token": token(page), "kind": "reply", "text": text},
         )
         assert done.status_code == 200, done.text

@@ -1,4 +1,4 @@
-"""A house of real processes: one `crm up --demo` on a home of its own, and what a test asks of it from outside."""
+"""A house of real processes: one `crm up` on a home of its own, and what a test asks of it from outside."""
 
 import os
 import re
@@ -8,11 +8,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
 from pathlib import Path
 from typing import TypeVar
 
 import psycopg
 
+from crm.channels.sandbox import Letter, SandboxStore
 from crm.embedded import PostgresServer
 
 ROOT = Path(__file__).parents[2]
@@ -40,7 +44,7 @@ def until(look: Callable[[], T], what: str, *, seconds: float = WAIT_SECONDS) ->
 class Stack:
     """PostgreSQL, Valkey, web, workers, clock and the sandbox's mail server, started and stopped by `crm up`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *words: str) -> None:
         self.home = folder / "home"
         self.output = folder / "output.txt"
         taken = {"DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "CRM_SECRET_KEY", "CRM_CHANNEL_KEY"}
@@ -51,7 +55,7 @@ class Stack:
         }
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "crm", "up", "--demo", "--port", "0"],
+                [sys.executable, "-m", "crm", "up", "--port", "0", *words],
                 env=self.environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -63,8 +67,10 @@ class Stack:
         return self.output.read_text(errors="replace")
 
     def started(self) -> "Stack":
-        """Wait until it says where it runs and how to sign in."""
-        pattern = re.compile(r"^Filodiretto is running at (http://\S+)\n(\S+@\S+)  (\S+)$", re.MULTILINE)
+        """Wait until it says where it runs and, with a demo, how to sign in."""
+        pattern = re.compile(
+            r"^Filodiretto is running at (http://\S+)\n(?:(\S+@\S+)  (\S+)\n)?Stop it with Ctrl-C", re.MULTILINE
+        )
         found = until(
             lambda: pattern.search(self.said()) or self.process.poll() is not None,
             "the start",
@@ -72,13 +78,24 @@ class Stack:
         )
         assert isinstance(found, re.Match), self.said()
         self.address, self.email, self.password = found.groups()
-        # The demo house keeps office hours; a test may run at night.
+        self.open_at_night()
+        return self
+
+    def open_at_night(self) -> None:
+        """Widen the sending hours of the workspaces that are there: a test may run at any hour."""
         sockets = str(PostgresServer(self.home).sockets)
         with psycopg.connect(host=sockets, user="postgres", dbname="crm", autocommit=True) as connection:
             connection.execute(
                 "update workspace set window_start = '00:00', window_end = '23:59', window_days = '1,2,3,4,5,6,7'"
             )
-        return self
+
+    def letter(self, address: str) -> tuple[Letter, EmailMessage]:
+        """The one mail that really arrived for `address` at the sandbox's mail server, and what stands in it."""
+        store = SandboxStore(self.home)
+        letters = until(lambda: [one for one in store._all() if one.recipient == address], f"a letter to {address}")
+        assert len(letters) == 1
+        raw = (self.home / "sandbox" / f"{letters[0].id}.eml").read_bytes()
+        return letters[0], message_from_bytes(raw, policy=default)
 
     def crm(self, *words: str) -> str:
         """Run another `crm` command beside it; what it printed."""
