@@ -1,8 +1,9 @@
-"""Sends what is due for one account: one coordinator with the only database connection, threads with the connections.
+"""Sends what is due for one account: a coordinator with a database connection, threads with the mail connections.
 
 Work goes in waves. Each wave is one transaction: the outcomes that came back, and the attempts of as many next messages
 as there are free connections. Nothing is handed over before its attempt is committed, and no transaction is open while
-anything waits for the network.
+anything waits for the network. Above a backlog a second coordinator with a claim of its own works the other half of the
+connections, so that one prepares while the database works for the other.
 """
 
 import os
@@ -10,6 +11,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
@@ -22,15 +24,16 @@ from sqlalchemy.orm import Session
 
 from crm.accounts.rules import system_actor
 from crm.channels.email import ConfigError
-from crm.db import Database, commit, database_now, rollback
+from crm.db import Database, commit, rollback
+from crm.failpoints import Failpoint, reach
 from crm.outreach.adapters import SenderSpec, connect, load_spec
-from crm.outreach.failpoints import Failpoint, reach
-from crm.outreach.lines import CONNECTIONS, Lines
+from crm.outreach.lines import CONNECTIONS, Lane, Lines, steady
 from crm.outreach.secrets import SecretError
 from crm.outreach.services.accounts import hold_account
 from crm.outreach.services.claim import Claimed, Sendable, claim, finish, renew
 from crm.outreach.services.outcomes import Finished
 from crm.outreach.services.wave import WaveResult, was_committed, wave
+from crm.roundtrip import begin
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -38,6 +41,8 @@ T = TypeVar("T")
 #: Attempts written ahead of the free connections, above a backlog only: it hides the commit from the connections and
 #: costs this many uncertain messages more after a crash.
 AHEAD: Final = 8
+#: Coordinators of one account above a backlog; they share the connections and what is written ahead.
+COORDINATORS: Final = 2
 #: How long a wave may wait to become half full once its first outcome is there.
 LINGER_SECONDS: Final = 0.01
 #: A deadlock or a lost connection is tried again this often, with growing pauses of seconds.
@@ -46,8 +51,9 @@ FIRST_PAUSE: Final = 0.2
 #: Connections that nobody used for this long are closed at the next opportunity.
 IDLE_SECONDS: Final = 60.0
 
-#: Serialization failure, deadlock, and the server shutting down or starting up (PostgreSQL, appendix A).
-_RETRYABLE: Final = frozenset({"40001", "40P01", "57P01", "57P02", "57P03"})
+#: Serialization failure, deadlock, a transaction in which this process stood still for too long, a prepared statement
+#: that the driver or a pooler dropped, and the server shutting down or starting up (PostgreSQL, appendix A).
+_RETRYABLE: Final = frozenset({"40001", "40P01", "25P03", "26000", "57P01", "57P02", "57P03"})
 
 
 @dataclass(slots=True)
@@ -60,6 +66,16 @@ class Report:
     refused: int = 0
     orphaned: int = 0
     has_more: bool = False
+
+    def __add__(self, other: "Report") -> "Report":
+        return Report(
+            claimed=self.claimed + other.claimed,
+            started=self.started + other.started,
+            sent=self.sent + other.sent,
+            refused=self.refused + other.refused,
+            orphaned=self.orphaned + other.orphaned,
+            has_more=self.has_more or other.has_more,
+        )
 
 
 class _LostClaimError(Exception):
@@ -82,43 +98,77 @@ def run(
 
     Connections to the account's server are kept for the next run of this process.
     """
+    job = _Job(database, workspace_id, account_id, lease, time.monotonic() + seconds, connections)
     with database.kept(workspace_id) as session:
-        return _Run(session, workspace_id, account_id, lease, seconds).run(connections)
+        return _Run(session, job).run()
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What both coordinators of an account share; `until` is the process's monotonic time."""
+
+    database: Database
+    workspace_id: UUID
+    account_id: UUID
+    lease: timedelta
+    until: float
+    connections: int
 
 
 class _Run:
-    """One run of the coordinator."""
+    """One coordinator's run."""
 
-    def __init__(
-        self, session: Session, workspace_id: UUID, account_id: UUID, lease: timedelta, seconds: float
-    ) -> None:
+    def __init__(self, session: Session, job: _Job) -> None:
         self._session = session
-        self._actor = system_actor(workspace_id)
-        self._account_id = account_id
-        self._lease = lease
-        self._until = time.monotonic() + seconds
-        self._renew_at = time.monotonic() + lease.total_seconds() / 3
+        self._job = job
+        self._actor = system_actor(job.workspace_id)
+        self._account_id = job.account_id
+        self._lease = job.lease
+        self._until = job.until
+        self._renew_at = time.monotonic() + job.lease.total_seconds() / 3
+        self._leased_until = 0.0
         self._worker = f"{socket.gethostname()}:{os.getpid()}"
         self._report = Report()
         self._claimed: Claimed | None = None
         self._waiting: deque[Sendable] = deque()
+        self._share = 1
         self._is_dry = False
         self._is_stopping = False
 
-    def run(self, connections: int) -> Report:
+    def run(self) -> Report:
+        """Claim and send; above a backlog with a second coordinator beside."""
         self._take()
         if self._claimed is None:
             return self._report
-        lines = self._open_lines(connections)
+        lines = self._open_lines(self._job.connections)
+        if lines is None or not self._claimed.is_backlog or lines.size < COORDINATORS:
+            self._send(lines)
+            return self._report
+        self._share = COORDINATORS
+        with ThreadPoolExecutor(1, thread_name_prefix="coordinator") as pool:
+            second = pool.submit(self._beside, lines)
+            self._send(lines)
+            other = second.result()
+        return self._report + other
+
+    def _beside(self, lines: Lines) -> Report:
+        """The second coordinator, with a database connection and a claim of its own."""
+        with self._job.database.kept(self._job.workspace_id) as session:
+            run = _Run(session, self._job)
+            run._share = COORDINATORS
+            run._take()
+            if run._claimed is not None:
+                run._send(lines)
+            return run._report
+
+    def _send(self, lines: Lines | None) -> None:
         try:
             if lines is not None:
-                self._pump(lines)
+                self._pump(Lane(lines, leased_until=lambda: self._leased_until), lines.size)
             self._let_go()
         except _LostClaimError:
-            log.warning("claim_lost", account=str(self._account_id), claim=str(self._claimed.claim_id))
-            # What the threads still hold belongs to whoever took the claim; their answers must reach nobody.
-            _drop_lines(self._account_id)
-        return self._report
+            # What the threads still hold belongs to whoever took the claim; their answers reach nobody.
+            log.warning("claim_lost", account=str(self._account_id))
 
     def _open_lines(self, connections: int) -> Lines | None:
         """The kept connections of the account; None (and the account held) when its settings can't be used."""
@@ -151,39 +201,48 @@ class _Run:
                 reach(Failpoint.BEFORE_CLAIM_COMMIT)
             return claimed
 
+        asked_at = steady()
         claimed = self._transaction(take)
         if claimed is None:
             self._is_dry = True
             return
         reach(Failpoint.AFTER_CLAIM)
         self._renew_at = time.monotonic() + self._lease.total_seconds() / 3
+        self._leased_until = asked_at + self._lease.total_seconds()
         self._claimed = claimed
         self._waiting.extend(claimed.items)
         self._report.claimed += len(claimed.items)
 
-    def _pump(self, lines: Lines) -> None:
-        """Keep the threads busy until nothing is due, time is over, or the account is held."""
+    def _pump(self, lane: Lane, size: int) -> None:
+        """Keep this coordinator's share of the threads busy until nothing is due, time is over, or the account held."""
         while True:
-            self._refill(lines)
-            capacity = lines.size + (AHEAD if self._claimed is not None and self._claimed.is_backlog else 0)
-            can_begin = bool(self._waiting) and lines.in_flight < capacity
-            finished = lines.collect(
-                seconds=0.0 if can_begin else self._patience(), enough=capacity // 2, linger=LINGER_SECONDS
+            self._refill()
+            ahead = AHEAD if self._claimed is not None and self._claimed.is_backlog else 0
+            capacity = (size + ahead) // self._share
+            can_begin = bool(self._waiting) and lane.in_flight < capacity
+            # Alone it keeps one half under way while it records the other; of two, each records all of its own.
+            enough = capacity if self._share > 1 else capacity // 2
+            finished = lane.collect(
+                seconds=0.0 if can_begin and self._share == 1 else self._patience(),
+                enough=enough,
+                linger=LINGER_SECONDS,
             )
-            following = [self._waiting.popleft() for _ in range(min(len(self._waiting), capacity - lines.in_flight))]
+            # Beyond the lease nothing may be begun; what came back is written down, and the claim asked for again.
+            room = capacity - lane.in_flight if lane.may_leave() else 0
+            following = [self._waiting.popleft() for _ in range(min(len(self._waiting), room))]
             if finished or following:
-                self._wave(lines, finished, following)
-            elif not lines.in_flight and not self._waiting:
+                self._wave(lane, finished, following)
+            elif not lane.in_flight and not self._waiting:
                 return
             self._keep_claim()
 
-    def _refill(self, lines: Lines) -> None:
+    def _refill(self) -> None:
         if time.monotonic() >= self._until:
             self._is_stopping = True
         if self._is_stopping:
             self._report.has_more = self._report.has_more or bool(self._waiting) or not self._is_dry
             self._waiting.clear()
-        elif not self._is_dry and len(self._waiting) < lines.size:
+        elif not self._is_dry and len(self._waiting) < self._job.connections:
             self._take()
 
     def _patience(self) -> float:
@@ -195,10 +254,12 @@ class _Run:
             return
         claim_id = self._claimed.claim_id
         self._renew_at = time.monotonic() + self._lease.total_seconds() / 3
+        asked_at = steady()
         if not self._transaction(lambda session, _now: renew(session, claim_id=claim_id, lease=self._lease)):
             raise _LostClaimError
+        self._leased_until = asked_at + self._lease.total_seconds()
 
-    def _wave(self, lines: Lines, finished: list[Finished], following: list[Sendable]) -> None:
+    def _wave(self, lane: Lane, finished: list[Finished], following: list[Sendable]) -> None:
         claimed = self._claimed
         if claimed is None:
             raise _LostClaimError
@@ -207,7 +268,7 @@ class _Run:
             reach(Failpoint.AFTER_ATTEMPT_COMMIT)
         if result.sent:
             reach(Failpoint.AFTER_FINAL_COMMIT)
-        lines.hand_over(result.started)
+        lane.hand_over(result.started)
         self._report.started += len(result.started)
         self._report.sent += result.sent
         self._report.refused += len(result.refused)
@@ -240,7 +301,7 @@ class _Run:
         pause = FIRST_PAUSE
         for number in range(1, TRIES + 1):
             try:
-                result = work(self._session, database_now(self._session))
+                result = work(self._session, begin(self._session))
                 commit(self._session)
             except (DBAPIError, psycopg.Error) as error:
                 rollback(self._session)
@@ -267,10 +328,10 @@ def _is_passing(error: DBAPIError | psycopg.Error) -> bool:
 def _lines_for(spec: SenderSpec, connections: int) -> Lines:
     """The kept connections of an account, made anew when its settings changed."""
     for account_id, (_, lines) in list(_lines.items()):
-        if lines.in_flight == 0 and time.monotonic() - lines.used_at > IDLE_SECONDS and account_id != spec.account_id:
+        if lines.busy == 0 and time.monotonic() - lines.used_at > IDLE_SECONDS and account_id != spec.account_id:
             _drop_lines(account_id)
     known = _lines.get(spec.account_id)
-    if known is not None and known[0] == spec.version and known[1].in_flight == 0:
+    if known is not None and known[0] == spec.version and known[1].busy == 0:
         return known[1]
     _drop_lines(spec.account_id)
     connect(spec).close()

@@ -11,9 +11,13 @@ from sqlalchemy import select, text
 from crm.accounts.models import Workspace
 from crm.accounts.rules import system_actor
 from crm.channels.base import Adapter, ChannelKind, CheckResult, Limits, Outcome, OutcomeKind, Resolved
+from crm.channels.smtp import Timeouts
 from crm.db import database_now, new_id
 from crm.outreach import runner, services
-from crm.outreach.models import Message, SenderAccount
+from crm.outreach.models import Claim, Message, SenderAccount
+from crm.outreach.services import claim as claims
+from crm.outreach.services.claim import recover
+from crm.settings import Settings
 
 
 class Channel:
@@ -22,10 +26,13 @@ class Channel:
     kind = ChannelKind.EMAIL
     limits = Limits()
 
-    def __init__(self, left: list[tuple[str, str]]) -> None:
+    def __init__(self, left: list[tuple[str, str]], answer_after: threading.Event) -> None:
         self._left = left
+        self._answer_after = answer_after
 
     def send(self, outbound) -> Outcome:
+        if outbound.subject == "slow":
+            self._answer_after.wait(60)
         kind = OutcomeKind(outbound.subject) if outbound.subject in set(OutcomeKind) else OutcomeKind.ACCEPTED
         if outbound.subject == "raise":
             raise RuntimeError("a bug in an adapter")
@@ -57,6 +64,7 @@ class Sending:
         self.workspace_id = new_id()
         self.actor = system_actor(self.workspace_id)
         self.left: list[tuple[str, str]] = []
+        self.slow_may_answer = threading.Event()
         monkeypatch.setattr(runner, "connect", self._connect)
         with self.database.scope(self.workspace_id) as session:
             session.add(Workspace(id=self.workspace_id, name="Lanterna", slug=f"w-{self.workspace_id.hex}"))
@@ -65,7 +73,7 @@ class Sending:
             self.contact_id = outreach.person(session, self.actor)
 
     def _connect(self, _spec) -> Adapter:
-        return Channel(self.left)
+        return Channel(self.left, self.slow_may_answer)
 
     def write(self, *subjects: str) -> None:
         with self.database.scope(self.workspace_id) as session:
@@ -73,12 +81,12 @@ class Sending:
             for subject in subjects:
                 outreach.message(session, self.actor, self.contact_id, subject=subject, send_at=now, now=now)
 
-    def run(self, *, seconds: float = 30.0) -> runner.Report:
+    def run(self, *, seconds: float = 30.0, lease: float = 60.0) -> runner.Report:
         return runner.run(
             self.database,
             workspace_id=self.workspace_id,
             account_id=self.account_id,
-            lease=timedelta(seconds=60),
+            lease=timedelta(seconds=lease),
             seconds=seconds,
         )
 
@@ -127,6 +135,40 @@ def test_a_run_whose_time_is_over_gives_back_what_it_claimed(sending):
     assert (report.started, report.has_more) == (0, True)
     assert sending.states() == ["scheduled"] * 10
     assert sending.run().sent == 10
+
+
+def test_above_a_backlog_two_coordinators_send_everything_once(sending, monkeypatch):
+    monkeypatch.setattr(claims, "BACKLOG", 4)
+    sending.write(*["News"] * 80)
+    report = sending.run()
+    assert (report.claimed, report.started, report.sent, report.has_more) == (80, 80, 80, False)
+    references = [reference for reference, _ in sending.left]
+    assert len(references) == len(set(references)) == 80
+    with sending.database.scope(sending.workspace_id) as session:
+        ended = session.scalars(select(Claim.finished_at)).all()
+    assert len(ended) == 2
+    assert None not in ended
+
+
+def test_an_answer_that_takes_longer_than_the_lease_is_still_waited_for(sending, monkeypatch):
+    # A server may think about the final dot for as long as the shipped lease lasts: the claim is renewed meanwhile.
+    assert timedelta(seconds=Timeouts().final) >= timedelta(seconds=Settings.model_fields["lease_seconds"].default)
+    sending.write("slow")
+    original, asked = runner.renew, []
+
+    def renew(session, *, claim_id, lease):
+        asked.append(original(session, claim_id=claim_id, lease=lease))
+        recovered = recover(session, sending.actor, claim_id=claim_id, now=database_now(session))
+        asked.append(recovered is None)
+        # Four thirds of a lease have passed.
+        if len(asked) >= 8:
+            sending.slow_may_answer.set()
+        return asked[-2]
+
+    monkeypatch.setattr(runner, "renew", renew)
+    assert sending.run(lease=0.9).sent == 1
+    assert all(asked)
+    assert sending.states() == ["sent"]
 
 
 def test_a_held_message_does_not_stop_the_others(sending):
