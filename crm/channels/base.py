@@ -1,6 +1,6 @@
 """The small interface between the product and every channel: what goes out, what came of it, what came in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -74,13 +74,19 @@ class Attachment:
     content: bytes
 
 
+def always() -> bool:
+    """Nothing speaks against it."""
+    return True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outbound:
     """One attempt to hand one message to a channel: everything an adapter may need, already rendered.
 
     `reference` is chosen before the first attempt and never changes: for e-mail it is the
     Message-ID with its angle brackets, for others our own id in whatever field the channel echoes.
-    `date` is the moment of the attempt; e-mail writes it into the Date header.
+    `date` is the moment of the attempt; e-mail writes it into the Date header. `may_leave` is asked once more right
+    before the first byte that can't be taken back.
     """
 
     message_id: UUID
@@ -100,6 +106,7 @@ class Outbound:
     in_reply_to: str | None = None
     references: Sequence[str] = ()
     attachments: Sequence[Attachment] = ()
+    may_leave: Callable[[], bool] = always
 
 
 class ReceiptKind(StrEnum):

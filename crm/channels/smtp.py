@@ -118,13 +118,13 @@ class EmailConnection:
         try:
             kept = self._ready()
             try:
-                return self._transaction(sender, outbound.to_address, content)
+                return self._transaction(sender, outbound, content)
             except _StageError as error:
                 # A kept connection may have been closed since the last message; before any content that costs nothing.
                 if not (kept and error.lost and error.outcome.kind is OutcomeKind.RETRY_LATER):
                     raise
                 self._connect()
-                return self._transaction(sender, outbound.to_address, content)
+                return self._transaction(sender, outbound, content)
         except _StageError as error:
             return error.outcome
 
@@ -247,7 +247,7 @@ class EmailConnection:
         self.close()
         return _StageError(Outcome(kind=OutcomeKind.AUTH, code="auth_mechanism"), lost=False)
 
-    def _transaction(self, sender: str, recipient: str, content: bytes) -> Outcome:
+    def _transaction(self, sender: str, outbound: Outbound, content: bytes) -> Outcome:
         """MAIL, RCPT, DATA and the content. Raises `_StageError` for all but acceptance."""
         wire = self._wire
         if wire is None:
@@ -259,11 +259,15 @@ class EmailConnection:
             if limit.isdigit() and 0 < int(limit) < len(stuffed):
                 raise _StageError(Outcome(kind=OutcomeKind.CONTENT, code="too_big"), lost=False)
             size = f" SIZE={len(stuffed)}"
-        mail, rcpt = f"MAIL FROM:<{sender}>{size}", f"RCPT TO:<{recipient}>"
+        mail, rcpt = f"MAIL FROM:<{sender}>{size}", f"RCPT TO:<{outbound.to_address}>"
         if wire.has_extn("pipelining"):
             self._pipelined(mail, rcpt)
         else:
             self._stepwise(mail, rcpt)
+        reach(Failpoint.MID_REQUEST)
+        if not outbound.may_leave():
+            self._drop()
+            raise _StageError(Outcome(kind=OutcomeKind.RETRY_LATER, code="lease_over"), lost=False)
         reply = self._content(stuffed)
         self._expect(Stage.FINAL, reply, 250)
         self._used_at = time.monotonic()
@@ -294,7 +298,6 @@ class EmailConnection:
     def _content(self, stuffed: bytes) -> Reply:
         """Write the content with its final dot and wait for the verdict; any loss from here on is unknown."""
         end = b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n"
-        reach(Failpoint.MID_REQUEST)
         self._write(Stage.FINAL, stuffed + end, self._config.timeouts.content)
         reach(Failpoint.AFTER_REQUEST)
         return self._read(Stage.FINAL, self._config.timeouts.final)

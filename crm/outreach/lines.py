@@ -72,7 +72,7 @@ class Lines:
             started, lane = task
             try:
                 adapter = adapter or self._connect()
-                outcome = adapter.send(outbound(started)) if lane.may_leave() else _LEASE_OVER
+                outcome = adapter.send(outbound(started, may_leave=lane.may_leave)) if lane.may_leave() else _LEASE_OVER
             except Exception as error:
                 log.exception("adapter_raised", message=str(started.item.message_id))
                 outcome = Outcome(kind=OutcomeKind.UNKNOWN, code="adapter_error", detail=type(error).__name__)
@@ -144,7 +144,7 @@ class Lane:
         return found
 
 
-def outbound(started: Started) -> Outbound:
+def outbound(started: Started, *, may_leave: Callable[[], bool]) -> Outbound:
     """The frozen words of a started message as an adapter takes them."""
     item, frozen = started.item, started.item.headers
     return Outbound(
@@ -163,4 +163,5 @@ def outbound(started: Started) -> Outbound:
         headers=frozen.get("headers", {}),
         in_reply_to=frozen.get("in_reply_to"),
         references=tuple(frozen.get("references", ())),
+        may_leave=may_leave,
     )

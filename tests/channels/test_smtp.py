@@ -413,3 +413,19 @@ def test_a_host_without_an_address_is_tried_again_later(outbound):
 
 def test_the_secret_is_not_in_the_representation():
     assert "geheim" not in repr(SmtpConfig(host="h", port=25, username="u", secret="geheim"))
+
+
+# --- A lease that is over ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("offer", [{}, PIPELINING], ids=["stepwise", "pipelined"])
+def test_nothing_leaves_once_the_lease_is_over_also_when_the_server_waits_for_the_content(
+    scripted, connection_to, outbound, offer
+):
+    scripted.script = dict(offer)
+    connection = connection_to(scripted.port)
+    outcome = connection.send(replace(outbound, may_leave=lambda: False))
+    assert (outcome.kind, outcome.code) == (RETRY, "lease_over")
+    assert scripted.messages == []
+    assert connection.send(outbound).kind is OutcomeKind.ACCEPTED, "on a connection of its own"
+    assert len(scripted.messages) == 1
