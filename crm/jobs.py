@@ -7,6 +7,7 @@ until the clock's next look, never lose it.
 import os
 import re
 import socket
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -63,6 +64,7 @@ class JobKind:
 KINDS: dict[JobName, JobKind] = {
     JobName.SEND_DUE: JobKind(QueueName.OUTREACH, timeout=300),
     JobName.RECEIVE: JobKind(QueueName.OUTREACH, timeout=120),
+    # A mailbox may answer slowly; it must hold up no message that is due.
     JobName.RUN_IMPORT: JobKind(QueueName.BACKGROUND, timeout=3600),
     JobName.ENRICH: JobKind(QueueName.BACKGROUND, timeout=300),
     JobName.SWEEP_LOYALTY: JobKind(QueueName.BACKGROUND, timeout=600),
@@ -101,10 +103,17 @@ class Jobs(Protocol):
 
 
 class JobQueue:
-    """The way to wake workers; one per process."""
+    """The way to wake workers; one per process.
 
-    def __init__(self, url: str) -> None:
+    `patience` is how many seconds a sending job may run before another worker is woken beside it: its process may be
+    frozen, and work is claimed row by row, so one too many is harmless.
+    """
+
+    def __init__(self, url: str, *, patience: float = 60.0) -> None:
         self.url = url
+        self._patience = patience
+        # Since when (monotonic) this process has seen a job run, with the start that RQ noted for it.
+        self._seen: dict[str, tuple[str, float]] = {}
         self._connection = connect(url)
         self._queues = {
             name: Queue(name.value, connection=self._connection, serializer=JSONSerializer) for name in QueueName
@@ -121,7 +130,9 @@ class JobQueue:
         # RQ takes only these characters in an id.
         job_id = re.sub(r"[^A-Za-z0-9_-]", "-", f"{name.value}-{id}")
         try:
-            return self._push(name, job_id, ids)
+            if self._push(name, job_id, ids):
+                return True
+            return name is JobName.SEND_DUE and self._is_overdue(job_id) and self._push(name, f"{job_id}-beside", ids)
         except redis.RedisError as error:
             REFUSED_WAKE_UPS.labels(job=name.value).inc()
             log.warning("wake_up_lost", job=name.value, id=id, error=type(error).__name__)
@@ -152,6 +163,22 @@ class JobQueue:
             else:
                 return True
         return False
+
+    def _is_overdue(self, job_id: str) -> bool:
+        """Whether the job has been running for too long, by this process's own clock: other machines' may be wrong."""
+        try:
+            job = Job.fetch(job_id, connection=self._connection, serializer=JSONSerializer)
+        except NoSuchJobError:
+            return False
+        if job.get_status(refresh=False) != JobStatus.STARTED:
+            self._seen.pop(job_id, None)
+            return False
+        started = str(job.started_at)
+        known, since = self._seen.get(job_id, ("", 0.0))
+        if known != started:
+            self._seen[job_id] = (started, time.monotonic())
+            return False
+        return time.monotonic() - since >= self._patience
 
     def _forget_ended(self, job_id: str) -> bool:
         """Delete a job that will not run any more, so that its id is free again; False when it waits or runs."""

@@ -48,7 +48,9 @@ def runtime() -> Runtime:
     settings = Settings.load()
     return Runtime(
         settings=settings,
-        database=Database(settings.database_url, handlers=handlers(), pooled=False),
+        database=Database(
+            settings.database_url, handlers=handlers(), pooled=False, idle_seconds=settings.lease_seconds
+        ),
         jobs=JobQueue(settings.redis_url),
     )
 

@@ -30,8 +30,8 @@ from crm.settings import Settings
 log = structlog.get_logger(__name__)
 
 LEASE_NAME = "clock"
-#: A clock that did not tick for this long is replaced by one that stands by.
-LEASE_SECONDS = 10
+#: A clock that missed this many ticks is replaced by one that stands by.
+LEASE_TICKS = 10
 MOST_ACCOUNTS = 1_000
 MOST_CLAIMS = 100
 MOST_EVENTS = 1_000
@@ -60,14 +60,15 @@ class Chore:
 
 def run(settings: Settings, stop: threading.Event) -> None:
     """Tick until `stop` is set. Only the holder of the lease does anything; an error is logged and tried again."""
-    database = Database(settings.database_url, handlers=wiring.handlers(), size=1)
-    clock = Clock(database, JobQueue(settings.redis_url))
+    database = Database(settings.database_url, handlers=wiring.handlers(), size=1, idle_seconds=settings.lease_seconds)
+    clock = Clock(database, JobQueue(settings.redis_url, patience=settings.lease_seconds / 2))
+    lease = LEASE_TICKS * settings.clock_seconds
     holder = f"{socket.gethostname()}:{os.getpid()}"
     chores = _chores(settings)
     was_active = False
     while not stop.is_set():
         try:
-            is_active = hold_lease(database, holder)
+            is_active = hold_lease(database, holder, seconds=lease)
             if is_active is not was_active:
                 log.info("clock_active" if is_active else "clock_standing_by", holder=holder)
                 was_active = is_active
@@ -107,7 +108,7 @@ def _tick(clock: Clock, chores: list[Chore]) -> None:
             log.exception("chore_failed", chore=chore.name)
 
 
-def hold_lease(database: Database, holder: str, *, name: str = LEASE_NAME, seconds: float = LEASE_SECONDS) -> bool:
+def hold_lease(database: Database, holder: str, *, name: str = LEASE_NAME, seconds: float = 10.0) -> bool:
     """Take or keep the lease; False while another holder's runs."""
     with database.scope() as session:
         held = session.execute(

@@ -87,6 +87,29 @@ def test_another_machines_worker_is_left_alone(queue: JobQueue):
     assert queue.enqueue(JobName.ENRICH, id="company:1", company_id="1"), "its heartbeat has expired"
 
 
+def frozen_worker(queue: JobQueue) -> None:
+    """A worker that took the only sending job and doesn't go on, and is there for all that anybody knows."""
+    [job_id] = queue._queues[QueueName.OUTREACH].job_ids
+    worker = Worker([queue._queues[QueueName.OUTREACH]], connection=queue._connection, serializer=JSONSerializer)
+    worker.register_birth()
+    queue._queues[QueueName.OUTREACH].remove(job_id)
+    job = Job.fetch(job_id, connection=queue._connection, serializer=JSONSerializer)
+    worker.prepare_execution(job)
+    worker.prepare_job_execution(job)
+
+
+def test_a_sending_job_that_runs_for_too_long_keeps_nobody_else_from_being_woken(valkey_url, queue: JobQueue):
+    account, workspace = uuid4(), uuid4()
+    hurried = JobQueue(valkey_url, patience=0.0)
+    assert hurried.wake(account, workspace_id=workspace)
+    frozen_worker(hurried)
+    assert not hurried.wake(account, workspace_id=workspace), "seen running for the first time"
+    assert hurried.wake(account, workspace_id=workspace)
+    assert not hurried.wake(account, workspace_id=workspace), "one beside it is enough"
+    assert hurried.waiting()[QueueName.OUTREACH] == 1
+    assert not queue.wake(account, workspace_id=workspace), "with patience it is left alone"
+
+
 def test_every_job_name_has_a_queue_and_a_handler():
     assert set(KINDS) == set(JobName)
     assert set(workers.HANDLERS) == set(JobName)
