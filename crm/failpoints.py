@@ -29,6 +29,7 @@ class _Trap:
 
     act: Callable[[], None]
     at: int
+    once: str = ""
     passed: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -37,8 +38,10 @@ _traps: dict[Failpoint, _Trap] = {}
 
 
 def arm(settings: Settings) -> None:
-    """Read `failpoints` ("after_claim=kill", "after_accept=kill@5"); only with the test switch.
+    """Read `failpoints` ("after_claim=kill", "after_accept=kill@5!/tmp/once"); only with the test switch.
 
+    With a file behind `!` it happens once in all processes that share it: whoever makes the file writes its process id
+    into it, and does it.
     Raises ValueError for a name or an action that doesn't exist, so that a test can't pass by a typing error.
     """
     _traps.clear()
@@ -46,8 +49,9 @@ def arm(settings: Settings) -> None:
         return
     for pair in filter(None, (part.strip() for part in settings.failpoints.split(","))):
         name, _, action = pair.partition("=")
-        act, _, at = action.partition("@")
-        _traps[Failpoint(name)] = _Trap(_ACTIONS[act], int(at or 1))
+        what, _, once = action.partition("!")
+        act, _, at = what.partition("@")
+        _traps[Failpoint(name)] = _Trap(_ACTIONS[act], int(at or 1), once)
 
 
 def reach(point: Failpoint) -> None:
@@ -58,10 +62,21 @@ def reach(point: Failpoint) -> None:
     with trap.lock:
         trap.passed += 1
         is_now = trap.passed == trap.at
-    if is_now:
-        # To the error output at once: nothing that is kept for later survives what comes now.
-        os.write(2, f"failpoint {point}\n".encode())
+    if is_now and _is_first(trap.once):
         trap.act()
+
+
+def _is_first(path: str) -> bool:
+    """Leave the sign; False when another process did it before."""
+    if not path:
+        return True
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return False
+    os.write(file, str(os.getpid()).encode())
+    os.close(file)
+    return True
 
 
 def _kill() -> NoReturn:
@@ -78,9 +93,9 @@ def _kill_parent() -> NoReturn:
 
 
 def _kill_group() -> NoReturn:
-    """End the whole process group."""
-    os.killpg(os.getpgrp(), signal.SIGKILL)
-    raise AssertionError("unreachable")
+    """End the process group of whoever forked this process, and this process, which may lead a group of its own."""
+    os.killpg(os.getpgid(os.getppid()), signal.SIGKILL)
+    _kill()
 
 
 def _stop() -> None:

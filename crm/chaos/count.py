@@ -141,15 +141,8 @@ def rows_of(session: Session) -> list[Row]:
         ).outerjoin(outcomes, outcomes.c.attempt_id == Attempt.id)
     ):
         attempts.setdefault(message_id, []).append((hashed, started_at, number))
-    entries = dict(
-        session.execute(
-            select(Interaction.source_id, func.count())
-            .where(Interaction.source_kind == "message")
-            .group_by(Interaction.source_id)
-        )
-        .tuples()
-        .all()
-    )
+    counted = select(Interaction.source_id, func.count()).where(Interaction.source_kind == "message")
+    entries = {source_id: count for source_id, count in session.execute(counted.group_by(Interaction.source_id))}  # noqa: C416 - rows are no pairs to the type checker.
     found = session.execute(
         select(
             Message.id,

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerProcess
+from pathlib import Path
 from random import Random
 from typing import Any, Final
 
@@ -14,8 +15,8 @@ from crm.chaos.house import House, StuckError, until
 from crm.chaos.processes import Part
 from crm.chaos.servers import MailServer, Servers
 from crm.chaos.simulator import STAGES
-from crm.jobs import JobQueue, QueueName
 from crm.failpoints import Failpoint
+from crm.jobs import JobQueue, QueueName
 from crm.outreach.lines import CONNECTIONS
 from crm.outreach.runner import AHEAD
 from crm.outreach.services.claim import BACKLOG
@@ -37,6 +38,11 @@ class Scene:
     #: When all was settled and how many were uncertain then; set by a play in which a person decides afterwards.
     recovered_at: float = 0.0
     uncertain: int | None = None
+
+    @property
+    def sign(self) -> Path:
+        """The file that a process makes when it reaches its failpoint."""
+        return self.house.home / "reached"
 
     def strike(self) -> None:
         self.struck_at = time.monotonic()
@@ -99,13 +105,14 @@ def _begin(scene: Scene, part: Part = Part.WORKER, failpoints: str = "") -> Fork
 
 
 def _trap(scene: Scene, point: Failpoint, action: str) -> str:
-    return f"{point}={action}@{scene.dice.randint(1, _PASSAGES[point])}"
+    return f"{point}={action}@{scene.dice.randint(1, _PASSAGES[point])}!{scene.sign}"
 
 
-def _wait_for_trap(scene: Scene, point: Failpoint) -> None:
-    sign = f"failpoint {point}\n".encode()
-    until(lambda: scene.house.log.exists() and sign in scene.house.log.read_bytes(), f"failpoint {point}")
+def _wait_for_trap(scene: Scene, point: Failpoint) -> int:
+    """Wait until a process has reached its failpoint; which one."""
+    until(lambda: scene.sign.exists() and bool(scene.sign.read_text()), f"failpoint {point}")
     scene.strike()
+    return int(scene.sign.read_text())
 
 
 def _killed_at(point: Failpoint, part: Part, action: str) -> Callable[[Scene], None]:
@@ -201,9 +208,8 @@ def _stopped_at(point: Failpoint, part: Part) -> Callable[[Scene], None]:
 
     def play(scene: Scene) -> None:
         sender = _begin(scene, part, _trap(scene, point, "stop"))
-        _wait_for_trap(scene, point)
-        frozen = [pid for pid in (sender.pid or 0, *processes.children_of(sender.pid or 0)) if pid]
-        until(lambda: any(processes.state_of(pid) == "T" for pid in frozen), "a stopped sender")
+        reached = _wait_for_trap(scene, point)
+        until(lambda: processes.state_of(reached) == "T", "a stopped sender")
         # The worker above a stopped horse would wait for it: a machine that freezes takes all its processes along.
         processes.send(sender.pid or 0, signal.SIGSTOP)
         scene.house.start(Part.WORKER)
@@ -212,7 +218,7 @@ def _stopped_at(point: Failpoint, part: Part) -> Callable[[Scene], None]:
         scene.recovered_at = time.monotonic()
         scene.house.decide(scene.mail)
         scene.house.settle()
-        for pid in frozen:
+        for pid in {sender.pid or 0, reached}:
             processes.send(pid, signal.SIGCONT)
         threading.Event().wait(0.8)
 
