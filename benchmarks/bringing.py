@@ -45,9 +45,10 @@ def measure(stand: Stand) -> None:
 
 def people(source: random.Random) -> list[list[str]]:
     """Rows of people at companies, five at each."""
-    rows = []
+    rows, company = [], ""
     for number in range(ROWS):
-        company = f"{source.choice(COMPANY_STEMS)} {source.choice(PLACES)} {number // 5}"
+        if number % 5 == 0:
+            company = f"{source.choice(COMPANY_STEMS)} {source.choice(PLACES)} {number // 5}"
         first, last = source.choice(FIRST_NAMES), source.choice(LAST_NAMES)
         address, phone = f"importata{number}@azienda{number // 5}.example", f"+3934{number:08}"
         rows.append([first, last, address, phone, company, source.choice(TITLES), source.choice(CITIES), "Rivenditore"])

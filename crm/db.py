@@ -1,15 +1,18 @@
 """Owns the database session: base class, column aliases, workspace scoping, commit rule, after-commit list."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     CheckConstraint,
+    ColumnElement,
     DateTime,
     Engine,
     ForeignKey,
@@ -20,18 +23,33 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    any_,
     create_engine,
     event,
     func,
+    literal,
     select,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, SessionTransaction, mapped_column, sessionmaker
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    InstrumentedAttribute,
+    Mapped,
+    Session,
+    SessionTransaction,
+    mapped_column,
+    sessionmaker,
+)
 from sqlalchemy.schema import SchemaItem
+from uuid_utils import uuid7 as native_uuid7
 from uuid_utils.compat import uuid7
 
 from crm.events import Handlers
+
+_BETWEEN = "\0"
+#: Python types whose `str` is the text form that PostgreSQL reads.
+_PLAIN: frozenset[type] = frozenset({str, int, bool, float, Decimal, UUID, date, datetime, type(None)})
 
 type_annotations: dict[Any, Any] = {
     str: Text(),
@@ -178,27 +196,66 @@ def database_now(session: Session) -> datetime:
     return session.execute(select(func.now())).scalar_one()
 
 
+def commit_late(session: Session) -> None:
+    """Let this transaction's commit return before it is on the disk.
+
+    A crash of the database server can then lose it, whole, with those that came before it on the same path. Only for
+    work that goes on from what it finds committed, and whose last transaction is an ordinary one: that one makes all
+    before it durable too.
+    """
+    session.execute(text("set local synchronous_commit = off"))
+
+
+def among(column: InstrumentedAttribute[Any], values: Collection[Any]) -> ColumnElement[bool]:
+    """Whether `column` holds one of `values`, which travel as one array: the statement is the same for any number."""
+    return column == any_(literal(list(values), ARRAY(column.type)))
+
+
 def insert_rows(
-    session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]], *, or_nothing: bool = False
-) -> None:
+    session: Session,
+    model: type[Base],
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    shared: Mapping[str, Any] | None = None,
+    unless: Sequence[str] = (),
+) -> list[str]:
     """Insert many rows of equal keys with one statement: a column travels as one array, so 1,000 rows are one message.
 
-    Values go to the database as they are (no Python defaults, no ORM events); `or_nothing` leaves rows out that collide
-    with what is there.
+    `shared` holds the values that are the same in every row. Rows without an `id` get fresh ones, which are returned.
+    Values go to the database as they are (no Python defaults, no ORM events): texts, numbers, ids and times, no JSON.
+    `unless` names the unique columns by which a row that is there already is left out.
     """
     if not rows:
-        return
-    table, names = model.__table__, list(rows[0])
+        return []
+    table, common = model.__table__, shared or {}
+    fresh = [] if "id" in rows[0] else [str(native_uuid7()) for _ in rows]
+    arrays = {name: _array([row[name] for row in rows]) for name in rows[0]} | ({"id": _array(fresh)} if fresh else {})
     dialect = session.get_bind().dialect
     quote = dialect.identifier_preparer.quote
-    arrays = ", ".join(
-        f"cast(:c{index} as {table.c[name].type.compile(dialect)}[])" for index, name in enumerate(names)
-    )
-    columns = ", ".join(quote(name) for name in names)
-    statement = f"insert into {quote(table.name)} ({columns}) select * from unnest({arrays})"  # noqa: S608 - own names
-    if or_nothing:
-        statement += " on conflict do nothing"
-    session.execute(text(statement), {f"c{index}": [row[name] for row in rows] for index, name in enumerate(names)})
+    kinds = {name: table.c[name].type.compile(dialect) for name in (*arrays, *common)}
+    columns = ", ".join(quote(name) for name in kinds)
+    unnested = ", ".join(f"cast(:{name} as {kinds[name]}[])" for name in arrays)
+    chosen = ", ".join(["rows.*", *(f"cast(:{name} as {kinds[name]})" for name in common)])
+    statement = f"insert into {quote(table.name)} ({columns}) select {chosen} from unnest({unnested}) as rows"  # noqa: S608 - own names
+    if unless:
+        statement += f" on conflict ({', '.join(quote(name) for name in unless)}) do nothing"
+    session.execute(text(statement), {**arrays, **common})
+    return fresh
+
+
+def _array(values: Collection[Any]) -> str:
+    """The array of `values` as PostgreSQL reads it (its section 8.15.2), quoted whole and not value by value."""
+    strange = [kind for kind in set(map(type, values)) if kind not in _PLAIN and not issubclass(kind, str)]
+    if strange:
+        raise TypeError(f"{strange[0].__name__} has no plain form in an array")
+    if None in values:
+        return f"{{{','.join('NULL' if value is None else _array((value,))[1:-1] for value in values)}}}"
+    # No text of the database can hold this character, so that it can stand between the values while they are escaped.
+    joined = _BETWEEN.join(map(str, values))
+    if joined.count(_BETWEEN) != max(len(values) - 1, 0):
+        raise ValueError("a text for the database holds a NUL character")
+    escaped = joined.replace("\\", "\\\\").replace('"', '\\"').replace(_BETWEEN, '","')
+    return f'{{"{escaped}"}}' if values else "{}"
 
 
 class Database:

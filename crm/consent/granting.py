@@ -11,7 +11,7 @@ from crm.accounts.rules import Actor
 from crm.channels.base import ChannelKind
 from crm.consent.kinds import Basis, ConsentAction, ConsentPurpose
 from crm.consent.models import ConsentEvent, ConsentEvidence, ConsentState
-from crm.db import insert_rows, new_id
+from crm.db import among, insert_rows
 
 #: What a declared basis allows: agreement and soft opt-in carry promotions, the others personal messages only.
 PURPOSE_OF: dict[Basis, ConsentPurpose] = {
@@ -40,58 +40,30 @@ def grant_many(
     purpose = PURPOSE_OF.get(basis)
     if purpose is None or not pairs:
         return 0
+    fresh = _unsaid(session, pairs, purpose)
+    owned = {"workspace_id": actor.workspace_id}
+    granted = {**owned, "purpose": purpose.value, "action": ConsentAction.GRANTED.value, "basis": basis.value}
+    told = {"source": source, "happened_at": happened_at, "user_id": actor.user_id}
+    events = insert_rows(session, ConsentEvent, fresh, shared={**granted, **told})
+    evidence = [{"event_id": event_id} for event_id in events]
+    insert_rows(session, ConsentEvidence, evidence, shared={**owned, "wording": wording})
+    key = ("workspace_id", "contact_id", "purpose", "channel")
+    insert_rows(session, ConsentState, fresh, shared={**granted, "since": happened_at}, unless=key)
+    return len(fresh)
+
+
+def _unsaid(
+    session: Session, pairs: Sequence[tuple[UUID, ChannelKind]], purpose: ConsentPurpose
+) -> list[dict[str, str]]:
+    """Contact and channel of the consents to write: those without a state of their own or of the person as a whole."""
+    texts = {contact_id: str(contact_id) for contact_id, _ in pairs}
     said = select(ConsentState.contact_id, ConsentState.channel).where(
-        ConsentState.contact_id.in_({contact_id for contact_id, _ in pairs}), ConsentState.purpose == purpose.value
+        among(ConsentState.contact_id, texts), ConsentState.purpose == purpose.value
     )
     known = set(session.execute(said).all())
     silent = {contact_id for contact_id, channel in known if channel == ""}
-    fresh = [
-        (new_id(), contact_id, channel.value)
+    return [
+        {"contact_id": texts[contact_id], "channel": channel}
         for contact_id, channel in dict.fromkeys(pairs)
-        if contact_id not in silent and (contact_id, channel.value) not in known
+        if contact_id not in silent and (contact_id, channel) not in known
     ]
-    if not fresh:
-        return 0
-    shared = {"workspace_id": actor.workspace_id, "purpose": purpose.value, "action": ConsentAction.GRANTED.value}
-    insert_rows(
-        session,
-        ConsentEvent,
-        [
-            {
-                **shared,
-                "id": event_id,
-                "contact_id": contact_id,
-                "channel": channel,
-                "basis": basis.value,
-                "source": source,
-                "happened_at": happened_at,
-                "user_id": actor.user_id,
-            }
-            for event_id, contact_id, channel in fresh
-        ],
-    )
-    insert_rows(
-        session,
-        ConsentEvidence,
-        [
-            {"workspace_id": actor.workspace_id, "id": new_id(), "event_id": event_id, "wording": wording}
-            for event_id, _, _ in fresh
-        ],
-    )
-    insert_rows(
-        session,
-        ConsentState,
-        [
-            {
-                **shared,
-                "id": new_id(),
-                "contact_id": contact_id,
-                "channel": channel,
-                "basis": basis.value,
-                "since": happened_at,
-            }
-            for _, contact_id, channel in fresh
-        ],
-        or_nothing=True,
-    )
-    return len(fresh)

@@ -6,15 +6,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, or_, select, tuple_, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ARRAY, Text, func, literal, select, true, tuple_, update
+from sqlalchemy.orm import Session, aliased
 
 from crm.accounts.rules import Actor
 from crm.channels.base import ChannelKind
 from crm.contacts.kinds import FactOrigin, FactState
 from crm.contacts.models import Affiliation, Company, Contact, ContactTag, Fact, Handle, Tag
 from crm.contacts.rules import display_name, parse_birthday, sort_name
-from crm.db import insert_rows, new_id
+from crm.db import among, insert_rows, new_id
 from crm.events import ContactCreated, HandleLinked, publish
 from crm.filters.text import normalise
 
@@ -51,13 +51,22 @@ class _Rows:
 
 def owners_of(session: Session, *, addresses: Sequence[tuple[ChannelKind, str]]) -> dict[tuple[str, str], Handle]:
     """{(channel, normalised address): living handle} for those that are known."""
-    by_channel: dict[str, set[str]] = {}
-    for channel, address in addresses:
-        by_channel.setdefault(channel.value, set()).add(address)
-    if not by_channel:
+    wanted = sorted({(channel.value, norm) for channel, norm in addresses})
+    if not wanted:
         return {}
-    wanted = or_(*(and_(Handle.channel == kind, Handle.address_norm.in_(found)) for kind, found in by_channel.items()))
-    rows = session.scalars(select(Handle).where(wanted, Handle.deleted_at.is_(None)))
+    channels, norms = ([*column] for column in zip(*wanted, strict=True))
+    arrays = literal(channels, ARRAY(Text)), literal(norms, ARRAY(Text))
+    asked = func.unnest(*arrays).table_valued("channel", "norm").render_derived(name="asked")
+    # One look into the index for each address. Asked any other way, a table without statistics (the first import) is
+    # read from end to end for each part.
+    found = (
+        select(Handle)
+        .where(Handle.channel == asked.c.channel, Handle.address_norm == asked.c.norm, Handle.deleted_at.is_(None))
+        .offset(0)
+        .lateral()
+    )
+    handle = aliased(Handle, found)
+    rows = session.scalars(select(handle).select_from(asked).join(found, true()))
     return {(row.channel, row.address_norm): row for row in rows}
 
 
@@ -69,14 +78,13 @@ def write_people(session: Session, actor: Actor, *, people: Sequence[Loaded], so
     companies = _companies(session, names=[person.company_name for person in people if person.company_name])
     rows = _Rows()
     for person in people:
-        _collect(rows, actor, person, companies=companies, source=source, now=now)
-    if rows.contacts:
-        insert_rows(session, Contact, rows.contacts)
+        _collect(rows, person, companies=companies)
+    owned = {"workspace_id": actor.workspace_id}
+    insert_rows(session, Contact, rows.contacts, shared=owned)
     _update_known(session, [person for person in people if not person.is_new], companies, now)
     linked = _link_handles(session, rows.handles)
-    if rows.affiliations:
-        insert_rows(session, Affiliation, rows.affiliations)
-    _record_facts(session, rows.facts, people)
+    insert_rows(session, Affiliation, rows.affiliations, shared=owned)
+    _record_facts(session, actor, rows.facts, people, source=source, now=now)
     _tag(session, people)
     for person in people:
         if person.is_new:
@@ -90,61 +98,40 @@ def write_people(session: Session, actor: Actor, *, people: Sequence[Loaded], so
 def _companies(session: Session, *, names: Sequence[str]) -> dict[str, UUID]:
     # The first spelling in the file is the one that a new company gets.
     by_norm = {normalise(name): name for name in reversed(names)}
-    living = select(Company.name_norm, Company.id).where(Company.name_norm.in_(by_norm), Company.deleted_at.is_(None))
+    living = select(Company.name_norm, Company.id).where(
+        among(Company.name_norm, by_norm), Company.deleted_at.is_(None)
+    )
     # The oldest of several companies with one name is taken (ids are ordered by time).
     known = dict(session.execute(living.order_by(Company.id.desc())).all())
     fresh = [{"id": new_id(), "name": name, "name_norm": norm} for norm, name in by_norm.items() if norm not in known]
-    if fresh:
-        insert_rows(session, Company, _owned(session, fresh))
+    insert_rows(session, Company, fresh, shared=_owned(session))
     return known | {row["name_norm"]: row["id"] for row in fresh}
 
 
-def _collect(
-    rows: _Rows, actor: Actor, person: Loaded, *, companies: Mapping[str, UUID], source: Source, now: datetime
-) -> None:
-    company_id = companies.get(normalise(person.company_name)) if person.company_name else None
-    base = {"workspace_id": actor.workspace_id}
+def _collect(rows: _Rows, person: Loaded, *, companies: Mapping[str, UUID]) -> None:
+    # Written out once for the many rows that name the person.
+    contact_id = str(person.contact_id)
+    company_id = companies[normalise(person.company_name)] if person.company_name else None
     if person.is_new:
-        rows.contacts.append({**base, "id": person.contact_id, **columns_of(person), "company_id": company_id})
+        rows.contacts.append({"id": contact_id, **columns_of(person), "company_id": company_id})
     if company_id is not None and person.is_new:
-        rows.affiliations.append(
-            {
-                **base,
-                "id": new_id(),
-                "contact_id": person.contact_id,
-                "company_id": company_id,
-                "role": person.values.get("title", ""),
-            }
-        )
+        role = person.values.get("title", "")
+        rows.affiliations.append({"contact_id": contact_id, "company_id": company_id, "role": role})
     first_of: set[str] = set()
     for channel, address, norm in person.addresses:
         rows.handles.append(
             {
-                **base,
-                "id": new_id(),
-                "channel": channel.value,
+                "channel": channel,
                 "address": address,
                 "address_norm": norm,
-                "contact_id": person.contact_id,
-                "is_primary": person.is_new and channel.value not in first_of,
+                "contact_id": contact_id,
+                "is_primary": person.is_new and channel not in first_of,
             }
         )
-        first_of.add(channel.value)
+        first_of.add(channel)
     told = {**person.values, **({"company_id": person.company_name} if person.company_name else {})}
     rows.facts.extend(
-        {
-            **base,
-            "id": new_id(),
-            "contact_id": person.contact_id,
-            "field": name,
-            "value": str(value),
-            "origin": FactOrigin.IMPORTED.value,
-            "source": source.name,
-            "source_id": source.id,
-            "state": FactState.CURRENT.value,
-            "user_id": actor.user_id,
-            "at": now,
-        }
+        {"contact_id": contact_id, "field": name, "value": str(value), "state": FactState.CURRENT}
         for name, value in told.items()
         if value not in ("", None)
     )
@@ -227,23 +214,27 @@ def _move(session: Session, contact_id: UUID, company_id: UUID, role: str) -> No
 
 def _link_handles(session: Session, handles: list[dict[str, Any]]) -> list[tuple[UUID, UUID]]:
     """Write the handles; (handle, contact) of those that were nobody's, since only they bring a history along."""
-    if not handles:
-        return []
-    unique = list({(row["channel"], row["address_norm"]): row for row in reversed(handles)}.values())
-    known = owners_of(session, addresses=[(ChannelKind(row["channel"]), row["address_norm"]) for row in unique])
-    fresh = [row for row in unique if (row["channel"], row["address_norm"]) not in known]
-    if fresh:
-        insert_rows(session, Handle, fresh)
+    unique = {(row["channel"], row["address_norm"]): row for row in reversed(handles)}
+    known = owners_of(session, addresses=list(unique))
+    fresh = [row for key, row in unique.items() if key not in known]
+    insert_rows(session, Handle, fresh, shared=_owned(session))
     linked: list[tuple[UUID, UUID]] = []
-    for row in unique:
-        handle = known.get((row["channel"], row["address_norm"]))
-        if handle is not None and handle.contact_id is None and handle.company_id is None:
-            handle.contact_id = row["contact_id"]
-            linked.append((handle.id, row["contact_id"]))
+    for key, handle in known.items():
+        if handle.contact_id is None and handle.company_id is None:
+            contact_id = handle.contact_id = UUID(unique[key]["contact_id"])
+            linked.append((handle.id, contact_id))
     return linked
 
 
-def _record_facts(session: Session, facts: list[dict[str, Any]], people: Sequence[Loaded]) -> None:
+def _record_facts(
+    session: Session,
+    actor: Actor,
+    facts: list[dict[str, Any]],
+    people: Sequence[Loaded],
+    *,
+    source: Source,
+    now: datetime,
+) -> None:
     """Add provenance; the earlier facts of the same values step back (only people known before can have any)."""
     known = {person.contact_id: set(person.values) for person in people if not person.is_new}
     if known:
@@ -253,26 +244,29 @@ def _record_facts(session: Session, facts: list[dict[str, Any]], people: Sequenc
             .where(tuple_(Fact.contact_id, Fact.field).in_(pairs), Fact.state == FactState.CURRENT.value)
             .values(state=FactState.SUPERSEDED.value)
         )
-    if facts:
-        last = {(row["contact_id"], row["field"]): row["id"] for row in facts}
+        last = {(row["contact_id"], row["field"]): row for row in facts}
         for row in facts:
             # Two rows of one file can speak of the same value; the later one holds.
-            if last[row["contact_id"], row["field"]] != row["id"]:
-                row["state"] = FactState.SUPERSEDED.value
-        insert_rows(session, Fact, facts)
+            if last[row["contact_id"], row["field"]] is not row:
+                row["state"] = FactState.SUPERSEDED
+    told = {"origin": FactOrigin.IMPORTED.value, "source": source.name, "source_id": source.id}
+    shared = {"workspace_id": actor.workspace_id, **told, "user_id": actor.user_id, "at": now}
+    insert_rows(session, Fact, facts, shared=shared)
 
 
 def _tag(session: Session, people: Sequence[Loaded]) -> None:
-    wanted = {normalise(tag): tag for person in people for tag in person.tags if normalise(tag)}
-    if not wanted:
+    forms = {tag: normalise(tag) for tag in {tag for person in people for tag in person.tags}}
+    named = {forms[tag]: tag for person in people for tag in person.tags if forms[tag]}
+    if not named:
         return
-    named = [{"id": new_id(), "name": name, "name_norm": norm} for norm, name in wanted.items()]
-    insert_rows(session, Tag, _owned(session, named), or_nothing=True)
-    ids = dict(session.execute(select(Tag.name_norm, Tag.id).where(Tag.name_norm.in_(wanted))).all())
-    links = {(person.contact_id, ids[normalise(tag)]) for person in people for tag in person.tags if normalise(tag)}
-    rows = [{"id": new_id(), "contact_id": contact, "tag_id": tag} for contact, tag in sorted(links)]
-    insert_rows(session, ContactTag, _owned(session, rows), or_nothing=True)
+    owned = _owned(session)
+    tags = [{"name": name, "name_norm": norm} for norm, name in named.items()]
+    insert_rows(session, Tag, tags, shared=owned, unless=("workspace_id", "name_norm"))
+    ids = dict(session.execute(select(Tag.name_norm, Tag.id).where(among(Tag.name_norm, named))).all())
+    links = {(person.contact_id, ids[forms[tag]]) for person in people for tag in person.tags if forms[tag]}
+    rows = [{"contact_id": contact_id, "tag_id": tag_id} for contact_id, tag_id in sorted(links)]
+    insert_rows(session, ContactTag, rows, shared=owned, unless=("workspace_id", "contact_id", "tag_id"))
 
 
-def _owned(session: Session, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{**row, "workspace_id": session.info["workspace_id"]} for row in rows]
+def _owned(session: Session) -> dict[str, UUID]:
+    return {"workspace_id": session.info["workspace_id"]}

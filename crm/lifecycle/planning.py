@@ -15,11 +15,10 @@ from crm.contacts import loading
 from crm.contacts.models import Company, Contact, Handle
 from crm.contacts.queries import visible
 from crm.contacts.rules import Birthday, sort_name
-from crm.db import new_id
+from crm.db import among, new_id
 from crm.filters.text import normalise
 from crm.lifecycle.kinds import ImportMode
-from crm.lifecycle.rules.columns import Target
-from crm.lifecycle.rules.people import Person, RowError, read_person
+from crm.lifecycle.rules.people import Person, ReadRow, RowError
 
 
 class Action(StrEnum):
@@ -58,24 +57,16 @@ def plan(
     session: Session,
     actor: Actor,
     *,
-    rows: Sequence[tuple[int, list[str]]],
-    columns: list[str],
-    mapping: dict[str, Target],
+    rows: Sequence[ReadRow],
     mode: ImportMode,
 ) -> list[Plan]:
-    """A plan for each of the numbered `rows`, in their order; the number of queries does not depend on theirs."""
-    read: list[tuple[int, list[str], Person | RowError]] = []
-    for number, cells in rows:
-        try:
-            read.append((number, cells, read_person(cells, columns, mapping)))
-        except RowError as error:
-            read.append((number, cells, error))
-    known = _known(session, actor, [person for _, _, person in read if isinstance(person, Person)])
+    """A plan for each of the `rows`, in their order; the number of queries does not depend on theirs."""
+    known = _known(session, actor, [row.person for row in rows if isinstance(row.person, Person)])
     return [
-        Plan(row=number, cells=cells, action=Action.REFUSE, code=person.code, column=person.column)
-        if isinstance(person, RowError)
-        else _decide(number, cells, person, known=known, mode=mode)
-        for number, cells, person in read
+        Plan(row=row.number, cells=row.cells, action=Action.REFUSE, code=row.person.code, column=row.person.column)
+        if isinstance(row.person, RowError)
+        else _decide(row.number, row.cells, row.person, known=known, mode=mode)
+        for row in rows
     ]
 
 
@@ -89,7 +80,7 @@ def _known(session: Session, actor: Actor, people: Sequence[Person]) -> _Known:
         select(Contact, Company.name_norm, Company.name)
         .outerjoin(Company, Company.id == Contact.company_id)
         .where(
-            Contact.id.in_(owners) | (Contact.sort_name.in_(names) if names else Contact.id.in_(())),
+            among(Contact.id, owners) | among(Contact.sort_name, names) if names else among(Contact.id, owners),
             Contact.deleted_at.is_(None),
             visible(actor),
         )
@@ -128,7 +119,7 @@ def _whose(person: Person, known: _Known) -> UUID | None:
     """The contact that the row speaks of; raises `RowError` when its addresses belong to different people."""
     found: set[UUID] = set()
     for channel, _, norm in person.addresses:
-        key = (channel.value, norm)
+        key = (channel, norm)
         handle = known.handles.get(key)
         if key in known.fresh:
             found.add(known.fresh[key])
@@ -148,23 +139,17 @@ def _whose(person: Person, known: _Known) -> UUID | None:
     return known.by_name.get(key) or known.fresh.get(key)
 
 
-def _values(person: Person) -> dict[str, Any]:
-    data = person.data.model_dump(mode="json")
-    return {name: data[name] for name in person.given if name != "company_name"}
-
-
 def _new(number: int, cells: list[str], person: Person, known: _Known) -> Plan:
     contact_id = new_id()
-    values = _values(person)
     for channel, _, norm in person.addresses:
-        known.fresh[(channel.value, norm)] = contact_id
+        known.fresh[channel, norm] = contact_id
     if not person.addresses:
         known.fresh[_name_key(person)] = contact_id
-    known.fresh_values[contact_id] = {**values, "company_name": person.data.company_name}
+    known.fresh_values[contact_id] = {**person.values, "company_name": person.data.company_name}
     loaded = loading.Loaded(
         contact_id=contact_id,
         is_new=True,
-        values=values,
+        values=person.values,
         company_name=person.data.company_name,
         addresses=_free(person, known),
         tags=tuple(person.data.tags),
@@ -174,13 +159,13 @@ def _new(number: int, cells: list[str], person: Person, known: _Known) -> Plan:
 
 def _again(number: int, cells: list[str], person: Person, contact_id: UUID, *, known: _Known) -> Plan:
     before = known.fresh_values.get(contact_id) or _current(known.contacts[contact_id], known.company_of[contact_id])
-    changed = {name: value for name, value in _values(person).items() if value not in ("", before.get(name))}
+    changed = {name: value for name, value in person.values.items() if value not in ("", before.get(name))}
     company = person.data.company_name
     moves = bool(company) and normalise(company) != normalise(before.get("company_name", ""))
     addresses = tuple(
         entry
         for entry in _free(person, known)
-        if (entry[0].value, entry[2]) not in known.handles and (entry[0].value, entry[2]) not in known.fresh
+        if (entry[0], entry[2]) not in known.handles and (entry[0], entry[2]) not in known.fresh
     )
     loaded = loading.Loaded(
         contact_id=contact_id,
@@ -199,7 +184,7 @@ def _free(person: Person, known: _Known) -> tuple[tuple[ChannelKind, str, str], 
     return tuple(
         entry
         for entry in person.addresses
-        if (handle := known.handles.get((entry[0].value, entry[2]))) is None or handle.company_id is None
+        if (handle := known.handles.get((entry[0], entry[2]))) is None or handle.company_id is None
     )
 
 

@@ -1,5 +1,6 @@
 """Reads of imports: the list, one with its progress, a preview of rows, the refused rows."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -19,6 +20,7 @@ from crm.lifecycle.models import Import, RefusedRow
 from crm.lifecycle.planning import Plan, plan
 from crm.lifecycle.rules import reading
 from crm.lifecycle.rules.columns import Target
+from crm.lifecycle.rules.people import ReadRow, read_rows
 from crm.web.paging import Page, decode_cursor, page_of
 
 PREVIEW_ROWS = 8
@@ -67,9 +69,7 @@ def preview(session: Session, actor: Actor, *, row: Import, folder: Path) -> lis
     """What would happen to the first rows with the mapping and mode as they are now."""
     with files.open_file(session, folder=folder, file_id=row.file_id) as file:
         sample = list(islice(numbered(file, row), PREVIEW_ROWS))
-    return plan(
-        session, actor, rows=sample, columns=row.columns, mapping=targets(row.mapping), mode=ImportMode(row.mode)
-    )
+    return plan(session, actor, rows=read(sample, row), mode=ImportMode(row.mode))
 
 
 def samples(session: Session, *, row: Import, folder: Path) -> dict[str, str]:
@@ -88,6 +88,11 @@ def numbered(file: BinaryIO, row: Import):  # noqa: ANN201 - an iterator of (row
     lines = reading.rows(file, reading.Dialect(row.encoding, row.delimiter))
     next(lines, None)
     return ((number, cells) for number, cells in enumerate(lines, start=2))
+
+
+def read(rows: Iterable[tuple[int, list[str]]], row: Import) -> tuple[ReadRow, ...]:
+    """The numbered `rows` of the file with what each says; needs no database."""
+    return read_rows(rows, row.columns, targets(row.mapping))
 
 
 def targets(mapping: dict[str, str]) -> dict[str, Target]:

@@ -1,18 +1,24 @@
 """Runs an import in many short transactions: each part of the rows is loaded, counted and committed together."""
 
-from collections.abc import Callable, Iterator
+import gc
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from itertools import dropwhile, islice
 from pathlib import Path
+from typing import BinaryIO
 from uuid import UUID
 
 import structlog
 
 from crm.accounts.rules import system_actor
-from crm.db import Database, database_now
+from crm.db import Database, commit_late, database_now
 from crm.errors import AppError
 from crm.files import services as files
 from crm.lifecycle import queries, services
 from crm.lifecycle.kinds import ImportState
+from crm.lifecycle.models import Import
+from crm.lifecycle.rules.people import ReadRow
 
 log = structlog.get_logger(__name__)
 
@@ -41,36 +47,59 @@ def run(
         if row.state not in LIVE:
             return
         source = files.open_file(session, folder=folder, file_id=row.file_id)
-    with source:
-        for part in _parts(queries.numbered(source, row), after=row.next_row):
+    with source, closing(_ahead(_parts(source, row))) as parts:
+        for part in parts:
             if not _load(database, workspace_id, import_id, part):
                 return
             # The header is row 1.
-            on_part(part[-1][0] - 1)
+            on_part(part[-1].number - 1)
     with database.scope(workspace_id) as session:
         row = queries.get(session, actor, import_id=import_id, lock=True)
         if row.state in LIVE:
             services.finish(session, actor, row=row, now=database_now(session))
 
 
-def _parts(rows: Iterator[tuple[int, list[str]]], *, after: int) -> Iterator[tuple[tuple[int, list[str]], ...]]:
-    left = dropwhile(lambda entry: entry[0] <= after, rows)
+def _parts(source: BinaryIO, row: Import) -> Iterator[tuple[ReadRow, ...]]:
+    left = dropwhile(lambda entry: entry[0] <= row.next_row, queries.numbered(source, row))
     while part := tuple(islice(left, PART_ROWS)):
-        yield part
+        yield queries.read(part, row)
 
 
-def _load(database: Database, workspace_id: UUID, import_id: UUID, part: tuple[tuple[int, list[str]], ...]) -> bool:
+def _ahead(parts: Iterator[tuple[ReadRow, ...]]) -> Generator[tuple[ReadRow, ...]]:
+    """The same parts, each read in a thread while the database is busy with the one before."""
+    with ThreadPoolExecutor(1, thread_name_prefix="import-reader") as reader:
+        coming = reader.submit(next, parts, None)
+        while part := coming.result():
+            coming = reader.submit(next, parts, None)
+            yield part
+
+
+def _load(database: Database, workspace_id: UUID, import_id: UUID, part: tuple[ReadRow, ...]) -> bool:
     """Load one part; False when the import is no longer to be run."""
     actor = system_actor(workspace_id)
-    with database.scope(workspace_id) as session:
+    with _without_collections(), database.scope(workspace_id) as session:
+        # What a crash of the server loses here is loaded again: the count of the rows is lost with them.
+        commit_late(session)
         row = queries.get(session, actor, import_id=import_id, lock=True)
         if row.state not in LIVE:
             return False
         row.state = ImportState.RUNNING.value
-        left = [entry for entry in part if entry[0] > row.next_row]
+        left = [entry for entry in part if entry.number > row.next_row]
         if left:
             services.load_part(session, actor, row=row, rows=left, now=database_now(session))
     return True
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """Keep the garbage collector from looking again and again through a part's rows, which go all at once."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def fail(database: Database, *, workspace_id: UUID, import_id: UUID, error: Exception) -> None:

@@ -28,6 +28,7 @@ from crm.lifecycle.models import Import, RefusedRow, RememberedMapping
 from crm.lifecycle.planning import Action, Plan, plan
 from crm.lifecycle.rules import reading
 from crm.lifecycle.rules.columns import Target, guess, problems
+from crm.lifecycle.rules.people import ReadRow
 
 KIND = "import"
 
@@ -152,19 +153,10 @@ def start(session: Session, actor: Actor, *, import_id: UUID, folder: Path, now:
     return row
 
 
-def load_part(
-    session: Session, actor: Actor, *, row: Import, rows: Sequence[tuple[int, list[str]]], now: datetime
-) -> list[Plan]:
-    """Load the numbered `rows` and count them, all in the caller's transaction: a kill can't count a row twice."""
-    plans = plan(
-        session,
-        actor,
-        rows=rows,
-        columns=row.columns,
-        mapping=queries.targets(row.mapping),
-        mode=ImportMode(row.mode),
-    )
-    people = [_from_here(_tagged(entry.loaded, row.tag), row) for entry in plans if entry.loaded is not None]
+def load_part(session: Session, actor: Actor, *, row: Import, rows: Sequence[ReadRow], now: datetime) -> list[Plan]:
+    """Load the `rows` and count them, all in the caller's transaction: a kill can't count a row twice."""
+    plans = plan(session, actor, rows=rows, mode=ImportMode(row.mode))
+    people = [_completed(entry.loaded, row) for entry in plans if entry.loaded is not None]
     loading.write_people(session, actor, people=people, source=loading.Source(row.file_name, row.id), now=now)
     granting.grant_many(
         session,
@@ -185,13 +177,6 @@ def load_part(
     done = row.created + row.updated + row.unchanged + row.refused
     progress.advance(session, actor, progress_id=row.progress_id, done=done, failed=row.refused, now=now)
     return plans
-
-
-def _from_here(person: loading.Loaded, row: Import) -> loading.Loaded:
-    """Whoever is new came from where the import says, unless a column says more; others came from somewhere before."""
-    if not person.is_new or person.values.get("came_from"):
-        return person
-    return replace(person, values={**person.values, "came_from": row.source})
 
 
 def finish(session: Session, actor: Actor, *, row: Import, error: str = "", now: datetime) -> None:
@@ -235,17 +220,15 @@ def _count(session: Session, row: Import, plans: Sequence[Plan]) -> None:
     session.flush()
 
 
-def _tagged(person: loading.Loaded, tag: str) -> loading.Loaded:
-    if not tag:
-        return person
-    return loading.Loaded(
-        contact_id=person.contact_id,
-        is_new=person.is_new,
-        values=person.values,
-        company_name=person.company_name,
-        addresses=person.addresses,
-        tags=(*person.tags, tag),
-    )
+def _completed(person: loading.Loaded, row: Import) -> loading.Loaded:
+    """The person with what the import says of everybody: its tag, and where those who are new came from.
+
+    A column that says where somebody came from says more; the others came from somewhere before.
+    """
+    tags = (*person.tags, row.tag) if row.tag else person.tags
+    if not person.is_new or person.values.get("came_from"):
+        return replace(person, tags=tags)
+    return replace(person, tags=tags, values={**person.values, "came_from": row.source})
 
 
 def _require_state(row: Import, state: ImportState) -> None:

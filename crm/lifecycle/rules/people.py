@@ -1,9 +1,10 @@
 """How one row of a file becomes a person, or the reason why it can't."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 from nameparser import HumanName
 from pydantic import ValidationError
@@ -64,9 +65,33 @@ class Person:
     """What a row says about a person: validated values, and normalised addresses in the order of the columns."""
 
     data: ContactInput
-    given: frozenset[str]
+    values: dict[str, Any]
+    """What the row gives, by the names of `ContactInput`, in the form that a fact keeps; without the company."""
     addresses: tuple[tuple[ChannelKind, str, str], ...] = field(default=())
     """(channel, address, normalised address)"""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRow:
+    """A numbered row of the file, and the person it speaks of or why it can't go in."""
+
+    number: int
+    cells: list[str]
+    person: Person | RowError
+
+
+def read_rows(
+    rows: Iterable[tuple[int, list[str]]], columns: list[str], mapping: dict[str, Target]
+) -> tuple[ReadRow, ...]:
+    """The numbered `rows` read one by one."""
+    return tuple(ReadRow(number, cells, _person_or_error(cells, columns, mapping)) for number, cells in rows)
+
+
+def _person_or_error(cells: list[str], columns: list[str], mapping: dict[str, Target]) -> Person | RowError:
+    try:
+        return read_person(cells, columns, mapping)
+    except RowError as error:
+        return error
 
 
 def read_person(cells: list[str], columns: list[str], mapping: dict[str, Target]) -> Person:
@@ -112,7 +137,8 @@ def _validated(
     except ValidationError as error:
         name = str(error.errors()[0]["loc"][0])
         raise RowError(f"bad_{name}", where.get(name, "")) from error
-    return Person(data, frozenset(values), unique)
+    told = data.model_dump(mode="json", include=values.keys() - {"company_name"})
+    return Person(data, told, unique)
 
 
 def _address(channel: ChannelKind, cell: str, column: str) -> tuple[ChannelKind, str, str]:
