@@ -1,6 +1,7 @@
 """Counts after a run: compares what the mail server's journal knows with what PostgreSQL says."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -63,9 +64,8 @@ class Row:
     entries: int
 
 
-def judge(scene: Scene, fault: Fault, result: Result) -> None:
-    """Fill in the numbers, and every violation of the promise."""
-    rows = scene.house.ask(rows_of)
+def judge(scene: Scene, fault: Fault, result: Result, rows: Sequence[Row]) -> None:
+    """Fill in the numbers, and every violation of the promise; `rows` is all that the database says."""
     states = Counter(row.state for row in rows)
     taken = Counter(entry["reference"] for entry in scene.mail.taken())
     by_reference = {row.reference: row for row in rows}

@@ -11,7 +11,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 
 from crm import wiring
-from crm.chaos.count import Result, judge
+from crm.chaos.count import Result, judge, rows_of
 from crm.chaos.faults import CATALOGUE, Fault, Scene, fault_of
 from crm.chaos.house import PATIENCE_SECONDS, House, StuckError
 from crm.chaos.servers import Servers, mail_server
@@ -53,9 +53,9 @@ def play(servers: Servers, fault: Fault, seed: int, *, fast: bool = True) -> Res
                 house.suppress(number)
             house.settle(seconds=PATIENCE_SECONDS if fast else SHIPPED_SECONDS)
             result.recovery = (scene.recovered_at or time.monotonic()) - scene.struck_at
-            judge(scene, fault, result)
+            judge(scene, fault, result, house.ask(rows_of))
         except StuckError as error:
-            judge(scene, fault, result)
+            judge(scene, fault, result, house.ask(rows_of))
             result.violations.append(str(error))
         finally:
             house.end()

@@ -35,6 +35,7 @@ def shift(seconds: float) -> None:
         def utcnow(cls) -> Any:
             return _REAL.now(dt.UTC).replace(tzinfo=None) + ahead
 
+    dt.datetime = Shifted  # pyright: ignore[reportAttributeAccessIssue] # For those who write `datetime.datetime.now()`.
     real_time = time.time
     time.time = lambda: real_time() + seconds
     for name, loaded in list(sys.modules.items()):
