@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from uuid import UUID
 
 from crm.outreach.kinds import AccountState, BatchState
 from crm.outreach.windows import Window
@@ -14,6 +15,15 @@ class ConsentAnswer(StrEnum):
     ALLOWED = "allowed"
     MISSING = "missing"
     WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """Another message to the same person: when it left or is to leave, who wrote it, and whether by hand."""
+
+    at: datetime
+    author_id: UUID | None
+    is_by_hand: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +39,10 @@ class PersonFacts:
     last_reply_at: datetime | None = None
     last_exchange_at: datetime | None = None
     unanswered_since: datetime | None = None
+    #: Since when the oldest complaint that nobody answered stands.
+    complaint_since: datetime | None = None
+    #: Messages planned for the person, or tried lately, apart from the one that is judged.
+    others: tuple[Other, ...] = ()
     #: Promotional attempts of the last `BUDGET_SPAN`, oldest first.
     promotions: tuple[datetime, ...] = ()
     company_promotions: tuple[datetime, ...] = ()
@@ -60,6 +74,7 @@ class MessageFacts:
     not_before: datetime | None = None
     not_after: datetime | None = None
     stop_if_replied_since: datetime | None = None
+    author_id: UUID | None = None
     has_voucher: bool = False
     is_voucher_redeemed: bool = False
     is_voucher_alive: bool = True
@@ -91,3 +106,5 @@ class Facts:
     handle: HandleFacts
     message: MessageFacts = field(default_factory=MessageFacts)
     account: AccountFacts | None = None
+    #: Nobody has set up an account for a channel that needs one.
+    is_account_missing: bool = False

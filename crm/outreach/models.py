@@ -41,6 +41,7 @@ class SenderAccount(Tenant, Base):
     per_minute: Mapped[int | None]
     per_hour: Mapped[int | None]
     per_day: Mapped[int | None]
+    per_domain: Mapped[int | None]
     time_zone: Mapped[str] = mapped_column(server_default="Europe/Rome")
     state: Mapped[str] = mapped_column(server_default=AccountState.ACTIVE.value)
     hold_reason: Mapped[str] = mapped_column(server_default="")
@@ -73,6 +74,27 @@ class SenderPace(Tenant, Base):
         CheckConstraint("span in ('minute', 'hour', 'day')", name="span"),
         refers_to("sender_account", "account_id", ondelete="CASCADE"),
         UniqueConstraint("workspace_id", "account_id", "span", "starts_at"),
+    )
+
+
+class DomainPace(Tenant, Base):
+    """How fast an account writes to one mail domain just now: see `crm.outreach.domain_pace`."""
+
+    __tablename__ = "domain_pace"
+
+    account_id: Mapped[UUID]
+    domain: Mapped[str]
+    minute: Mapped[datetime]
+    used: Mapped[int] = mapped_column(server_default=sql("0"))
+    tail: Mapped[datetime]
+    tail_used: Mapped[int] = mapped_column(server_default=sql("0"))
+    slow_until: Mapped[datetime | None]
+    steps: Mapped[int] = mapped_column(server_default=sql("0"))
+    code: Mapped[str] = mapped_column(server_default="")
+
+    __table_args__ = tenant_args(
+        refers_to("sender_account", "account_id", ondelete="CASCADE"),
+        UniqueConstraint("workspace_id", "account_id", "domain"),
     )
 
 
@@ -233,6 +255,13 @@ class Message(Tenant, Base):
             postgresql_where=sql("state = 'held' and held_until is not null"),
         ),
         Index("ix_message_claim", "workspace_id", "claim_id", postgresql_where=sql("claim_id is not null")),
+        # What is planned for a person, for the gate: claiming and sending leave it alone.
+        Index(
+            "ix_message_planned_for",
+            "workspace_id",
+            "contact_id",
+            postgresql_where=sql("state in ('approved', 'scheduled', 'held')"),
+        ),
         Index("ix_message_contact", "workspace_id", "contact_id", "created_at", "id"),
         Index("ix_message_created", "workspace_id", "created_at", "id"),
         Index("ix_message_state", "workspace_id", "state", "created_at", "id"),

@@ -4,14 +4,16 @@ Pure: `crm.outreach.queries.gate` collects the facts, `judge` decides. The order
 (docs/architecture.md, "May I write to this person?").
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from uuid import UUID
 
 from crm.consent.kinds import Purpose
-from crm.outreach.facts import AccountFacts, ConsentAnswer, Facts, MessageFacts, PersonFacts, Policy
+from crm.outreach.facts import ConsentAnswer, Facts, MessageFacts, Other, PersonFacts, Policy
 from crm.outreach.kinds import AccountState, BatchState
+from crm.outreach.purposes import PURPOSES, Binding, PurposeNeeds
 from crm.outreach.windows import is_holiday_in, next_opening
 
 #: An exchange this recent keeps promotions away.
@@ -20,82 +22,6 @@ CONVERSATION_QUIET = timedelta(days=3)
 BUDGET_SPAN = timedelta(days=7)
 #: When nobody can say how long an objection lasts, the machine looks again after this.
 LOOK_AGAIN = timedelta(days=1)
-
-
-class Binding(StrEnum):
-    """How strong a limit is for a purpose."""
-
-    NONE = "none"
-    WARNS = "warns"
-    BINDS = "binds"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PurposeNeeds:
-    """What a message of one purpose needs before it may leave."""
-
-    consent: bool
-    suppression: bool
-    window: Binding
-    budget: Binding
-    conversation: bool
-    way_out: bool
-    promotional_pause: bool
-    reachable: bool = True
-
-
-PURPOSES: dict[Purpose, PurposeNeeds] = {
-    # Answers an open conversation: the person asked.
-    Purpose.REPLY: PurposeNeeds(
-        consent=False,
-        suppression=False,
-        window=Binding.WARNS,
-        budget=Binding.NONE,
-        conversation=False,
-        way_out=False,
-        promotional_pause=False,
-    ),
-    # A hand-written one-to-one; the hour is the writer's own decision.
-    Purpose.PERSONAL: PurposeNeeds(
-        consent=True,
-        suppression=True,
-        window=Binding.WARNS,
-        budget=Binding.WARNS,
-        conversation=False,
-        way_out=False,
-        promotional_pause=False,
-    ),
-    Purpose.PROMOTIONAL: PurposeNeeds(
-        consent=True,
-        suppression=True,
-        window=Binding.BINDS,
-        budget=Binding.BINDS,
-        conversation=True,
-        way_out=True,
-        promotional_pause=True,
-    ),
-    # Owed by contract (points that expire, a voucher that was bought): the contract is the basis.
-    Purpose.SERVICE: PurposeNeeds(
-        consent=False,
-        suppression=True,
-        window=Binding.BINDS,
-        budget=Binding.NONE,
-        conversation=False,
-        way_out=True,
-        promotional_pause=False,
-    ),
-    # Magic links, invitations: what the person just asked for goes out whatever else holds.
-    Purpose.SYSTEM: PurposeNeeds(
-        consent=False,
-        suppression=False,
-        window=Binding.NONE,
-        budget=Binding.NONE,
-        conversation=False,
-        way_out=False,
-        promotional_pause=False,
-        reachable=False,
-    ),
-}
 
 
 class Disposition(StrEnum):
@@ -145,8 +71,10 @@ class Reason(StrEnum):
     PROMOTIONS_PAUSED = "promotions_paused"
     REPLIED = "replied"
     REDEEMED = "redeemed"
+    COMPLAINT = "open_complaint"
     UNANSWERED = "unanswered"
     CONVERSATION = "conversation"
+    COLLISION = "collision"
     BUDGET_PERSON = "budget_person"
     BUDGET_COMPANY = "budget_company"
     TOO_EARLY = "too_early"
@@ -158,6 +86,7 @@ class Reason(StrEnum):
     ACCOUNT_HELD = "account_held"
     DAILY_CAP = "daily_cap"
     PACE = "pace"
+    DOMAIN_PACE = "domain_pace"
     VOUCHER_GONE = "voucher_gone"
     MISSING_VALUES = "missing_values"
     STALE = "stale"
@@ -181,8 +110,10 @@ OUTLOOK: dict[Reason, tuple[Disposition, Way]] = {
     Reason.PROMOTIONS_PAUSED: (_H, Way.RESUME),
     Reason.REPLIED: (_S, Way.ANSWER_FIRST),
     Reason.REDEEMED: (_S, Way.NONE),
+    Reason.COMPLAINT: (_H, Way.ANSWER_FIRST),
     Reason.UNANSWERED: (_H, Way.ANSWER_FIRST),
     Reason.CONVERSATION: (_H, Way.WAIT),
+    Reason.COLLISION: (_H, Way.WAIT),
     Reason.BUDGET_PERSON: (_H, Way.WAIT),
     Reason.BUDGET_COMPANY: (_H, Way.WAIT),
     Reason.TOO_EARLY: (_D, Way.WAIT),
@@ -194,6 +125,7 @@ OUTLOOK: dict[Reason, tuple[Disposition, Way]] = {
     Reason.ACCOUNT_HELD: (_D, Way.FIX_ACCOUNT),
     Reason.PACE: (_D, Way.WAIT),
     Reason.DAILY_CAP: (_D, Way.WAIT),
+    Reason.DOMAIN_PACE: (_D, Way.WAIT),
     Reason.VOUCHER_GONE: (_S, Way.CHOOSE_OFFER),
     Reason.MISSING_VALUES: (_H, Way.FILL_IN),
     Reason.STALE: (_H, Way.DECIDE),
@@ -274,13 +206,11 @@ def _objections(facts: Facts, needs: PurposeNeeds, at: datetime, policy: Policy)
         yield from _consent(facts.person)
     yield from _paused(facts.message, needs, policy)
     yield from _settled(facts)
-    if needs.conversation and facts.person is not None:
-        yield from _conversation(facts.person, at)
-    if needs.budget is not Binding.NONE and facts.person is not None:
+    if facts.person is not None:
+        yield from _talk(facts, facts.person, needs, at)
         yield from _budget(facts.person, needs.budget, at, policy)
     yield from _time(facts, needs, at, policy)
-    if facts.account is not None:
-        yield from _account(facts.account)
+    yield from _account(facts)
     if facts.message.has_voucher and not facts.message.is_voucher_alive and not facts.message.is_voucher_redeemed:
         yield Objection(Reason.VOUCHER_GONE)
     if facts.message.has_missing_values:
@@ -338,6 +268,35 @@ def _settled(facts: Facts) -> Iterator[Objection]:
         yield Objection(Reason.REDEEMED)
 
 
+def _talk(facts: Facts, person: PersonFacts, needs: PurposeNeeds, at: datetime) -> Iterator[Objection]:
+    binds = needs.care is Binding.BINDS
+    if needs.care is not Binding.NONE and person.complaint_since is not None:
+        yield Objection(Reason.COMPLAINT, binds=binds)
+    if needs.conversation:
+        yield from _conversation(person, at)
+    if needs.care is not Binding.NONE:
+        until = collision_until(person.others, author_id=facts.message.author_id, only_by_hand=binds, at=at)
+        if until is not None:
+            yield Objection(Reason.COLLISION, until, binds=binds)
+
+
+def collision_until(
+    others: Iterable[Other], *, author_id: UUID | None, only_by_hand: bool, at: datetime
+) -> datetime | None:
+    """When the last message to the same person lies far enough back; None when none is near `at`.
+
+    With `only_by_hand` it is what somebody wrote for this person alone, whoever it was: a promotion keeps away from it.
+    Otherwise it is any message of a colleague, so that two people don't write about the same thing.
+    """
+    near = [
+        other.at
+        for other in others
+        if abs(other.at - at) < CONVERSATION_QUIET
+        and (other.is_by_hand if only_by_hand else other.author_id != author_id)
+    ]
+    return max(near) + CONVERSATION_QUIET if near else None
+
+
 def _conversation(person: PersonFacts, at: datetime) -> Iterator[Objection]:
     if person.unanswered_since is not None:
         yield Objection(Reason.UNANSWERED)
@@ -346,6 +305,8 @@ def _conversation(person: PersonFacts, at: datetime) -> Iterator[Objection]:
 
 
 def _budget(person: PersonFacts, binding: Binding, at: datetime, policy: Policy) -> Iterator[Objection]:
+    if binding is Binding.NONE:
+        return
     for reason, uses, limit in (
         (Reason.BUDGET_PERSON, person.promotions, policy.promotional_per_week),
         (Reason.BUDGET_COMPANY, person.company_promotions, policy.company_per_week),
@@ -382,7 +343,12 @@ def _time(facts: Facts, needs: PurposeNeeds, at: datetime, policy: Policy) -> It
         yield Objection(Reason.OUTSIDE_WINDOW, opening, binds=binds)
 
 
-def _account(account: AccountFacts) -> Iterator[Objection]:
+def _account(facts: Facts) -> Iterator[Objection]:
+    if facts.is_account_missing:
+        yield Objection(Reason.NO_ACCOUNT)
+    account = facts.account
+    if account is None:
+        return
     if account.state is AccountState.PAUSED:
         yield Objection(Reason.ACCOUNT_PAUSED)
     elif account.state is AccountState.HELD:

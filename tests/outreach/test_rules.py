@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crm.consent.kinds import Purpose
-from crm.outreach.facts import AccountFacts, ConsentAnswer, Facts, HandleFacts, PersonFacts, Policy
+from crm.outreach.facts import AccountFacts, ConsentAnswer, Facts, HandleFacts, Other, PersonFacts, Policy
 from crm.outreach.kinds import AccountState, BatchState
 from crm.outreach.reasons import OTHER_SENTENCES, sentence, way_sentence
 from crm.outreach.rules import OUTLOOK, PURPOSES, Disposition, Reason, Way, budget_free_at, judge, lateness
@@ -34,7 +35,7 @@ def facts(**changes) -> Facts:
     result = FINE
     for name, value in changes.items():
         part, _, field = name.partition("__")
-        result = replace(result, **{part: replace(getattr(result, part), **{field: value})})
+        result = replace(result, **{part: replace(getattr(result, part), **{field: value}) if field else value})
     return result
 
 
@@ -53,13 +54,16 @@ OBJECTIONS = [
     (Reason.BATCH_PAUSED, {"message__batch": BatchState.PAUSED}),
     (Reason.REPLIED, {"message__stop_if_replied_since": ago(days=9), "person__last_reply_at": ago(days=8)}),
     (Reason.REDEEMED, {"message__has_voucher": True, "message__is_voucher_redeemed": True}),
+    (Reason.COMPLAINT, {"person__complaint_since": ago(days=30)}),
     (Reason.UNANSWERED, {"person__unanswered_since": ago(days=30)}),
     (Reason.CONVERSATION, {"person__last_exchange_at": ago(days=2)}),
+    (Reason.COLLISION, {"person__others": (Other(MONDAY + timedelta(days=2), None, True),)}),
     (Reason.BUDGET_PERSON, {"person__promotions": (ago(days=6), ago(days=1))}),
     (Reason.BUDGET_COMPANY, {"person__company_promotions": tuple(ago(days=day) for day in (6, 5, 4, 3, 2, 1))}),
     (Reason.TOO_EARLY, {"message__not_before": MONDAY + timedelta(hours=1)}),
     (Reason.TOO_LATE, {"message__not_after": ago(seconds=1)}),
     (Reason.OUTSIDE_WINDOW, {"person__time_zone": "America/New_York"}),
+    (Reason.NO_ACCOUNT, {"is_account_missing": True}),
     (Reason.ACCOUNT_PAUSED, {"account__state": AccountState.PAUSED}),
     (Reason.ACCOUNT_HELD, {"account__state": AccountState.HELD}),
     (Reason.DAILY_CAP, {"account__day_free_at": MONDAY + timedelta(hours=13)}),
@@ -109,23 +113,20 @@ def test_the_earlier_reason_of_the_design_decides(first, second):
     assert order.index(verdict.reason) <= order.index(first[0])
 
 
+#: What only a promotion keeps away from.
+OTHERS = {
+    Reason.COMPLAINT, Reason.UNANSWERED, Reason.CONVERSATION, Reason.COLLISION, Reason.BUDGET_PERSON,
+    Reason.BUDGET_COMPANY,
+}  # fmt: skip
+CONSENT = {Reason.CONSENT_WITHDRAWN, Reason.CONSENT_MISSING}
 #: What each purpose lets pass although it stops a promotion.
 PASSES = {
-    Purpose.REPLY: {
-        Reason.SUPPRESSED, Reason.CONSENT_WITHDRAWN, Reason.CONSENT_MISSING, Reason.UNANSWERED, Reason.CONVERSATION,
-        Reason.BUDGET_PERSON, Reason.BUDGET_COMPANY, Reason.OUTSIDE_WINDOW,
-    },
-    Purpose.PERSONAL: {
-        Reason.UNANSWERED, Reason.CONVERSATION, Reason.BUDGET_PERSON, Reason.BUDGET_COMPANY, Reason.OUTSIDE_WINDOW,
-    },
-    Purpose.SERVICE: {
-        Reason.CONSENT_WITHDRAWN, Reason.CONSENT_MISSING, Reason.UNANSWERED, Reason.CONVERSATION, Reason.BUDGET_PERSON,
-        Reason.BUDGET_COMPANY,
-    },
+    Purpose.REPLY: {*OTHERS, *CONSENT, Reason.SUPPRESSED, Reason.OUTSIDE_WINDOW},
+    Purpose.PERSONAL: {*OTHERS, Reason.OUTSIDE_WINDOW},
+    Purpose.SERVICE: {*OTHERS, *CONSENT},
     Purpose.SYSTEM: {
-        Reason.ERASED, Reason.MERGED, Reason.DELETED, Reason.NO_HANDLE, Reason.HANDLE_GONE, Reason.HANDLE_BOUNCED,
-        Reason.HANDLE_BLOCKED, Reason.SUPPRESSED, Reason.CONSENT_WITHDRAWN, Reason.CONSENT_MISSING, Reason.UNANSWERED,
-        Reason.CONVERSATION, Reason.BUDGET_PERSON, Reason.BUDGET_COMPANY, Reason.OUTSIDE_WINDOW,
+        *OTHERS, *CONSENT, Reason.ERASED, Reason.MERGED, Reason.DELETED, Reason.NO_HANDLE, Reason.HANDLE_GONE,
+        Reason.HANDLE_BOUNCED, Reason.HANDLE_BLOCKED, Reason.SUPPRESSED, Reason.OUTSIDE_WINDOW,
     },
     Purpose.PROMOTIONAL: set(),
 }  # fmt: skip
@@ -165,6 +166,42 @@ def test_a_hand_written_message_beyond_the_budget_is_a_warning():
     crowded = facts(person__promotions=(ago(days=2), ago(days=1)))
     verdict = judge(crowded, purpose=Purpose.PERSONAL, at=MONDAY, policy=POLICY)
     assert [warning.reason for warning in verdict.warnings] == [Reason.BUDGET_PERSON]
+
+
+ANN, BO = UUID(int=1), UUID(int=2)
+
+
+def test_a_hand_written_message_is_warned_of_what_a_colleague_writes_and_of_a_complaint():
+    other = Other(MONDAY - timedelta(days=1), BO, False)
+    meeting = facts(person__others=(other,), message__author_id=ANN, person__complaint_since=ago(days=9))
+    verdict = judge(meeting, purpose=Purpose.PERSONAL, at=MONDAY, policy=POLICY)
+    assert verdict.allowed
+    assert [warning.reason for warning in verdict.warnings] == [Reason.COMPLAINT, Reason.COLLISION]
+    assert verdict.warnings[1].until == MONDAY + timedelta(days=2)
+
+
+def test_ones_own_messages_are_no_collision_for_what_one_writes_by_hand():
+    own = facts(person__others=(Other(ago(days=1), ANN, True),), message__author_id=ANN)
+    assert judge(own, purpose=Purpose.PERSONAL, at=MONDAY, policy=POLICY).warnings == ()
+
+
+def test_a_promotion_keeps_away_from_what_is_written_by_hand_but_not_from_another_promotion():
+    other = lambda at, by_hand: facts(person__others=(Other(at, BO, by_hand),), message__author_id=BO)  # noqa: E731
+    verdict = judge(other(MONDAY + timedelta(days=1), True), purpose=Purpose.PROMOTIONAL, at=MONDAY, policy=POLICY)
+    assert (verdict.reason, verdict.disposition) == (Reason.COLLISION, Disposition.HOLD)
+    assert verdict.until == MONDAY + timedelta(days=4)
+    for far in (other(MONDAY + timedelta(days=3), True), other(ago(days=3), True), other(ago(days=1), False)):
+        assert judge(far, purpose=Purpose.PROMOTIONAL, at=MONDAY, policy=POLICY).allowed
+
+
+@pytest.mark.parametrize(("country", "waits"), [("", True), ("IT", True), ("GB", False)])
+def test_a_holiday_is_that_of_the_person_else_of_the_workspace(country, waits):
+    immaculate_conception = datetime(2026, 12, 8, 10, 0, tzinfo=UTC)
+    there = facts(person__country=country)
+    verdict = judge(there, purpose=Purpose.PROMOTIONAL, at=immaculate_conception, policy=POLICY)
+    assert verdict.allowed is not waits
+    if waits:
+        assert (verdict.reason, verdict.until) == (Reason.OUTSIDE_WINDOW, datetime(2026, 12, 9, 8, 0, tzinfo=UTC))
 
 
 def test_a_promotion_on_sunday_waits_for_monday_nine_o_clock():

@@ -15,6 +15,7 @@ from crm.interactions.queries.timeline import (
     entry,
     interaction,
     last_exchanges,
+    open_complaints,
     readable,
     timeline,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "interaction",
     "last_exchanges",
     "list_tasks",
+    "open_complaints",
     "readable",
     "task",
     "tasks_of",

@@ -3,10 +3,27 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, lateral, literal, or_, select, true, tuple_, union
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Select,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    func,
+    lateral,
+    literal,
+    literal_column,
+    or_,
+    select,
+    true,
+    tuple_,
+    union,
+)
 from sqlalchemy.orm import Session, aliased
 
 from crm.accounts.models import User
@@ -239,3 +256,35 @@ def last_exchanges(session: Session, actor: Actor, *, contact_ids: Iterable[UUID
         row.id: Exchange(kind=row.kind, channel=row.channel, direction=row.direction, happened_at=row.happened_at)
         for row in session.execute(wanted)
     }
+
+
+#: The predicate of `ix_interaction_complaint`, with constants, so that every plan may use it.
+OPEN_COMPLAINT: Final = literal_column(
+    "interaction.sentiment = 'negative' and interaction.direction = 'inbound' and interaction.answered_at is null"
+    " and interaction.removed_at is null"
+)
+
+
+def open_complaints(
+    session: Session,
+    actor: Actor,
+    *,
+    contact_ids: Iterable[UUID],
+) -> dict[UUID, datetime]:
+    """Since when the oldest unanswered complaint of each person stands; whoever has none is left out.
+
+    Also of people whom the actor may not see: nothing but the moment is told.
+    """
+    ids = list(contact_ids)
+    if not ids:
+        return {}
+    rows = session.execute(
+        select(Interaction.contact_id, func.min(Interaction.happened_at))
+        .where(
+            Interaction.workspace_id == actor.workspace_id,
+            Interaction.contact_id == any_(bindparam(None, ids, ARRAY(Uuid()))),
+            OPEN_COMPLAINT,
+        )
+        .group_by(Interaction.contact_id)
+    )
+    return {contact_id: since for contact_id, since in rows if contact_id is not None}

@@ -5,12 +5,12 @@ decides. The same facts serve the page that asks "may I?", the claim and the att
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, bindparam, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from crm.accounts.models import Workspace
@@ -27,8 +27,9 @@ from crm.loyalty.kinds import OfferState, VoucherState
 from crm.loyalty.models import Offer, Voucher
 from crm.outreach.facts import ConsentAnswer, Facts, HandleFacts, MessageFacts, PersonFacts, Policy
 from crm.outreach.kinds import BatchState
-from crm.outreach.models import Batch, BudgetUse, Conversation, Message, MessageText
-from crm.outreach.rules import BUDGET_SPAN, PURPOSES, Binding, lateness
+from crm.outreach.models import Batch, Message, MessageText
+from crm.outreach.queries.recipients import Person, among, people
+from crm.outreach.rules import PURPOSES, Binding, lateness
 from crm.outreach.windows import Window
 from crm.settings import current
 
@@ -52,22 +53,6 @@ class Subject:
     tries: int = 0
     first_tried_at: datetime | None = None
     due_at: datetime | None = None
-
-
-@dataclass(slots=True)
-class Person:
-    """What the statements found out about one recipient, before it becomes `PersonFacts`."""
-
-    replied_at: datetime | None = None
-    exchange_at: datetime | None = None
-    unanswered_since: datetime | None = None
-    promotions: list[tuple[UUID, datetime]] = field(default_factory=list)
-    company_promotions: list[tuple[UUID, datetime]] = field(default_factory=list)
-
-
-def among(column: Any, ids: Collection[UUID]) -> ColumnElement[bool]:
-    """`column = any(ids)`: one prepared statement for any number of ids, and always an index scan."""
-    return column == any_(bindparam(None, list(ids), ARRAY(Uuid())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +114,14 @@ MESSAGE_COLUMNS = (
     Message.not_before,
     Message.not_after,
     Message.stop_if_replied_since,
+    Message.created_by_id,
     Message.late_accepted,
     Message.tries,
     Message.first_tried_at,
     Contact.company_id,
     Contact.time_zone,
     Contact.country,
+    Contact.last_inbound_at,
     Contact.deleted_at,
     Contact.erased_at,
     Contact.merged_into_id,
@@ -238,6 +225,7 @@ def subject_of(
                 not_before=row.not_before,
                 not_after=row.not_after,
                 stop_if_replied_since=row.stop_if_replied_since,
+                author_id=row.created_by_id,
                 has_voucher=row.voucher_id is not None,
                 is_voucher_redeemed=row.voucher_state == VoucherState.REDEEMED,
                 is_voucher_alive=row.voucher_state in _ALIVE_VOUCHERS
@@ -270,62 +258,14 @@ def person_facts(row: Any, person: Person, answer: ConsentAnswer, *, apart_from:
         country=row.country or "",
         consent=answer,
         last_reply_at=person.replied_at,
-        last_exchange_at=person.exchange_at,
+        # A call, a visit or a comment is an exchange as well, also without a conversation here.
+        last_exchange_at=max(filter(None, (person.exchange_at, row.last_inbound_at)), default=None),
         unanswered_since=person.unanswered_since,
+        complaint_since=person.complaint_since,
+        others=tuple(other for message_id, other in person.others if message_id != apart_from),
         promotions=tuple(at for message_id, at in person.promotions if message_id != apart_from),
         company_promotions=tuple(at for message_id, at in person.company_promotions if message_id != apart_from),
     )
-
-
-def people(
-    session: Session,
-    actor: Actor,  # noqa: ARG001 - every query takes its actor; the workspace is the session's.
-    *,
-    contact_ids: Collection[UUID],
-    promotional_ids: Collection[UUID],
-    company_ids: Collection[UUID],
-    company_of: Mapping[UUID, UUID | None],
-    at: datetime,
-) -> dict[UUID, Person]:
-    """Conversations and used budget of people; budgets are read only for those whose message counts."""
-    found = {contact_id: Person() for contact_id in contact_ids}
-    if not found:
-        return found
-    _read_talk(session, found)
-    for contact_id, message_id, used_at in _uses(session, BudgetUse.contact_id, promotional_ids, at):
-        found[contact_id].promotions.append((message_id, used_at))
-    by_company: dict[UUID, list[tuple[UUID, datetime]]] = {}
-    for company_id, message_id, used_at in _uses(session, BudgetUse.company_id, company_ids, at):
-        by_company.setdefault(company_id, []).append((message_id, used_at))
-    for contact_id, person in found.items():
-        company_id = company_of.get(contact_id)
-        if company_id is not None:
-            person.company_promotions = by_company.get(company_id, [])
-    return found
-
-
-def _read_talk(session: Session, found: dict[UUID, Person]) -> None:
-    talk = select(
-        Conversation.contact_id,
-        func.max(Conversation.last_inbound_at),
-        func.max(func.greatest(Conversation.last_inbound_at, Conversation.last_outbound_at)),
-        func.min(Conversation.unanswered_since),
-    ).where(among(Conversation.contact_id, found))
-    for contact_id, replied_at, exchange_at, unanswered_since in session.execute(
-        talk.group_by(Conversation.contact_id)
-    ):
-        person = found.get(contact_id, Person()) if contact_id else Person()
-        person.replied_at, person.exchange_at, person.unanswered_since = replied_at, exchange_at, unanswered_since
-
-
-def _uses(session: Session, column: Any, ids: Collection[UUID], at: datetime) -> Iterable[tuple[UUID, UUID, datetime]]:
-    if not ids:
-        return ()
-    return session.execute(
-        select(column, BudgetUse.message_id, BudgetUse.at).where(
-            among(column, ids), BudgetUse.purpose == Purpose.PROMOTIONAL, BudgetUse.at > at - BUDGET_SPAN
-        )
-    ).all()
 
 
 def suppressed_of(session: Session, actor: Actor, pairs: Sequence[tuple[str, str]]) -> Collection[tuple[str, str]]:

@@ -17,6 +17,9 @@ from crm.consent.models import ConsentState, Suppression
 from crm.consent.queries import key_of
 from crm.consent.rules import State, address_hash
 from crm.contacts.models import Contact, Handle
+from crm.interactions.models import Interaction
+from crm.interactions.queries.timeline import OPEN_COMPLAINT
+from crm.outreach.facts import Other
 from crm.outreach.models import BudgetUse, Conversation, Message
 from crm.outreach.queries.gate import (
     HOUSE,
@@ -24,13 +27,13 @@ from crm.outreach.queries.gate import (
     PARTS_COLUMNS,
     SUBJECTS,
     HousePolicy,
-    Person,
     Subject,
     answers_of,
     house_of,
     subject_of,
 )
-from crm.outreach.rules import BUDGET_SPAN, PURPOSES, Binding
+from crm.outreach.queries.recipients import Person
+from crm.outreach.rules import BUDGET_SPAN, CONVERSATION_QUIET, PURPOSES, Binding
 from crm.roundtrip import Step, array, sql_of
 
 
@@ -100,6 +103,30 @@ _TALK = sql_of(
 )
 
 
+_COMPLAINTS = sql_of(
+    select(Interaction.contact_id, func.min(Interaction.happened_at).label("since"))
+    .where(
+        Interaction.workspace_id == bindparam("workspace_id", type_=Uuid()),
+        Interaction.contact_id == _ids("ids"),
+        OPEN_COMPLAINT,
+    )
+    .group_by(Interaction.contact_id)
+)
+#: What somebody wrote for these people by hand: planned near this moment, or tried lately.
+_OTHERS = """
+    select contact_id, id as message_id, coalesce(due_at, planned_at) as at, created_by_id
+    from message
+    where workspace_id = %(workspace_id)s and contact_id = any(%(ids)s::uuid[])
+        and state in ('approved', 'scheduled', 'held') and purpose in ('personal', 'reply')
+        and coalesce(due_at, planned_at) > %(after)s::timestamptz
+        and coalesce(due_at, planned_at) < %(before)s::timestamptz
+    union all
+    select contact_id, message_id, at, null
+    from budget_use
+    where workspace_id = %(workspace_id)s and contact_id = any(%(ids)s::uuid[]) and purpose = 'personal'
+        and at > %(after)s::timestamptz"""
+
+
 def _uses(column: Any) -> str:
     wanted = select(column.label("owner_id"), BudgetUse.message_id, BudgetUse.at).where(
         BudgetUse.workspace_id == bindparam("workspace_id", type_=Uuid()), column == _ids("ids")
@@ -126,6 +153,8 @@ def question(session: Session, actor: Actor, items: Sequence[Asked], *, at: date
     contact_ids = _contacts(items, lambda needs: needs.consent)
     talking = _contacts(items, lambda needs: needs.conversation) if not _may_stop(items) else _contacts(items)
     counted = _contacts(items, lambda needs: needs.budget is Binding.BINDS)
+    cared = _contacts(items, lambda needs: needs.care is Binding.BINDS)
+    near = {"after": at - CONVERSATION_QUIET, "before": at + CONVERSATION_QUIET}
     companies = {
         item.company_id for item in items if item.company_id and PURPOSES[Purpose(item.purpose)].budget is Binding.BINDS
     }
@@ -140,6 +169,8 @@ def question(session: Session, actor: Actor, items: Sequence[Asked], *, at: date
             Step(_TALK, shared | {"ids": array(talking)}) if talking else None,
             Step(_PERSON_USES, shared | span | {"ids": array(counted)}) if counted else None,
             Step(_COMPANY_USES, shared | span | {"ids": array(companies)}) if companies else None,
+            Step(_COMPLAINTS, shared | {"ids": array(cared)}) if cared else None,
+            Step(_OTHERS, shared | near | {"ids": array(cared)}) if cared else None,
         ),
         hashes=hashes,
     )
@@ -159,7 +190,7 @@ def answer(
     asked: Question, answers: Sequence[list[Any]], *, at: datetime, attended_since: datetime | None
 ) -> tuple[dict[UUID, Subject], HousePolicy]:
     """The facts by message id and the workspace's settings, from the rows of the question's steps."""
-    rows, houses, consents, suppressions, talks, person_uses, company_uses = answers
+    rows, houses, consents, suppressions, talks, person_uses, company_uses, complaints, others = answers
     house = house_of(houses[0])
     persons = {row.contact_id: Person() for row in rows if row.contact_id is not None}
     for talk in talks:
@@ -168,6 +199,10 @@ def answer(
         person.unanswered_since = talk.unanswered_since
     for use in person_uses:
         persons[use.owner_id].promotions.append((use.message_id, use.at))
+    for complaint in complaints:
+        persons[complaint.contact_id].complaint_since = complaint.since
+    for other in others:
+        persons[other.contact_id].others.append((other.message_id, Other(other.at, other.created_by_id, True)))
     by_company: dict[UUID, list[tuple[UUID, datetime]]] = {}
     for use in company_uses:
         by_company.setdefault(use.owner_id, []).append((use.message_id, use.at))

@@ -64,6 +64,7 @@ def verdicts(
             Contact.company_id,
             Contact.time_zone,
             Contact.country,
+            Contact.last_inbound_at,
             Contact.deleted_at,
             Contact.erased_at,
             Contact.merged_into_id,

@@ -120,7 +120,7 @@ def refuse(
 
 
 #: Objections that end by themselves at a moment nobody knows: the machine looks again after `LOOK_AGAIN`.
-_LOOK_AGAIN = frozenset({Reason.UNANSWERED})
+_LOOK_AGAIN = frozenset({Reason.COMPLAINT, Reason.UNANSWERED})
 
 
 def _consequence(
