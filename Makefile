@@ -13,10 +13,10 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 CODE := crm workers migrations tests benchmarks hatch_build.py wsgi.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run install assets i18n test test-all check fix bench faults clean
+.PHONY: help run install assets i18n test test-all check fix bench bench-outreach faults clean
 
 help: ## Show this list.
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: assets ## Start everything with a demo workspace; prints the address and the sign-in.
 	@$(BIN)/crm up --demo $(ARGS)
@@ -49,6 +49,9 @@ fix: $(INSTALLED) ## Format, and mend what the linter can mend.
 
 bench: assets ## Measure the claims of docs/benchmarks.md; ARGS chooses some.
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-outreach: assets ## Measure sending alone: its rate, its growth and how late it is.
+	@$(BIN)/python -m benchmarks outreach outreach-growth outreach-latency $(ARGS)
 
 faults: assets ## Kill real processes at the worst moments and count what was lost or sent twice.
 	@$(BIN)/pytest -n 0 tests/faults $(ARGS)

@@ -18,6 +18,8 @@ BENCHMARKS: dict[str, Callable[[Stand], None]] = {
     "import": bringing.measure,
     "redemptions": codes.measure,
     "outreach": sending.measure,
+    "outreach-growth": sending.measure_growth,
+    "outreach-latency": sending.measure_latency,
 }
 
 

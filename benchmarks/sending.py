@@ -17,27 +17,28 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
+from benchmarks import mailing
 from benchmarks.stand import Stand, table
 from crm import wiring
 from crm.accounts.rules import Actor
-from crm.channels.base import ChannelKind
-from crm.channels.smtp import Security
-from crm.consent.kinds import Purpose
-from crm.contacts.models import Contact, Handle
-from crm.db import Database, database_now, new_id
-from crm.outreach import runner, services
+from crm.db import Database
+from crm.embedded import ValkeyServer
+from crm.outreach import runner
 from crm.outreach.models import Message
+from workers.outreach import SLICE_SECONDS
 
 MESSAGES, CONNECTIONS, ROUNDS = 2_000, 8, 3
-BODY = "Gentile **{{ contact.name }}**,\n\n" + "le scrivo per il rapporto di questo mese, che trova qui sotto. " * 8
+SINGLES, CAMPAIGN = 10, 100_000
 
 
 def measure(stand: Stand) -> None:
+    """The rate beside a loop that only calls `sendmail`, in alternating runs."""
     bare, ours = [], []
     with sink() as (name, port):
+        house = _house(stand, port, past=1_000)
         for _ in range(ROUNDS):
             bare.append(_bare(port))
-            ours.append(_pipeline(stand, port))
+            ours.append(_pipeline(stand, *house, port))
     share = statistics.median(own / other for own, other in zip(ours, bare, strict=True))
     table(
         [f"{MESSAGES} messages to {name}, {CONNECTIONS} connections", "messages/s (median)", "share"],
@@ -99,65 +100,124 @@ def _bare(port: int) -> float:
     return MESSAGES / seconds
 
 
-def _pipeline(stand: Stand, port: int) -> float:
-    """Messages a second from the claim to the recorded outcome, in a process of its own."""
+def _house(stand: Stand, port: int, *, past: int) -> tuple[Actor, UUID]:
+    """A workspace that has sent `past` messages, and an account of it, which has spoken to the server before."""
     actor = stand.empty("outreach")
-    account_id = _due(stand, actor, port)
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(1) as pool:
-        # A worker has imported everything long before its first job.
+    account_id = mailing.account(stand, actor, port=port)
+    mailing.remember(stand, mailing.first(stand, actor, account_id), past)
+    return actor, account_id
+
+
+def _pipeline(stand: Stand, actor: Actor, account_id: UUID, port: int) -> float:
+    """Messages a second from the claim to the recorded outcome, in a process of its own."""
+    mailing.multiply(stand, mailing.first(stand, actor, account_id), MESSAGES - 1)
+    warm_id = mailing.account(stand, actor, port=port, name="Warm")
+    mailing.multiply(stand, mailing.first(stand, actor, warm_id), CONNECTIONS - 1)
+    stand.settle()
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        # A worker has imported everything and spoken to the server long before its first big campaign.
+        pool.apply(_work, (stand.url, actor.workspace_id, warm_id))
         seconds = pool.apply(_work, (stand.url, actor.workspace_id, account_id))
     with stand.database.scope(actor.workspace_id) as session:
-        states = dict(session.execute(select(Message.state, func.count()).group_by(Message.state)).tuples().all())
-    assert states == {"sent": MESSAGES}, states
+        waiting = session.scalar(select(func.count()).where(Message.state != "sent"))
+    assert waiting == 0, waiting
     return MESSAGES / seconds
 
 
 def _work(url: str, workspace_id: UUID, account_id: UUID) -> float:
     database = Database(url, handlers=wiring.handlers(), pooled=False)
     started = time.monotonic()
-    while True:
-        report = runner.run(
-            database,
-            workspace_id=workspace_id,
-            account_id=account_id,
-            lease=timedelta(seconds=120),
-            seconds=2.0,
-            connections=CONNECTIONS,
+    while _slice(database, workspace_id, account_id).has_more:
+        pass
+    return time.monotonic() - started
+
+
+def _slice(database: Database, workspace_id: UUID, account_id: UUID) -> runner.Report:
+    """One turn of an account, as long as the worker gives it."""
+    return runner.run(
+        database,
+        workspace_id=workspace_id,
+        account_id=account_id,
+        lease=timedelta(seconds=120),
+        seconds=SLICE_SECONDS,
+        connections=CONNECTIONS,
+    )
+
+
+def measure_growth(stand: Stand) -> None:
+    """Whether a message costs more among a million others; needs minutes and some gigabytes."""
+    with sink() as (_, port):
+        houses = {past: _house(stand, port, past=past) for past in (1_000, 1_000_000)}
+        rates: dict[int, list[float]] = {past: [] for past in houses}
+        for _round in range(ROUNDS):
+            for past, house in houses.items():
+                rates[past].append(_pipeline(stand, *house, port))
+    few, many = (1000 / statistics.median(found) for found in rates.values())
+    table(
+        ["messages in the house", "ms a message (median)", "ratio"],
+        [("1,000", f"{few:.2f}", "1.00"), ("1,000,000", f"{many:.2f}", f"{many / few:.2f}")],
+    )
+
+
+def measure_latency(stand: Stand) -> None:
+    """How long after its minute a single message leaves: of an idle account, and beside a campaign of 100,000."""
+    rows = []
+    with sink() as (_, port), _valkey(stand) as settings, _people_at_work(settings):
+        actor = stand.empty("latency")
+        quiet = mailing.account(stand, actor, port=port, name="Quiet")
+        # Until the first one has left, the processes are still starting.
+        _late(stand, actor, quiet, number=1)
+        rows.append(("idle account", _late(stand, actor, quiet)))
+        busy = mailing.account(stand, actor, port=port, name="Busy")
+        mailing.multiply(stand, mailing.first(stand, actor, busy), CAMPAIGN - 1)
+        rows.append((f"another account beside a campaign of {CAMPAIGN:,}", _late(stand, actor, quiet)))
+    table(
+        ["a single due message of", "median", "longest"],
+        [(name, f"{statistics.median(late):.2f} s", f"{max(late):.2f} s") for name, late in rows],
+    )
+
+
+def _late(stand: Stand, actor: Actor, account_id: UUID, *, number: int = SINGLES) -> list[float]:
+    """Seconds from due to handed over, for messages that fall due one after the other."""
+    found = []
+    for _ in range(number):
+        message_id = mailing.first(stand, actor, account_id).message_id
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            with stand.database.scope(actor.workspace_id) as session:
+                row = session.execute(select(Message.due_at, Message.sent_at).where(Message.id == message_id)).one()
+            if row.sent_at is not None:
+                found.append((row.sent_at - row.due_at).total_seconds())
+                break
+            time.sleep(0.1)
+        else:
+            raise TimeoutError("the message didn't leave within a minute")
+    return found
+
+
+@contextmanager
+def _valkey(stand: Stand) -> Iterator[dict[str, str]]:
+    with ValkeyServer(stand.home) as valkey:
+        yield stand.env() | {"REDIS_URL": valkey.url}
+
+
+@contextmanager
+def _people_at_work(environment: dict[str, str]) -> Iterator[None]:
+    """A clock and one sending worker, the real commands."""
+    commands = (["clock"], ["worker", "--queue", "outreach"])
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "crm", *command],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
-        if not report.has_more:
-            break
-    seconds = time.monotonic() - started
-    runner.close_lines()
-    return seconds
-
-
-def _due(stand: Stand, actor: Actor, port: int) -> UUID:
-    """An account at the sink, and as many people with one approved message each, due now."""
-    with stand.database.scope(actor.workspace_id) as session:
-        now = database_now(session)
-        data = services.AccountInput(
-            name="Sales", address="sales@example.com", display_name="Giulia Ferri", host="127.0.0.1", port=port,
-            security=Security.NONE,
-        )  # fmt: skip
-        account = services.create_account(session, actor, data=data, now=now)
-        people = [Contact(id=new_id(), display_name=f"Persona {n}", sort_name=f"{n:05}") for n in range(MESSAGES)]
-        session.add_all(people)
-        session.flush()
-        for number, person in enumerate(people):
-            address = f"p{number}@example.com"
-            session.add(
-                Handle(channel="email", address=address, address_norm=address, contact_id=person.id, is_primary=True)
-            )
-        session.flush()
-        drafts = [
-            services.DraftInput(contact_id=one.id, subject="Ciao {{ contact.name }}", body=BODY) for one in people
-        ]
-        made = services.draft_many(
-            session, actor, batch_id=None, drafts=drafts, purpose=Purpose.PERSONAL, channel=ChannelKind.EMAIL,
-            account_id=account.id, now=now,
-        )  # fmt: skip
-        ids = list(made.values())
-        services.approve(session, actor, message_ids=ids, now=now)
-        assert len(services.schedule(session, actor, message_ids=ids, at=now, now=now).done) == MESSAGES
-        return account.id
+        for command in commands
+    ]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait()
