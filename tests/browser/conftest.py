@@ -1,7 +1,5 @@
-"""Headless Chromium, and the demo house with one thing of every kind behind a real server on loopback."""
+"""The demo house with one thing of every kind behind a real server on loopback."""
 
-import os
-import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,8 +8,8 @@ from uuid import UUID
 import pytest
 from factories import accounts
 from factories.everything import WORDS, everything, owner_of
-from playwright.sync_api import Browser, Error, sync_playwright
 from sqlalchemy import select
+from stack.chromium import chromium
 from werkzeug.serving import make_server
 
 from crm.accounts.credentials import NewPassword
@@ -24,15 +22,8 @@ from crm.desk import demo
 from crm.outreach.links import PreferenceToken
 from crm.outreach.setup import links
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+__all__ = ["chromium"]
+
 # Pages for strangers, opened by what their own address carries.
 SECRETS = {
     "portal.preferences": "token",
@@ -40,24 +31,6 @@ SECRETS = {
     "accounts.invitation": "secret",
     "accounts.reset_password": "secret",
 }
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """The browser; without one the tests are skipped, unless CRM_REQUIRE_BROWSER says that there must be one."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        message = "No Chromium on PATH (Debian: apt-get install chromium): pages were not looked at in a browser."
-        if os.environ.get("CRM_REQUIRE_BROWSER") == "1":
-            pytest.fail(message)
-        pytest.skip(message)
-    with sync_playwright() as playwright:
-        try:
-            browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        except Error as error:
-            pytest.fail(f"Chromium at {path} does not start: {error}")
-        yield browser
-        browser.close()
 
 
 @dataclass(frozen=True)
