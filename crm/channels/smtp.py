@@ -6,6 +6,7 @@ import smtplib
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -265,10 +266,7 @@ class EmailConnection:
         else:
             self._stepwise(mail, rcpt)
         reach(Failpoint.MID_REQUEST)
-        if not outbound.may_leave():
-            self._drop()
-            raise _StageError(Outcome(kind=OutcomeKind.RETRY_LATER, code="lease_over"), lost=False)
-        reply = self._content(stuffed)
+        reply = self._content(stuffed, outbound.may_leave)
         self._expect(Stage.FINAL, reply, 250)
         self._used_at = time.monotonic()
         self._handed_over += 1
@@ -295,10 +293,12 @@ class EmailConnection:
         for stage, reply, expected in zip((Stage.MAIL, Stage.RCPT, Stage.DATA), replies, (250, 250, 354), strict=True):
             self._expect(stage, reply, expected)
 
-    def _content(self, stuffed: bytes) -> Reply:
+    def _content(self, stuffed: bytes, may_leave: Callable[[], bool]) -> Reply:
         """Write the content with its final dot and wait for the verdict; any loss from here on is unknown."""
         end = b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n"
-        self._write(Stage.FINAL, stuffed + end, self._config.timeouts.content)
+        if not self._write(Stage.FINAL, stuffed + end, self._config.timeouts.content, may_leave):
+            self._drop()
+            raise _StageError(Outcome(kind=OutcomeKind.RETRY_LATER, code="lease_over"), lost=False)
         reach(Failpoint.AFTER_REQUEST)
         return self._read(Stage.FINAL, self._config.timeouts.final)
 
@@ -306,15 +306,19 @@ class EmailConnection:
         self._write(stage, f"{line}\r\n".encode(), seconds)
         return self._read(stage, None)
 
-    def _write(self, stage: Stage, data: bytes, seconds: float) -> None:
+    def _write(self, stage: Stage, data: bytes, seconds: float, may_leave: Callable[[], bool] | None = None) -> bool:
+        """Write all of `data`; False when `may_leave` forbade it before its end."""
         wire = self._wire
         try:
             if wire is None:
                 raise smtplib.SMTPServerDisconnected("closed")
             wire.allow(seconds)
+            if may_leave is not None:
+                return wire.send_while(may_leave, data)
             wire.send(data)
         except (OSError, smtplib.SMTPException) as error:
             raise self._lost(stage, error) from error
+        return True
 
     def _read(self, stage: Stage, seconds: float | None) -> Reply:
         """Read one reply within `seconds`, or within what is left of the command's time."""

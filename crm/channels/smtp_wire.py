@@ -1,9 +1,12 @@
 """The bytes of an SMTP connection: one deadline over each stage and limits on what a server may send."""
 
 import re
+import selectors
 import smtplib
 import socket
+import ssl
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 _MAX_LINE: Final = 4096
@@ -46,6 +49,33 @@ class Wire(smtplib.SMTP):
         if self.sock is None:
             raise smtplib.SMTPServerDisconnected("not connected")
         self.sock.sendall(s.encode("ascii") if isinstance(s, str) else s)
+
+    def send_while(self, may_leave: Callable[[], bool], data: bytes) -> bool:
+        """Write `data` before the deadline; False when `may_leave` said no before it was out. Raises `OSError`.
+
+        Asked right before each write to the kernel, without a wait in between: a process can be frozen at any moment,
+        and must not let go of anything when it wakes too late. What was written without its end is worth nothing.
+        """
+        self._hurry()
+        connection = self.sock
+        if connection is None:
+            raise smtplib.SMTPServerDisconnected("not connected")
+        connection.setblocking(False)
+        left = memoryview(data)
+        while left and may_leave():
+            try:
+                left = left[connection.send(left) :]
+            except (BlockingIOError, ssl.SSLWantWriteError):
+                self._wait_for(connection, selectors.EVENT_WRITE)
+            except ssl.SSLWantReadError:
+                self._wait_for(connection, selectors.EVENT_READ)
+        return not left
+
+    def _wait_for(self, connection: socket.socket, event: int) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(connection, event)
+            if not selector.select(max(0.0, self._deadline - time.monotonic())):
+                raise TimeoutError
 
     def has_unread(self) -> bool:
         """Whether bytes are waiting that no command asked for."""

@@ -429,3 +429,18 @@ def test_nothing_leaves_once_the_lease_is_over_also_when_the_server_waits_for_th
     assert scripted.messages == []
     assert connection.send(outbound).kind is OutcomeKind.ACCEPTED, "on a connection of its own"
     assert len(scripted.messages) == 1
+
+
+@pytest.mark.parametrize("security", [Security.NONE, Security.STARTTLS])
+def test_a_lease_that_ends_while_a_long_content_leaves_takes_it_back(
+    real_server, connection_to, outbound, server_tls, trusting, security
+):
+    kept, port = real_server(**({} if security is Security.NONE else {"tls_context": server_tls}))
+    long = replace(outbound, text="Molte parole.\n" * 700_000)
+    connection = connection_to(port, security=security, tls=trusting)
+    asked: list[bool] = []
+    outcome = connection.send(replace(long, may_leave=lambda: asked.append(True) or len(asked) < 2))
+    assert (outcome.kind, outcome.code) == (RETRY, "lease_over")
+    assert kept.envelopes == []
+    assert connection.send(long).kind is OutcomeKind.ACCEPTED
+    assert len(kept.envelopes) == 1
