@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import exists, select, text
+from sqlalchemy import Exists, exists, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from crm.channels.base import Outcome, OutcomeKind
 from crm.db import new_id
-from crm.outreach.models import DomainPace, SenderAccount
+from crm.outreach.models import DomainPace
 from crm.roundtrip import rows
 
 MINUTE = timedelta(minutes=1)
@@ -131,12 +131,10 @@ def _minute(moment: datetime) -> datetime:
 # In the database
 
 
-def is_paced(session: Session, *, account_id: UUID, now: datetime) -> tuple[bool, int | None]:
-    """Whether domains have to be looked at for an account at all, and its cap; one look for a whole claim."""
+def is_any_slow(*, account_id: UUID, now: datetime) -> Exists:
+    """Whether some domain asked the account to slow down lately, as a part of a larger question."""
     horizon = now - EASE_AFTER * MOST_STEPS
-    slow = exists().where(DomainPace.account_id == account_id, DomainPace.slow_until > horizon)
-    cap, is_slow = session.execute(select(SenderAccount.per_domain, slow).where(SenderAccount.id == account_id)).one()
-    return cap is not None or is_slow, cap
+    return exists().where(DomainPace.account_id == account_id, DomainPace.slow_until > horizon)
 
 
 def admit(

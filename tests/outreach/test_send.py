@@ -391,6 +391,64 @@ def test_a_stale_message_goes_when_a_person_releases_it(desk, now):
     assert len(begin(desk, claimed, now=later).started) == 1
 
 
+def test_a_domain_gets_no_more_a_minute_than_the_cap_and_the_others_go_on(desk, now):
+    account = desk.session.get_one(SenderAccount, desk.account.id)
+    account.per_domain = 1
+    desk.session.flush()
+    other = outreach.person(desk.session, desk.actor, "Bo Bo", email="bo@elsewhere.example", now=now)
+    third = outreach.person(desk.session, desk.actor, "Cy Cy", email="Cy@Example.com", now=now)
+    keys = [
+        outreach.message(desk.session, desk.actor, person, purpose=Purpose.PROMOTIONAL, now=now).id
+        for person in (desk.contact_id, third, other)
+    ]
+    later = now + timedelta(seconds=2)
+    result = attempt(desk, now=later)
+    assert {each.item.message_id for each in result.started} == {keys[0], keys[2]}
+    put_off = row(desk, keys[1])
+    assert (put_off.state, put_off.reason, put_off.claim_id) == ("scheduled", "domain_pace", None)
+    assert put_off.due_at == now + timedelta(minutes=1, seconds=1)
+    assert put_off.planned_at == now + timedelta(seconds=1)
+    assert attempt(desk, now=later) is None
+    again = attempt(desk, now=now + timedelta(minutes=1, seconds=2))
+    assert [each.item.message_id for each in again.started] == [keys[1]]
+
+
+def test_a_domain_that_asks_for_it_is_left_alone_and_the_others_go_on(desk, now):
+    busy = Outcome(kind=OutcomeKind.RETRY_LATER, code="rcpt_421", detail="4.7.28")
+    first = pass_through(desk, busy, now=now)
+    other = outreach.person(desk.session, desk.actor, "Bo Bo", email="bo@elsewhere.example", now=now)
+    moment = now + timedelta(seconds=10)
+    there = outreach.message(desk.session, desk.actor, other, now=moment).id
+    here = outreach.message(desk.session, desk.actor, desk.contact_id, now=moment).id
+    result = attempt(desk, now=now + timedelta(seconds=12))
+    assert [each.item.message_id for each in result.started] == [there]
+    assert state(desk, here) == ("scheduled", "domain_pace")
+    assert row(desk, here).due_at == now + timedelta(minutes=2)
+    assert state(desk, first) == ("scheduled", "retry_later")
+    result = attempt(desk, now=now + timedelta(minutes=2))
+    assert [each.item.message_id for each in result.started] == [here]
+
+
+def test_many_refusals_of_a_wave_wait_each_for_its_own_moment(desk, now):
+    ids = [outreach.message(desk.session, desk.actor, desk.contact_id, now=now).id for _ in range(6)]
+    later = now + timedelta(seconds=2)
+    claimed = take(desk, now=later)
+    started = begin(desk, claimed, now=later).started
+    asked = later + timedelta(hours=3)
+    row(desk, ids[0]).first_tried_at = later - GIVE_UP_AFTER
+    desk.session.flush()
+    answers = [outcome(OutcomeKind.RETRY_LATER, not_before=asked if each is started[1] else None) for each in started]
+    done = [Finished(each, answer) for each, answer in zip(started, answers, strict=True)]
+    wave(desk.session, desk.actor, claimed=claimed, finished=done, following=[], now=later)
+    rows = {key: row(desk, key) for key in ids}
+    assert state(desk, ids[0]) == ("failed", "retries_used_up")
+    assert rows[started[1].item.message_id].due_at == asked
+    moments = [rows[key].due_at for key in ids[2:]]
+    assert len(set(moments)) == 4
+    assert all(timedelta(minutes=5) <= at - later <= timedelta(minutes=6) for at in moments)
+    assert {rows[key].claim_id for key in ids[1:]} == {None}
+
+
 # Recovery and fencing
 
 

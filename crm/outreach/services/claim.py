@@ -10,13 +10,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, func, literal_column, or_, select, update
+from sqlalchemy import Row, case, func, literal_column, or_, select, update
 from sqlalchemy.orm import Session
 
 from crm.accounts.rules import Actor
 from crm.channels.base import OutcomeKind
 from crm.contacts.models import Contact
 from crm.db import new_id
+from crm.outreach.domain_pace import is_any_slow
 from crm.outreach.kinds import AccountState, MessageState
 from crm.outreach.models import Attempt, AttemptOutcome, Claim, FrozenContent, Message, SenderAccount
 from crm.outreach.pace import UNLIMITED, room
@@ -67,6 +68,9 @@ class Claimed:
     attended_since: datetime | None
     is_backlog: bool
     is_capped: bool
+    #: Whether recipient domains have a pace of their own just now, and the account's cap for each.
+    is_domain_paced: bool = False
+    domain_cap: int | None = None
 
 
 def claim(
@@ -84,8 +88,8 @@ def claim(
     `claim_id` adds them to a claim that the run holds already and renews its lease. None when nothing is due, the
     account may not send, another run took everything, or the claim was taken away.
     """
-    attended_since = _attend(session, account_id, now=now)
-    if attended_since is None:
+    attended = _attend(session, account_id, now=now)
+    if attended is None:
         return None
     most = room(session, account_id=account_id, now=now)
     if most <= 0:
@@ -115,8 +119,10 @@ def claim(
         fencing=held[1],
         account_id=account_id,
         items=tuple(sendable(session, list(ids))),
-        attended_since=attended_since,
+        attended_since=attended.attended_since,
         is_capped=most < UNLIMITED,
+        is_domain_paced=attended.per_domain is not None or attended.has_slow_domains,
+        domain_cap=attended.per_domain,
         is_backlog=session.scalar(behind.offset(literal_column(str(BACKLOG))).limit(literal_column("1"))) is not None,
     )
 
@@ -140,10 +146,10 @@ def _hold_claim(
     return None if fencing is None else (claim_id, fencing)
 
 
-def _attend(session: Session, account_id: UUID, *, now: datetime) -> datetime | None:
-    """Note that somebody looks after the account; since when without a gap. None when it may not send.
+def _attend(session: Session, account_id: UUID, *, now: datetime) -> Row[datetime | None, int | None, bool] | None:
+    """Note that somebody looks after the account; since when without a gap, and what it says of recipient domains.
 
-    A hold whose time is over ends here.
+    None when it may not send. A hold whose time is over ends here.
     """
     gap = timedelta(seconds=current().late_after_seconds)
     is_new = or_(SenderAccount.attended_at.is_(None), SenderAccount.attended_at < now - gap)
@@ -164,9 +170,13 @@ def _attend(session: Session, account_id: UUID, *, now: datetime) -> datetime | 
             attended_at=now,
             attended_since=case((is_new, now), else_=func.coalesce(SenderAccount.attended_since, now)),
         )
-        .returning(SenderAccount.attended_since)
+        .returning(
+            SenderAccount.attended_since,
+            SenderAccount.per_domain,
+            is_any_slow(account_id=account_id, now=now).label("has_slow_domains"),
+        )
         .execution_options(synchronize_session=False)
-    ).scalar()
+    ).one_or_none()
 
 
 def sendable(session: Session, message_ids: list[UUID]) -> list[Sendable]:

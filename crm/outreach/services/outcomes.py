@@ -18,13 +18,14 @@ from crm.db import new_id
 from crm.events import Event, MessageSent, publish
 from crm.interactions import services as interactions
 from crm.interactions.kinds import Direction, InteractionKind
+from crm.outreach import domain_pace
 from crm.outreach.kinds import AccountState, MessageState
 from crm.outreach.links import hide_tokens
 from crm.outreach.models import AttemptEvidence, Message, SenderAccount
 from crm.outreach.queries.gate import among
 from crm.outreach.services import statements
 from crm.outreach.services.claim import Claimed, Sendable
-from crm.outreach.services.transitions import Moved, give_back_budget, move
+from crm.outreach.services.transitions import Moved, give_back_budget, move, put_later
 from crm.roundtrip import Step, array, together
 
 #: A message that nobody takes for this long has failed.
@@ -133,6 +134,7 @@ def record_others(
         elif kind is not OutcomeKind.ACCEPTED:
             moved += _close(session, actor, claimed, group, MessageState.FAILED, now=now)
     settled = {row.message_id for row in moved}
+    _slow_down(session, claimed, finished, now=now)
     if settled:
         _after(session, actor, [done for done in finished if done.started.item.message_id in settled], now=now)
     return settled
@@ -145,24 +147,42 @@ def _later(
     first = dict(
         session.execute(select(Message.id, Message.first_tried_at).where(among(Message.id, ids_of(group)))).all()
     )
-    moved: list[Moved] = []
-    for done in group:
-        message_id = done.started.item.message_id
-        due_at = next_try(done, now=now)
-        is_over = due_at - (first.get(message_id) or now) > GIVE_UP_AFTER
-        moved += move(
+    due = {done.started.item.message_id: next_try(done, now=now) for done in group}
+    over = [key for key, at in due.items() if at - (first.get(key) or now) > GIVE_UP_AFTER]
+    again = {key: at for key, at in due.items() if key not in over}
+    return [
+        *put_later(
             session,
             actor,
-            message_ids=[message_id],
+            due=again,
+            when=MessageState.SENDING,
+            claim_id=claimed.claim_id,
+            reason="retry_later",
+            now=now,
+        ),
+        *move(
+            session,
+            actor,
+            message_ids=over,
             when=[MessageState.SENDING],
-            to=MessageState.FAILED if is_over else MessageState.SCHEDULED,
+            to=MessageState.FAILED,
             now=now,
             where=[Message.claim_id == claimed.claim_id],
             claim_id=None,
-            reason="retries_used_up" if is_over else "retry_later",
-            **({} if is_over else {"due_at": due_at}),
-        )
-    return moved
+            reason="retries_used_up",
+        ),
+    ]
+
+
+def _slow_down(session: Session, claimed: Claimed, finished: Sequence[Finished], *, now: datetime) -> None:
+    """Leave the mail domains alone for a while that said we write too fast."""
+    codes = {
+        domain_pace.domain_of(done.started.item.to_address): f"{done.outcome.code} {done.outcome.detail}".strip()
+        for done in finished
+        if domain_pace.asks_to_slow(done.outcome)
+    }
+    if codes:
+        domain_pace.slow_down(session, account_id=claimed.account_id, codes=codes, now=now)
 
 
 def next_try(done: Finished, *, now: datetime) -> datetime:

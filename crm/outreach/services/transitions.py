@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, update
+from sqlalchemy import ColumnElement, delete, text, update
 from sqlalchemy.orm import Session
 
 from crm.accounts.rules import Actor
@@ -15,6 +15,7 @@ from crm.outreach.kinds import MessageState
 from crm.outreach.models import BudgetUse, Message
 from crm.outreach.queries.gate import among
 from crm.outreach.rules import LOOK_AGAIN, Disposition, Reason, Verdict
+from crm.roundtrip import array, rows
 
 _S = MessageState
 
@@ -81,6 +82,45 @@ def tell(session: Session, actor: Actor, moved: Iterable[Moved], *, state: Messa
                 state=state.value,
             ),
         )
+
+
+#: Many messages, each with a moment of its own, in one statement.
+_LATER = text(
+    "update message set state = 'scheduled', claim_id = null, reason = :reason, due_at = row.due_at, updated_at = :now,"
+    " version = message.version + 1"
+    " from json_to_recordset(cast(:rows as json)) as row (id uuid, due_at timestamptz)"
+    " where message.id = row.id and message.id = any(cast(:ids as uuid[])) and message.state = :state"
+    " and message.claim_id = :claim_id returning message.id, message.contact_id, message.voucher_id"
+)
+
+
+def put_later(
+    session: Session,
+    actor: Actor,
+    *,
+    due: Mapping[UUID, datetime],
+    when: MessageState,
+    claim_id: UUID,
+    reason: str,
+    now: datetime,
+) -> list[Moved]:
+    """Make messages of a claim due again, each at its own moment; whoever lost a race is not in the answer."""
+    if not due:
+        return []
+    found = session.execute(
+        _LATER,
+        {
+            "reason": reason,
+            "now": now,
+            "rows": rows(("id", "due_at"), [(message_id, at.isoformat()) for message_id, at in due.items()]),
+            "ids": array(due),
+            "state": when.value,
+            "claim_id": claim_id,
+        },
+    ).all()
+    moved = [Moved(*row) for row in found]
+    tell(session, actor, moved, state=_S.SCHEDULED, now=now)
+    return moved
 
 
 def refuse(

@@ -17,20 +17,22 @@ from sqlalchemy.orm import Session
 
 from crm.accounts.rules import Actor
 from crm.channels.base import OutcomeKind
+from crm.consent.kinds import Purpose
 from crm.db import new_id
 from crm.events import publish
 from crm.loyalty import services as loyalty
+from crm.outreach import domain_pace
 from crm.outreach.facts import Policy
 from crm.outreach.kinds import MessageState
 from crm.outreach.models import Attempt, AttemptOutcome, Message
 from crm.outreach.pace import take
 from crm.outreach.queries.gate import HousePolicy, Subject, among, with_uses
 from crm.outreach.queries.quick import answer, question
-from crm.outreach.rules import PURPOSES, Binding, Verdict, judge
+from crm.outreach.rules import PURPOSES, Binding, Reason, Verdict, judge
 from crm.outreach.services import statements
 from crm.outreach.services.claim import Claimed, Sendable
 from crm.outreach.services.outcomes import Finished, Started, ids_of, record_others, traces_of
-from crm.outreach.services.transitions import Moved, refuse, tell
+from crm.outreach.services.transitions import Moved, put_later, refuse, tell
 from crm.roundtrip import Step, array, rows, together
 
 log = structlog.get_logger(__name__)
@@ -173,11 +175,43 @@ def _allowed(
     if refused:
         mine = [Message.claim_id == claimed.claim_id]
         result.refused = refuse(session, actor, refused=refused, when=MessageState.CLAIMED, now=now, where=mine)
+    if claimed.is_domain_paced:
+        allowed = _by_domain(session, actor, claimed, allowed, now=now)
     if not claimed.is_capped:
         return allowed
     granted = take(session, account_id=claimed.account_id, wanted=len(allowed), now=now)
     result.is_pace_used_up = granted < len(allowed)
     return allowed[:granted]
+
+
+#: What goes to many at once; everything else was written by hand or is asked for at this moment.
+_BULK: Final = frozenset({Purpose.PROMOTIONAL, Purpose.SERVICE})
+
+
+def _by_domain(
+    session: Session, actor: Actor, claimed: Claimed, items: Sequence[Sendable], *, now: datetime
+) -> list[Sendable]:
+    """Those whose mail domain has room; the others are due again when it will have some."""
+    later = domain_pace.admit(
+        session,
+        account_id=claimed.account_id,
+        cap=claimed.domain_cap,
+        wanting=[
+            domain_pace.Wanting(item.message_id, domain_pace.domain_of(item.to_address), item.purpose not in _BULK)
+            for item in items
+        ],
+        now=now,
+    )
+    put_later(
+        session,
+        actor,
+        due=later,
+        when=MessageState.CLAIMED,
+        claim_id=claimed.claim_id,
+        reason=Reason.DOMAIN_PACE.value,
+        now=now,
+    )
+    return [item for item in items if item.message_id not in later]
 
 
 def _judge(
