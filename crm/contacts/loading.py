@@ -171,8 +171,10 @@ def columns_of(person: Loaded) -> dict[str, Any]:
 
 
 def _update_known(session: Session, people: Sequence[Loaded], companies: Mapping[str, UUID], now: datetime) -> None:
-    """Change people one by one: in a repeated import only the few whose row differs come here."""
+    """Change people one by one: in a repeated import the rows of few differ, and the others stay as they are."""
     for person in people:
+        if not (person.values or person.company_name or person.addresses):
+            continue
         changes = {**columns_of(person), "updated_at": now, "version": Contact.version + 1}
         changes = {name: value for name, value in changes.items() if name in _touched(person)}
         if person.company_name:

@@ -119,6 +119,20 @@ def test_the_same_file_again_brings_nobody_new(session, bring, run):
     assert (again.created, again.refused) == (0, 1)
 
 
+def test_whoever_is_known_with_all_of_it_is_not_touched(session, bring, run):
+    run(bring(TABLE))
+    run(bring(TABLE))
+    state = select(Contact.id, Contact.version, Contact.updated_at).order_by(Contact.id)
+    luca = session.scalars(select(Contact.id).where(Contact.first_name == "Luca")).one()
+    before = {row.id: row for row in session.execute(state)}
+
+    again = run(bring("Nome;Cognome;E-mail;Azienda\nLuca;Bianchi;luca@valdarno.it;Ceramiche Valdarno\n"))
+
+    assert again.unchanged == 1
+    assert {row.id: row for row in session.execute(state)} == before
+    assert before[luca].version == 1
+
+
 def test_a_name_without_any_address_is_found_again(session, bring, run):
     table = "Nome;Cognome;Azienda\nSofia;Neri;Vetreria Lagorai\n"
     run(bring(table))
