@@ -1,9 +1,8 @@
-"""Sends what is due for one account: a coordinator with a database connection, threads with the mail connections.
+"""Sends what is due for one account: one coordinator with the only database connection, threads with the connections.
 
 Work goes in waves. Each wave is one transaction: the outcomes that came back, and the attempts of as many next messages
 as there are free connections. Nothing is handed over before its attempt is committed, and no transaction is open while
-anything waits for the network. Above a backlog a second coordinator with a claim of its own works the other half of the
-connections, so that one prepares while the database works for the other.
+anything waits for the network.
 """
 
 import os
@@ -11,7 +10,6 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
@@ -41,8 +39,6 @@ T = TypeVar("T")
 #: Attempts written ahead of the free connections, above a backlog only: it hides the commit from the connections and
 #: costs this many uncertain messages more after a crash.
 AHEAD: Final = 8
-#: Coordinators of one account above a backlog; they share the connections and what is written ahead.
-COORDINATORS: Final = 2
 #: How long a wave may wait to become half full once its first outcome is there.
 LINGER_SECONDS: Final = 0.01
 #: A deadlock or a lost connection is tried again this often, with growing pauses of seconds.
@@ -66,16 +62,6 @@ class Report:
     refused: int = 0
     orphaned: int = 0
     has_more: bool = False
-
-    def __add__(self, other: "Report") -> "Report":
-        return Report(
-            claimed=self.claimed + other.claimed,
-            started=self.started + other.started,
-            sent=self.sent + other.sent,
-            refused=self.refused + other.refused,
-            orphaned=self.orphaned + other.orphaned,
-            has_more=self.has_more or other.has_more,
-        )
 
 
 class _LostClaimError(Exception):
@@ -105,7 +91,7 @@ def run(
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What both coordinators of an account share; `until` is the process's monotonic time."""
+    """What a run is to do; `until` is the process's monotonic time."""
 
     database: Database
     workspace_id: UUID
@@ -116,7 +102,7 @@ class _Job:
 
 
 class _Run:
-    """One coordinator's run."""
+    """One run of the coordinator."""
 
     def __init__(self, session: Session, job: _Job) -> None:
         self._session = session
@@ -131,35 +117,14 @@ class _Run:
         self._report = Report()
         self._claimed: Claimed | None = None
         self._waiting: deque[Sendable] = deque()
-        self._share = 1
         self._is_dry = False
         self._is_stopping = False
 
     def run(self) -> Report:
-        """Claim and send; above a backlog with a second coordinator beside."""
         self._take()
-        if self._claimed is None:
-            return self._report
-        lines = self._open_lines(self._job.connections)
-        if lines is None or not self._claimed.is_backlog or lines.size < COORDINATORS:
-            self._send(lines)
-            return self._report
-        self._share = COORDINATORS
-        with ThreadPoolExecutor(1, thread_name_prefix="coordinator") as pool:
-            second = pool.submit(self._beside, lines)
-            self._send(lines)
-            other = second.result()
-        return self._report + other
-
-    def _beside(self, lines: Lines) -> Report:
-        """The second coordinator, with a database connection and a claim of its own."""
-        with self._job.database.kept(self._job.workspace_id) as session:
-            run = _Run(session, self._job)
-            run._share = COORDINATORS
-            run._take()
-            if run._claimed is not None:
-                run._send(lines)
-            return run._report
+        if self._claimed is not None:
+            self._send(self._open_lines(self._job.connections))
+        return self._report
 
     def _send(self, lines: Lines | None) -> None:
         try:
@@ -214,18 +179,14 @@ class _Run:
         self._report.claimed += len(claimed.items)
 
     def _pump(self, lane: Lane, size: int) -> None:
-        """Keep this coordinator's share of the threads busy until nothing is due, time is over, or the account held."""
+        """Keep the threads busy until nothing is due, time is over, or the account held."""
         while True:
             self._refill()
             ahead = AHEAD if self._claimed is not None and self._claimed.is_backlog else 0
-            capacity = (size + ahead) // self._share
+            capacity = size + ahead
             can_begin = bool(self._waiting) and lane.in_flight < capacity
-            # Alone it keeps one half under way while it records the other; of two, each records all of its own.
-            enough = capacity if self._share > 1 else capacity // 2
             finished = lane.collect(
-                seconds=0.0 if can_begin and self._share == 1 else self._patience(),
-                enough=enough,
-                linger=LINGER_SECONDS,
+                seconds=0.0 if can_begin else self._patience(), enough=capacity // 2, linger=LINGER_SECONDS
             )
             # Beyond the lease nothing may be begun; what came back is written down, and the claim asked for again.
             room = capacity - lane.in_flight if lane.may_leave() else 0

@@ -14,8 +14,7 @@ from crm.channels.base import Adapter, ChannelKind, CheckResult, Limits, Outcome
 from crm.channels.smtp import Timeouts
 from crm.db import database_now, new_id
 from crm.outreach import runner, services
-from crm.outreach.models import Claim, Message, SenderAccount
-from crm.outreach.services import claim as claims
+from crm.outreach.models import Message, SenderAccount
 from crm.outreach.services.claim import recover
 from crm.settings import Settings
 
@@ -135,19 +134,6 @@ def test_a_run_whose_time_is_over_gives_back_what_it_claimed(sending):
     assert (report.started, report.has_more) == (0, True)
     assert sending.states() == ["scheduled"] * 10
     assert sending.run().sent == 10
-
-
-def test_above_a_backlog_two_coordinators_send_everything_once(sending, monkeypatch):
-    monkeypatch.setattr(claims, "BACKLOG", 4)
-    sending.write(*["News"] * 80)
-    report = sending.run()
-    assert (report.claimed, report.started, report.sent, report.has_more) == (80, 80, 80, False)
-    references = [reference for reference, _ in sending.left]
-    assert len(references) == len(set(references)) == 80
-    with sending.database.scope(sending.workspace_id) as session:
-        ended = session.scalars(select(Claim.finished_at)).all()
-    assert len(ended) == 2
-    assert None not in ended
 
 
 def test_an_answer_that_takes_longer_than_the_lease_is_still_waited_for(sending, monkeypatch):
