@@ -53,8 +53,8 @@ bench: assets ## Measure the claims of docs/benchmarks.md; ARGS chooses some.
 bench-outreach: assets ## Measure sending alone: its rate, its growth and how late it is.
 	@$(BIN)/python -m benchmarks outreach outreach-growth outreach-latency $(ARGS)
 
-faults: assets ## Kill real processes at the worst moments and count what was lost or sent twice.
-	@$(BIN)/pytest -n 0 tests/faults $(ARGS)
+faults: assets ## Kill real processes at the worst moments, 300 times, and count; ARGS as for `crm chaos`.
+	@CRM_TEST_SWITCH=1 $(BIN)/crm chaos --runs 300 --seed 20261123 --lanes 3 --shipped $(ARGS)
 
 clean: ## Remove what was built and installed; the data in instance/ stays.
 	@rm -rf $(VENV) build dist crm/static/dist frontend/node_modules .pytest_cache .ruff_cache .hypothesis \

@@ -168,7 +168,7 @@ def used_tables(connection: Connection) -> list[str]:
 
 
 def read_tables(archive: zipfile.ZipFile, manifest: Manifest, connection: Connection) -> None:
-    """Replace all rows by the archive's, within the connection's transaction, and pause sending everywhere.
+    """Replace all rows by the archive's, within the connection's transaction, and let nothing leave by itself.
 
     The tables must have the archive's revision. References and triggers are off while the rows come in and are
     checked, or on again, before the commit; sequences continue after the highest value.
@@ -190,6 +190,19 @@ def read_tables(archive: zipfile.ZipFile, manifest: Manifest, connection: Connec
         _run(connection, f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
     _continue_sequences(connection)
     connection.execute("UPDATE public.workspace SET sending_paused = true")
+    _hold_what_may_have_left(connection)
+
+
+def _hold_what_may_have_left(connection: Connection) -> None:
+    """Let a person decide about every message that was due: it may have been sent since the archive was made.
+
+    What was on its way when the archive was made becomes uncertain by itself, when the lease of its claim is over.
+    """
+    connection.execute(
+        "UPDATE public.message SET state = 'held', reason = 'restored', held_until = NULL, claim_id = NULL,"
+        " updated_at = now(), version = version + 1"
+        " WHERE direction = 'outbound' AND state IN ('scheduled', 'claimed') AND due_at <= now()"
+    )
 
 
 def _read_table(archive: zipfile.ZipFile, connection: Connection, table: str, entry: TableEntry) -> None:
