@@ -8,10 +8,11 @@ from uuid import UUID
 import redis
 import structlog
 
+from crm import failpoints
 from crm.accounts.rules import system_actor
 from crm.db import database_now
 from crm.jobs import QueueName
-from crm.outreach import failpoints, runner
+from crm.outreach import runner
 from crm.outreach.services import give_up, handle_inbound
 from workers import Runtime
 

@@ -40,6 +40,7 @@ def spec_of(account: SenderAccount) -> SenderSpec:
             config={key: value for key, value in account.config.items() if key not in OWN_SETTINGS},
             secret=secret,
             client_name=account.address.partition("@")[2] or "localhost",
+            patience=current().smtp_patience,
             sandbox_port=sandbox_port(current()) if account.is_sandbox else None,
         ),
     )
