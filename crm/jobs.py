@@ -46,6 +46,7 @@ class JobName(StrEnum):
 
     SEND_DUE = "outreach.send_due"
     RECEIVE = "outreach.receive"
+    READ_BACK = "outreach.read_back"
     RUN_IMPORT = "lifecycle.run_import"
     ENRICH = "enrichment.fetch"
     SWEEP_LOYALTY = "loyalty.sweep"
@@ -65,6 +66,7 @@ KINDS: dict[JobName, JobKind] = {
     JobName.SEND_DUE: JobKind(QueueName.OUTREACH, timeout=300),
     JobName.RECEIVE: JobKind(QueueName.OUTREACH, timeout=120),
     # A mailbox may answer slowly; it must hold up no message that is due.
+    JobName.READ_BACK: JobKind(QueueName.BACKGROUND, timeout=180),
     JobName.RUN_IMPORT: JobKind(QueueName.BACKGROUND, timeout=3600),
     JobName.ENRICH: JobKind(QueueName.BACKGROUND, timeout=300),
     JobName.SWEEP_LOYALTY: JobKind(QueueName.BACKGROUND, timeout=600),

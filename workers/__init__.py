@@ -21,6 +21,7 @@ FAILED_JOBS = Counter("crm_jobs_failed_total", "Jobs that ended with an unexpect
 HANDLERS: dict[JobName, str] = {
     JobName.SEND_DUE: "workers.outreach:send_due",
     JobName.RECEIVE: "workers.outreach:receive",
+    JobName.READ_BACK: "workers.outreach:read_back",
     JobName.RUN_IMPORT: "workers.lifecycle:run_import",
     JobName.ENRICH: "workers.enrichment:fetch",
     JobName.SWEEP_LOYALTY: "workers.loyalty:sweep",

@@ -1,4 +1,7 @@
-"""The jobs of outreach: send what is due for an account, handle what came in. They carry ids only."""
+"""The jobs of outreach: send what is due for an account, handle what came in, look into mailboxes.
+
+They carry ids only.
+"""
 
 import time
 from datetime import timedelta
@@ -12,7 +15,7 @@ from crm import failpoints
 from crm.accounts.rules import system_actor
 from crm.db import database_now
 from crm.jobs import QueueName
-from crm.outreach import runner
+from crm.outreach import readback, runner
 from crm.outreach.services import give_up, handle_inbound
 from workers import Runtime
 
@@ -60,3 +63,10 @@ def receive(runtime: Runtime, *, workspace_id: str, event_id: str) -> None:
         with runtime.database.scope(workspace) as session:
             give_up(session, event_id=event, error=type(error).__name__, now=database_now(session))
         raise
+
+
+def read_back(runtime: Runtime, *, workspace_id: str, account_id: str) -> None:
+    """Look what became of an account's uncertain messages."""
+    found = readback.run(runtime.database, workspace_id=UUID(workspace_id), account_id=UUID(account_id))
+    if found.looked or found.settled:
+        log.info("read_back", looked=found.looked, settled=found.settled)

@@ -99,9 +99,18 @@ OUTCOME_SENTENCES: Final = MappingProxyType(
 )
 
 
+def is_outcome(code: str) -> bool:
+    """Whether `code` is one of an outcome or check that has a sentence of its own."""
+    return code.replace("_", "").isalnum() and bool(_known(code))
+
+
 def outcome_sentence(code: str) -> str:
     """The English sentence for the code of an outcome or check; an unknown code gives a general one."""
-    known = [start for start in OUTCOME_SENTENCES if code == start or (start.endswith("_") and code.startswith(start))]
+    known = _known(code)
     if not known:
         return N_("The channel answered in a way we don't know.")
     return OUTCOME_SENTENCES[max(known, key=len)]
+
+
+def _known(code: str) -> list[str]:
+    return [start for start in OUTCOME_SENTENCES if code == start or (start.endswith("_") and code.startswith(start))]

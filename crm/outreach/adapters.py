@@ -14,7 +14,7 @@ from crm.outreach.setup import keyring
 from crm.settings import current
 
 #: What an account keeps for us beside the adapter's own settings.
-OWN_SETTINGS = frozenset({"plus_address"})
+OWN_SETTINGS = frozenset({"plus_address", "files_sent"})
 
 
 @dataclass(frozen=True, slots=True)

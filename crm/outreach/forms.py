@@ -91,6 +91,33 @@ class AccountForm(Form):
         description=lazy("Kept encrypted and never shown again. Leave it empty to keep the one that is there."),
         validators=[Length(max=500)],
     )
+    imap_host = StringField(
+        lazy("Incoming mail server (IMAP)"),
+        description=lazy("Optional. When it is unclear whether a message left, we look for it among the sent mail."),
+        validators=[Length(max=200)],
+    )
+    imap_port = IntegerField(lazy("Port"), default=993, validators=[Optional(), NumberRange(1, 65535)])
+    imap_security = SelectField(lazy("Encryption"), choices=[("tls", "TLS"), ("starttls", "STARTTLS")], default="tls")
+    imap_username = StringField(
+        lazy("User name"), description=lazy("Empty means the one above."), validators=[Length(max=200)]
+    )
+    imap_password = PasswordField(
+        lazy("Password"),
+        description=lazy("Only where it differs. Empty keeps the one that is there."),
+        validators=[Length(max=500)],
+    )
+    imap_folder = StringField(
+        lazy("Folder of sent mail"),
+        description=lazy("Empty means that we find it ourselves."),
+        validators=[Length(max=250)],
+    )
+    files_sent = BooleanField(
+        lazy("The server files what it sends"),
+        description=lazy(
+            "Gmail and Microsoft 365 keep a copy of every message in the folder of sent mail; many others don’t. It "
+            "never sends anything again by itself: it only says how much a missing copy proves."
+        ),
+    )
     per_minute = IntegerField(lazy("At most per minute"), validators=[Optional(), NumberRange(1, 10_000)])
     per_hour = IntegerField(lazy("At most per hour"), validators=[Optional(), NumberRange(1, 100_000)])
     per_day = IntegerField(lazy("At most per day"), validators=[Optional(), NumberRange(1, 1_000_000)])

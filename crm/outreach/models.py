@@ -254,6 +254,11 @@ class Message(Tenant, Base):
             "held_until",
             postgresql_where=sql("state = 'held' and held_until is not null"),
         ),
+        Index(
+            "ix_message_doubtful",
+            "account_id",
+            postgresql_where=sql("state = 'uncertain' or (state = 'scheduled' and delivery <> 'none')"),
+        ),
         Index("ix_message_claim", "workspace_id", "claim_id", postgresql_where=sql("claim_id is not null")),
         # What is planned for a person, for the gate: claiming and sending leave it alone.
         Index(

@@ -3,7 +3,7 @@
 from types import MappingProxyType
 from typing import Final
 
-from crm.channels.sentences import N_
+from crm.channels.sentences import N_, is_outcome, outcome_sentence
 from crm.outreach.rules import Reason, Way
 
 REASON_SENTENCES: Final = MappingProxyType(
@@ -84,6 +84,9 @@ OTHER_SENTENCES: Final = MappingProxyType(
         "not_done": N_("Not done."),
         "unsure": N_("Nobody remembers whether it was sent."),
         "recalculate": N_("Something it was written from has changed."),
+        "arrived": N_("A colleague decided: it arrived."),
+        "send_again": N_("A colleague decided: send it again."),
+        "early_receipt": N_("The receiving side told of it before the try had ended."),
     }
 )
 
@@ -91,11 +94,13 @@ _ALL: Final[dict[str, str]] = {**REASON_SENTENCES, **OTHER_SENTENCES}
 
 
 def sentence(reason: str) -> str:
-    """The English sentence of a reason code, for gettext; a code that is no gate reason stands for itself.
+    """The English sentence of a reason code, for gettext: of the gate, of a decision, or of a channel's answer.
 
-    Messages also keep reasons that people or channels gave.
+    Messages also keep reasons that people gave in their own words; those stand for themselves.
     """
-    return _ALL.get(reason, reason)
+    if reason in _ALL:
+        return _ALL[reason]
+    return outcome_sentence(reason) if is_outcome(reason) else reason
 
 
 def way_sentence(way: Way) -> str:

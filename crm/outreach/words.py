@@ -3,9 +3,11 @@
 from typing import Any
 
 from crm.channels.base import ChannelKind
+from crm.channels.imap import ABSENT, FOUND
 from crm.consent.kinds import Purpose
 from crm.outreach.kinds import AccountState, ConversationState, DeliveryState, MessageState
 from crm.outreach.moments import Timed, is_moved
+from crm.outreach.queries.messages import READ_BACK, AttemptLine
 from crm.outreach.reasons import sentence, way_sentence
 from crm.outreach.rules import Way
 from crm.web.formats import moment
@@ -106,6 +108,20 @@ VARIABLES: tuple[tuple[str, Any], ...] = (
 def reason_text(code: str) -> str:
     """The sentence of a machine reason, '' for none."""
     return translated(sentence(code)) if code else ""
+
+
+def attempt_text(line: AttemptLine, *, files_sent: bool) -> str:
+    """One line of a message's life: a try and its end, what a look into the mailbox has shown, or a decision."""
+    if line.stage == READ_BACK and line.code == ABSENT:
+        if files_sent:
+            return _("Looked: not among the sent mail. This server files what it sends, so it probably never left.")
+        return _("Looked: not among the sent mail. That alone proves nothing: not every server files what it sends.")
+    if line.stage == READ_BACK and line.code.startswith("imap_"):
+        return _("Could not look among the sent mail. %(reason)s", reason=reason_text(line.code))
+    if line.stage in {READ_BACK, "decided"} or line.code == FOUND:
+        return reason_text(line.code)
+    result = reason_text(line.code) or _("no answer known yet")
+    return _("Try %(n)s: %(result)s", n=line.number, result=result)
 
 
 def moved_text(line: Timed, reason: str) -> str:

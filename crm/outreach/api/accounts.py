@@ -15,7 +15,20 @@ from crm.web.api import ApiModel, answer, etag, expected_version, operation, pag
 from crm.web.paging import Page
 from crm.web.sessions import current_session, request_now
 
-SERVER = ("host", "port", "security", "username", "mechanism", "plus_address")
+SERVER = (
+    "host",
+    "port",
+    "security",
+    "username",
+    "mechanism",
+    "imap_host",
+    "imap_port",
+    "imap_security",
+    "imap_username",
+    "imap_folder",
+    "files_sent",
+    "plus_address",
+)
 OWN = (
     "name",
     "address",
@@ -45,6 +58,12 @@ class AccountOut(ApiModel):
     security: Security
     username: str
     mechanism: Mechanism
+    imap_host: str
+    imap_port: int
+    imap_security: Security
+    imap_username: str
+    imap_folder: str
+    files_sent: bool
     plus_address: bool
     has_password: bool
     signature: str
@@ -73,6 +92,12 @@ class AccountCreate(ApiModel):
     security: Security = Security.STARTTLS
     username: str = ""
     mechanism: Mechanism = Mechanism.PASSWORD
+    imap_host: str = Field("", description="Where uncertain messages are looked for among the sent mail; optional.")
+    imap_port: int = Field(993, ge=1, le=65535)
+    imap_security: Security = Security.TLS
+    imap_username: str = ""
+    imap_folder: str = Field("", description="Empty: found by its mark or its usual name.")
+    files_sent: bool = Field(False, description="The server keeps a copy of whatever it sends.")
     plus_address: bool = False
     signature: str = ""
     per_minute: int | None = None
@@ -80,6 +105,7 @@ class AccountCreate(ApiModel):
     per_day: int | None = None
     time_zone: str = "Europe/Rome"
     password: SecretStr | None = Field(None, description="Password or token; written, never read.")
+    imap_password: SecretStr | None = Field(None, description="Only where the mailbox has another one.")
 
 
 class AccountPatch(ApiModel):
@@ -95,6 +121,12 @@ class AccountPatch(ApiModel):
     security: Security = Security.STARTTLS
     username: str = ""
     mechanism: Mechanism = Mechanism.PASSWORD
+    imap_host: str = Field("", description="Where uncertain messages are looked for among the sent mail; optional.")
+    imap_port: int = Field(993, ge=1, le=65535)
+    imap_security: Security = Security.TLS
+    imap_username: str = ""
+    imap_folder: str = Field("", description="Empty: found by its mark or its usual name.")
+    files_sent: bool = Field(False, description="The server keeps a copy of whatever it sends.")
     plus_address: bool = False
     signature: str = ""
     per_minute: int | None = None
@@ -102,6 +134,7 @@ class AccountPatch(ApiModel):
     per_day: int | None = None
     time_zone: str = "Europe/Rome"
     password: SecretStr | None = None
+    imap_password: SecretStr | None = Field(None, description="An empty one is forgotten.")
 
 
 class CheckOut(ApiModel):
@@ -126,9 +159,9 @@ def list_accounts() -> Response:
 def create_account() -> Response:
     """Make an e-mail account; check its connection before the first message."""
     given, session, actor = read_json(AccountCreate), current_session(), current_actor()
-    data = parsed(services.AccountInput, given.model_dump(exclude={"password"}))
+    data = parsed(services.AccountInput, given.model_dump(exclude={"password", "imap_password"}))
     row = services.create_account(session, actor, data=data, now=request_now())
-    _keep_secret(row, given.password)
+    _keep_secret(row, given)
     return _one(row, 201, Location=f"/api/v1/sender-accounts/{row.id}")
 
 
@@ -147,10 +180,10 @@ def change_account(account_id: UUID) -> Response:
     """Change a sender account; with If-Match only on that version."""
     given, session, actor = read_json(AccountPatch), current_session(), current_actor()
     row = queries.account(session, actor, account_id=account_id)
-    changes = given.model_dump(exclude={"password"}, exclude_unset=True)
+    changes = given.model_dump(exclude={"password", "imap_password"}, exclude_unset=True)
     data = parsed(services.AccountInput, {**_data(row), **changes})
     row = services.update_account(session, actor, account_id=account_id, data=data, expected_version=expected_version())
-    _keep_secret(row, given.password)
+    _keep_secret(row, given)
     return _one(row)
 
 
@@ -188,9 +221,10 @@ def resume_account(account_id: UUID) -> Response:
     return _one(services.resume_account(current_session(), current_actor(), account_id=account_id))
 
 
-def _keep_secret(row: SenderAccount, password: SecretStr | None) -> None:
-    if password is not None:
-        secret = {"secret": password.get_secret_value()}
+def _keep_secret(row: SenderAccount, given: AccountCreate | AccountPatch) -> None:
+    named = {"secret": given.password, "imap_secret": given.imap_password}
+    secret = {name: value.get_secret_value() for name, value in named.items() if value is not None}
+    if secret:
         services.set_secret(current_session(), current_actor(), account_id=row.id, secret=secret)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Select, and_, func, or_, select, true, tuple_
@@ -99,11 +99,17 @@ class MessageView:
     why: Mapping[str, Any]
     frozen: FrozenContent | None
     account_name: str
+    #: The account's server keeps a copy of whatever it sends, so that a missing one means something.
+    files_sent: bool
 
     @property
     def shown_text(self) -> str:
         """The words as colleagues may read them: what was approved, without the person's own link."""
         return hide_tokens(self.frozen.text if self.frozen else self.body)
+
+
+#: The stage of what a look into the mailbox has shown, long after the try.
+READ_BACK: Final = "read_back"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,6 +272,7 @@ def message(session: Session, actor: Actor, *, message_id: UUID) -> MessageView:
         why=text.why if text else {},
         frozen=frozen,
         account_name=account.name if account else "",
+        files_sent=bool(account and account.config.get("files_sent")),
     )
 
 
@@ -314,7 +321,10 @@ def _last_attempts(session: Session, message_ids: Collection[UUID]) -> dict[UUID
 
 
 def attempts(session: Session, actor: Actor, *, message_id: UUID) -> list[AttemptLine]:
-    """Every try of a message in order, each with its outcomes (a person's decision is one of them)."""
+    """Every try of a message in order, each with its outcomes: a person's decision, a look into the mailbox.
+
+    Of looks that have shown the same one after the other, the last one stands for all.
+    """
     message(session, actor, message_id=message_id)
     rows = session.execute(
         select(Attempt, AttemptOutcome)
@@ -322,7 +332,7 @@ def attempts(session: Session, actor: Actor, *, message_id: UUID) -> list[Attemp
         .where(Attempt.message_id == message_id)
         .order_by(Attempt.number, AttemptOutcome.at)
     )
-    return [
+    lines = [
         AttemptLine(
             number=attempt.number,
             started_at=attempt.started_at,
@@ -334,6 +344,13 @@ def attempts(session: Session, actor: Actor, *, message_id: UUID) -> list[Attemp
         )
         for attempt, outcome in rows
     ]
+    following = [*lines[1:], None]
+    return [line for line, after in zip(lines, following, strict=True) if not _is_repeated(line, after)]
+
+
+def _is_repeated(line: AttemptLine, after: AttemptLine | None) -> bool:
+    same = after is not None and (line.number, line.stage, line.code) == (after.number, after.stage, after.code)
+    return same and line.stage == READ_BACK
 
 
 def budgets(session: Session, actor: Actor, *, contact_ids: Iterable[UUID], now: datetime) -> dict[UUID, Budget]:

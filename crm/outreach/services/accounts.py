@@ -21,6 +21,7 @@ from crm.errors import ConflictError, NotFoundError
 from crm.outreach.adapters import connect, spec_of
 from crm.outreach.kinds import AccountState, MessageState
 from crm.outreach.models import Message, SenderAccount
+from crm.outreach.secrets import SecretError
 from crm.outreach.services.transitions import move
 from crm.outreach.setup import keyring
 
@@ -62,6 +63,12 @@ class AccountInput(Input):
     security: Security = Security.STARTTLS
     username: Line = ""
     mechanism: Mechanism = Mechanism.PASSWORD
+    imap_host: Line = ""
+    imap_port: Annotated[int, Field(ge=1, le=65535)] = 993
+    imap_security: Security = Security.TLS
+    imap_username: Line = ""
+    imap_folder: Annotated[Line, Field(max_length=250)] = ""
+    files_sent: bool = False
     plus_address: bool = False
     signature: Annotated[str, Field(max_length=2000)] = ""
     per_minute: Cap = None
@@ -75,6 +82,14 @@ class AccountInput(Input):
             raise ValueError(N_("Write the name of the mail server."))
         return self
 
+    @model_validator(mode="after")
+    def _reads_encrypted(self) -> "AccountInput":
+        if self.imap_host and self.imap_security is Security.NONE:
+            raise ValueError(N_("A password is never sent over a connection that isn't encrypted."))
+        if self.imap_host and not (self.imap_username or self.username):
+            raise ValueError(N_("To look into the mailbox, a user name is needed."))
+        return self
+
     def config(self) -> dict[str, object]:
         """What the adapter needs, as the row keeps it."""
         return {
@@ -83,6 +98,12 @@ class AccountInput(Input):
             "security": self.security.value,
             "username": self.username,
             "mechanism": self.mechanism.value,
+            "imap_host": self.imap_host,
+            "imap_port": self.imap_port,
+            "imap_security": self.imap_security.value,
+            "imap_username": self.imap_username,
+            "imap_folder": self.imap_folder,
+            "files_sent": self.files_sent,
             "plus_address": self.plus_address,
         }
 
@@ -146,18 +167,38 @@ def update_account(
 
 
 def set_secret(session: Session, actor: Actor, *, account_id: UUID, secret: dict[str, str]) -> None:
-    """Replace the credentials (`{"secret": password or token}`), which nobody can read back; a held account goes on."""
+    """Replace credentials, which nobody can read back; a held account goes on.
+
+    `secret` is the password or token, `imap_secret` the mailbox's own where it differs. What is not named stays, and an
+    empty one is forgotten.
+    """
     actor.require(Permission.MANAGE_CHANNELS)
     account = load(session, account_id, lock=True)
-    account.secret = keyring().seal(secret, workspace_id=account.workspace_id, row_id=account.id)
+    kept = {**_known_secret(account), **secret}
+    account.secret = keyring().seal(
+        {name: value for name, value in kept.items() if value}, workspace_id=account.workspace_id, row_id=account.id
+    )
     if account.state == AccountState.HELD:
         _activate(account)
     account.last_error_code = ""
     session.flush()
 
 
+def _known_secret(account: SenderAccount) -> dict[str, str]:
+    """What the account has; nothing when it can't be read, so that new credentials always mend it."""
+    if account.secret is None:
+        return {}
+    try:
+        return keyring().open(account.secret, workspace_id=account.workspace_id, row_id=account.id)
+    except SecretError:
+        return {}
+
+
 def check_account(session: Session, actor: Actor, *, account_id: UUID) -> CheckResult:
-    """Sign in to the server and send nothing. Dials: close the transaction first, or accept that it waits."""
+    """Sign in to the server, and to the mailbox where one is named, and send nothing.
+
+    Dials: close the transaction first, or accept that it waits.
+    """
     actor.require(Permission.MANAGE_CHANNELS)
     spec = spec_of(load(session, account_id))
     connection = connect(spec)

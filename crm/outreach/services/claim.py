@@ -284,8 +284,8 @@ class Recovered:
 def recover(session: Session, actor: Actor, *, claim_id: UUID, now: datetime) -> Recovered | None:
     """Settle a claim whose lease has lapsed; None when it has not, or somebody else does it.
 
-    Claimed messages are due again: nothing left. Those in `sending` may have left: e-mail can't be asked, so a person
-    decides with the evidence.
+    Claimed messages are due again: nothing left. Those in `sending` may have left: they are uncertain until the mailbox
+    is asked, or a person decides with the evidence.
     """
     lapsed = session.scalars(
         select(Claim)

@@ -303,10 +303,21 @@ def _opted_out(
 # The channel tells what became of something we sent
 
 
+#: Nobody but the recipient's side knows our Message-ID: news that names it proves that a copy left.
+_UNDECIDED = (MessageState.UNCERTAIN, MessageState.SCHEDULED, MessageState.HELD)
+
+
 def _arrived(session: Session, actor: Actor, original: Message, *, now: datetime) -> None:
-    """Whoever answers or complains has got it: an uncertain message is settled by that."""
-    if original.state == MessageState.UNCERTAIN:
-        mark_sent(session, actor, original.id, when=MessageState.UNCERTAIN, now=now)
+    """Whoever answers or complains has got it: an uncertain message is settled by that.
+
+    So is one that waits for another try, which would be a second copy. While the try still runs, the news is parked as
+    a delivery, and the clock settles the message when the try has an end that nobody understands.
+    """
+    state = MessageState(original.state)
+    if state is MessageState.SENDING:
+        _delivery(session, original.id, DeliveryState.DELIVERED, now=now)
+    elif state in _UNDECIDED and original.tries > 0:
+        mark_sent(session, actor, original.id, when=state, now=now)
 
 
 def _delivery(session: Session, message_id: UUID, state: DeliveryState, *, now: datetime) -> None:

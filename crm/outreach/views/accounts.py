@@ -20,7 +20,20 @@ from crm.web.sessions import current_session, request_now
 
 manages = requires(Permission.MANAGE_CHANNELS)
 #: Values of the form that are not part of the account's input.
-APART = ("password", "csrf_token")
+APART = ("password", "imap_password", "csrf_token")
+#: What the adapter is told, as the form shows it.
+SERVER = (
+    "host",
+    "port",
+    "security",
+    "username",
+    "imap_host",
+    "imap_port",
+    "imap_security",
+    "imap_username",
+    "imap_folder",
+    "files_sent",
+)
 
 
 @blueprint.get("/settings/channels")
@@ -108,7 +121,9 @@ def change_account(account_id: UUID, action: str) -> ResponseReturnValue:
     session, actor, now = current_session(), current_actor(), request_now()
     if action == "check":
         result = services.check_account(session, actor, account_id=account_id)
-        if result.ok:
+        if result.ok and result.detail:
+            flash(_("The server let us in, and sent mail is read in “%(folder)s”.", folder=result.detail), "success")
+        elif result.ok:
             flash(_("The server answered and let us in."), "success")
         else:
             flash(_("It did not work: %(reason)s", reason=reason_text(result.code)), "error")
@@ -126,7 +141,7 @@ def change_account(account_id: UUID, action: str) -> ResponseReturnValue:
 
 
 def _filled(row: SenderAccount) -> AccountForm:
-    config = {name: row.config.get(name) for name in ("host", "port", "security", "username")}
+    config = {name: row.config[name] for name in SERVER if name in row.config}
     own = {name: getattr(row, name) for name in ("name", "address", "display_name", "is_sandbox", "signature")}
     pace = {name: getattr(row, name) for name in ("per_minute", "per_hour", "per_day")}
     return AccountForm(data={**own, **pace, **config})
@@ -146,11 +161,14 @@ def _saved(form: AccountForm, row: SenderAccount | None) -> SenderAccount | None
             data = parsed(services.AccountInput, given)
             saved = services.create_account(session, actor, data=data, now=request_now())
         else:
-            kept = {"plus_address": row.config.get("plus_address", False), "time_zone": row.time_zone}
+            kept = {name: row.config[name] for name in ("plus_address", "mechanism") if name in row.config}
+            kept["time_zone"] = row.time_zone
             data = parsed(services.AccountInput, {**given, **kept, "owner_id": row.owner_id})
             saved = services.update_account(session, actor, account_id=row.id, data=data, expected_version=None)
-        if form.password.data:
-            services.set_secret(session, actor, account_id=saved.id, secret={"secret": form.password.data})
+        typed = {"secret": form.password.data, "imap_secret": form.imap_password.data}
+        if any(typed.values()):
+            secret = {name: value for name, value in typed.items() if value}
+            services.set_secret(session, actor, account_id=saved.id, secret=secret)
     except AppError as error:
         form.absorb(error)
         return None
