@@ -25,7 +25,9 @@ from crm.db import Database, database_now
 from crm.jobs import JobName, JobQueue
 from crm.outreach.pace import forget_old
 from crm.outreach.services.claim import recover, release_held
+from crm.outreach.services.readback import PAUSES
 from crm.settings import Settings
+from workers.watch import Watch
 
 log = structlog.get_logger(__name__)
 
@@ -88,7 +90,9 @@ def _chores(settings: Settings) -> list[Chore]:
         Chore("lapsed_claims", settings.clock_seconds, recover_lapsed),
         Chore("dead_workers", 5.0, lambda clock: _forget_dead(clock.jobs)),
         Chore("stored_inbound", 5.0, wake_for_inbound),
+        Chore("doubtful_messages", 15.0, wake_to_read_back),
         Chore("held_over", 15.0, release_held_over),
+        Chore("troubles", 30.0, _watching()),
         Chore("expired_loyalty", 60.0, wake_for_loyalty),
         Chore("stale_segments", 30.0, wake_for_segments),
         Chore("running_campaigns", 30.0, tend_campaigns),
@@ -162,6 +166,19 @@ def wake_for_inbound(clock: Clock) -> None:
         clock.jobs.enqueue(JobName.RECEIVE, id=f"event:{event_id}", workspace_id=workspace_id, event_id=event_id)
 
 
+def wake_to_read_back(clock: Clock) -> None:
+    """Ask for a look at what became of uncertain messages."""
+    with clock.database.scope() as session:
+        found = session.execute(
+            text("select * from crm_doubtful_accounts(:pauses, :most)"),
+            {"pauses": [int(pause.total_seconds()) for pause in PAUSES], "most": MOST_ACCOUNTS},
+        ).all()
+    for workspace_id, account_id in found:
+        clock.jobs.enqueue(
+            JobName.READ_BACK, id=f"account:{account_id}", workspace_id=workspace_id, account_id=account_id
+        )
+
+
 def release_held_over(clock: Clock) -> None:
     """Held messages whose time has come are due again; old counters of pace go."""
     with clock.database.scope() as session:
@@ -201,6 +218,18 @@ def wake_for_segments(clock: Clock) -> None:
         clock.jobs.enqueue(
             JobName.REFRESH_SEGMENT, id=f"segment:{segment_id}", workspace_id=workspace_id, segment_id=segment_id
         )
+
+
+def _watching() -> Callable[[Clock], None]:
+    """Ring the bells about what keeps messages from leaving."""
+    watch = Watch()
+
+    def look(clock: Clock) -> None:
+        changed = watch.look(clock.database, clock.jobs.listeners)
+        if changed:
+            log.info("bells_rung", changed=changed)
+
+    return look
 
 
 def _forget_dead(jobs: JobQueue) -> None:

@@ -18,6 +18,8 @@ from rq.worker.base import BaseWorker
 from crm.embedded.launch import follow_parent
 from crm.jobs import JobQueue, QueueName
 from crm.settings import Settings
+from workers import runtime
+from workers.watch import miss_clock
 
 # A dead worker is forgotten within this many seconds (RQ adds a minute of its own).
 WORKER_TTL_SECONDS = 75
@@ -48,7 +50,15 @@ class CalmWorker(BaseWorker):
 
 
 class SendingWorker(CalmWorker, SimpleWorker):
-    """Runs jobs in its own process, so that connections to mail servers are kept between them."""
+    """Runs jobs in its own process, so that connections to mail servers are kept between them.
+
+    Between jobs it misses the clock, which nobody else would.
+    """
+
+    def run_maintenance_tasks(self) -> None:
+        """RQ's own chores, and a look at the clock."""
+        super().run_maintenance_tasks()
+        miss_clock(runtime().database)
 
 
 class ForkingWorker(CalmWorker, Worker):

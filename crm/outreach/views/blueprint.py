@@ -6,11 +6,33 @@ from flask import Blueprint, Flask
 from flask.blueprints import BlueprintSetupState
 
 from crm.accounts.kinds import Permission
-from crm.accounts.places import Choice, SettingsGroup, SettingsPage, Step, add_choice, add_settings_page
-from crm.outreach import words
+from crm.accounts.places import (
+    Choice,
+    SettingsGroup,
+    SettingsPage,
+    Step,
+    Words,
+    add_choice,
+    add_settings_page,
+    add_words,
+)
+from crm.outreach import troubles, words
 from crm.web.i18n import lazy
 
 blueprint = Blueprint("outreach", __name__)
+
+_ALERTS = {
+    troubles.ACCOUNT: Words(lazy("“%(name)s” can’t send: the account needs you"), "alert-circle"),
+    troubles.UNCERTAIN: Words(lazy("It isn’t certain that some messages arrived: decide about them"), "help-circle"),
+    troubles.STALLED: Words(lazy("Messages of “%(name)s” are due and nobody sends them"), "clock-pause"),
+    troubles.WORKER: Words(
+        lazy("No sender is running: messages wait until whoever runs the server starts one"), "send"
+    ),
+    troubles.QUEUE: Words(lazy("The server that wakes the senders is away: messages wait until it is back"), "send"),
+    troubles.CLOCK: Words(
+        lazy("The clock has stopped: what is planned waits until whoever runs the server starts it"), "clock-pause"
+    ),
+}
 
 
 @blueprint.record_once
@@ -18,6 +40,7 @@ def _settings(state: BlueprintSetupState) -> None:
     app = cast("Flask", state.app)
     app.jinja_env.filters["reason"] = words.reason_text
     app.jinja_env.globals["outreach_words"] = words
+    add_words(app, _ALERTS)
     add_settings_page(
         app,
         SettingsPage(
