@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -29,7 +29,7 @@ from crm.contacts.models import Contact, Handle
 from crm.db import Database, database_now, new_id
 from crm.outreach import services
 from crm.outreach.kinds import AccountState, MessageState
-from crm.outreach.models import Message, SenderAccount
+from crm.outreach.models import DomainPace, Message, SenderAccount
 
 T = TypeVar("T")
 
@@ -230,7 +230,8 @@ def hash_of(words: str) -> str:
 
 
 def pass_time(session: Session) -> None:
-    """Let the pause before a repetition and the hold of an account go by: hours that a run doesn't have."""
+    """Let pauses before repetitions, holds of accounts and slow domains go by: hours that a run doesn't have."""
+    session.execute(delete(DomainPace))
     session.execute(
         update(Message)
         .where(Message.state == MessageState.SCHEDULED, Message.due_at > func.now())

@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import queue
+import signal
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +25,8 @@ SHIPPED_SECONDS = 180.0
 SHIPPED = "worker killed at after_attempt_commit"
 #: Minutes in seconds: a lease, a clock and a patience towards mail servers that make a run last a few seconds.
 FAST = {"CRM_LEASE_SECONDS": "3", "CRM_CLOCK_SECONDS": "0.1", "CRM_SMTP_PATIENCE": "0.03"}
+#: How long a lane may take to stop its servers when there is nothing left to play.
+ENDING_SECONDS = 30.0
 #: People who don't want to be written to any more: two before the first message leaves, two in the middle.
 CLOSED_BEFORE = 2
 CLOSED_MEANWHILE = 2
@@ -101,6 +105,8 @@ def run(seeds: Sequence[int], *, only: Sequence[str] = (), lanes: int = 1, shipp
     try:
         for _ in plan:
             yield _next(results, [worker.is_alive for worker in workers])
+        for worker in workers:
+            worker.join(ENDING_SECONDS)
     finally:
         for worker in workers:
             worker.terminate()
@@ -117,6 +123,8 @@ def _next(results: "multiprocessing.Queue[Result]", lives: Sequence[Callable[[],
 
 
 def _lane(tasks: "multiprocessing.Queue[tuple[int, str, bool]]", results: "multiprocessing.Queue[Result]") -> None:
+    # Broken off, it still stops its servers and removes their folder.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(1))
     with Servers() as servers:
         while True:
             try:
