@@ -1,6 +1,9 @@
 """The words of outreach in the reader's language: channels, purposes, states and what can be done about them."""
 
+from datetime import date
 from typing import Any
+
+from flask_babel import format_date
 
 from crm.channels.base import ChannelKind
 from crm.channels.imap import ABSENT, FOUND
@@ -129,6 +132,11 @@ def moved_text(line: Timed, reason: str) -> str:
     if not is_moved(line):
         return ""
     return _("Planned for %(time)s. %(reason)s", time=moment(line.planned_at), reason=reason_text(reason)).strip()
+
+
+def weekday(on: date, *, is_short: bool = False) -> str:
+    """A day by its weekday: "Monday 23 November", or only "Mon"."""
+    return format_date(on, "EEE" if is_short else "EEEE d MMMM", rebase=False)
 
 
 def way_text(way: Way) -> str:

@@ -144,7 +144,8 @@ class Budget:
     next_free_at: datetime
 
 
-def _lines() -> Select[*tuple[Any, ...]]:
+def selected_lines() -> Select[*tuple[Any, ...]]:
+    """Messages with what a line of a list needs, for `line_of`; the contact is joined as `Contact`."""
     return (
         select(Message, Contact.display_name, Handle.address, Handle.display_name, MessageText)
         .outerjoin(Contact, Contact.id == Message.contact_id)
@@ -153,7 +154,8 @@ def _lines() -> Select[*tuple[Any, ...]]:
     )
 
 
-def _line(row: Any) -> MessageLine:
+def line_of(row: Any) -> MessageLine:
+    """The line of a row of `selected_lines`."""
     message, contact_name, address, handle_name, text = row
     return MessageLine(
         id=message.id,
@@ -195,7 +197,7 @@ def messages(
     limit: int = 50,
 ) -> Page[MessageLine]:
     """A page of messages, the newest first; `states` empty means all of them."""
-    wanted = _lines().where(_visible(actor))
+    wanted = selected_lines().where(visible_to(actor))
     if states:
         wanted = wanted.where(Message.state.in_([state.value for state in states]))
     if contact_id is not None:
@@ -212,39 +214,23 @@ def messages(
         at, last_id = decode_cursor(after, datetime, UUID)
         wanted = wanted.where(tuple_(Message.created_at, Message.id) < (at, last_id))
     wanted = wanted.order_by(Message.created_at.desc(), Message.id.desc()).limit(limit + 1)
-    rows = [_line(row) for row in session.execute(wanted)]
+    rows = [line_of(row) for row in session.execute(wanted)]
     return page_of(rows, limit=limit, key=lambda line: (line.created_at, line.id))
-
-
-def planned(session: Session, actor: Actor, *, since: datetime, until: datetime, limit: int = 500) -> list[MessageLine]:
-    """What is planned to leave in a span of time, in order: the calendar."""
-    wanted = (
-        _lines()
-        .where(
-            _visible(actor),
-            Message.state.in_([state.value for state in OPEN_STATES]),
-            Message.planned_at >= since,
-            Message.planned_at < until,
-        )
-        .order_by(Message.planned_at, Message.id)
-        .limit(limit)
-    )
-    return [_line(row) for row in session.execute(wanted)]
 
 
 def planned_for(session: Session, actor: Actor, *, contact_ids: Collection[UUID]) -> dict[UUID, list[MessageLine]]:
     """What else waits for each person, whoever planned it."""
     wanted = (
-        _lines()
+        selected_lines()
         .where(
-            _visible(actor),
+            visible_to(actor),
             among(Message.contact_id, contact_ids),
             Message.state.in_([state.value for state in OPEN_STATES]),
         )
         .order_by(Message.planned_at.nulls_last(), Message.id)
     )
     found: dict[UUID, list[MessageLine]] = {contact_id: [] for contact_id in contact_ids}
-    for line in map(_line, session.execute(wanted)):
+    for line in map(line_of, session.execute(wanted)):
         if line.contact_id is not None:
             found[line.contact_id].append(line)
     return found
@@ -252,7 +238,7 @@ def planned_for(session: Session, actor: Actor, *, contact_ids: Collection[UUID]
 
 def message(session: Session, actor: Actor, *, message_id: UUID) -> MessageView:
     """One message with its words; raises `NotFoundError`."""
-    row = session.execute(_lines().where(_visible(actor), Message.id == message_id)).one_or_none()
+    row = session.execute(selected_lines().where(visible_to(actor), Message.id == message_id)).one_or_none()
     if row is None:
         raise NotFoundError(N_("There is no such message."), code="message_not_found")
     found, text = row[0], row[4]
@@ -265,7 +251,7 @@ def message(session: Session, actor: Actor, *, message_id: UUID) -> MessageView:
         ).one_or_none()
     account = session.get(SenderAccount, found.account_id) if found.account_id else None
     return MessageView(
-        line=_line(row),
+        line=line_of(row),
         message=found,
         subject=text.subject if text else "",
         body=text.body if text else "",
@@ -281,7 +267,7 @@ def counts(session: Session, actor: Actor, *, batch_id: UUID | None = None) -> d
     wanted = (
         select(Message.state, func.count())
         .outerjoin(Contact, Contact.id == Message.contact_id)
-        .where(_visible(actor))
+        .where(visible_to(actor))
         .group_by(Message.state)
     )
     if batch_id is not None:
@@ -292,12 +278,12 @@ def counts(session: Session, actor: Actor, *, batch_id: UUID | None = None) -> d
 def uncertain(session: Session, actor: Actor, *, limit: int = 50) -> list[UncertainMessage]:
     """Messages that may have left, oldest first: a person decides about each."""
     wanted = (
-        _lines()
-        .where(_visible(actor), Message.state == MessageState.UNCERTAIN)
+        selected_lines()
+        .where(visible_to(actor), Message.state == MessageState.UNCERTAIN)
         .order_by(Message.updated_at, Message.id)
         .limit(limit)
     )
-    lines = [_line(row) for row in session.execute(wanted)]
+    lines = [line_of(row) for row in session.execute(wanted)]
     last = _last_attempts(session, [line.id for line in lines])
     return [
         UncertainMessage(
@@ -344,7 +330,7 @@ def attempts(session: Session, actor: Actor, *, message_id: UUID) -> list[Attemp
         )
         for attempt, outcome in rows
     ]
-    following = [*lines[1:], None]
+    following = [*lines, None][1:]
     return [line for line, after in zip(lines, following, strict=True) if not _is_repeated(line, after)]
 
 
@@ -373,7 +359,7 @@ def budgets(session: Session, actor: Actor, *, contact_ids: Iterable[UUID], now:
     }
 
 
-def _visible(actor: Actor) -> Any:
+def visible_to(actor: Actor) -> Any:
     """Messages to people the actor may see, and to strangers."""
     if contacts.scope(actor) is contacts.Scope.ALL:
         return true()

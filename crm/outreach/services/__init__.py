@@ -24,6 +24,7 @@ from crm.outreach.services.drafts import (
     new_batch,
     preview,
 )
+from crm.outreach.services.moving import MOVABLE, NotMovableError, reschedule
 from crm.outreach.services.optout import NobodyError, Preferences, preferences, set_preferences, unsubscribe
 from crm.outreach.services.pauses import (
     BatchNotFoundError,
@@ -62,6 +63,7 @@ from crm.outreach.services.write import (
 )
 
 __all__ = [
+    "MOVABLE",
     "AccountInput",
     "AccountNotFoundError",
     "AssistedAnswer",
@@ -75,6 +77,7 @@ __all__ = [
     "MessageNotFoundError",
     "MissingValuesError",
     "NobodyError",
+    "NotMovableError",
     "NotWaitingError",
     "Preferences",
     "TemplateInput",
@@ -108,6 +111,7 @@ __all__ = [
     "release",
     "reopen",
     "reply",
+    "reschedule",
     "resolve_uncertain",
     "resume_account",
     "resume_batch",
