@@ -18,6 +18,7 @@ from crm.chaos.faults import CATALOGUE, Fault, Scene, fault_of
 from crm.chaos.house import PATIENCE_SECONDS, House, StuckError
 from crm.chaos.servers import Servers, mail_server
 from crm.db import Database
+from crm.embedded.launch import follow_parent
 from crm.settings import current
 
 #: How long a run at the shipped settings may take: what the promise says about a single kill.
@@ -123,7 +124,8 @@ def _next(results: "multiprocessing.Queue[Result]", lives: Sequence[Callable[[],
 
 
 def _lane(tasks: "multiprocessing.Queue[tuple[int, str, bool]]", results: "multiprocessing.Queue[Result]") -> None:
-    # Broken off, it still stops its servers and removes their folder.
+    # Broken off, also with the command that started it, it still stops its servers and removes their folder.
+    follow_parent(signal.SIGTERM)
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(1))
     with Servers() as servers:
         while True:
