@@ -41,7 +41,8 @@ _TOKEN = re.compile(r"[a-z0-9.!#$%&'*/=?^_`{|}~-]{1,64}\+([A-Za-z0-9_-]{4,64})@"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069/\\]+")
 _AUTO_SUBJECT = re.compile(
     r"(?:out of (?:the )?office|automatic reply|auto(?:matic)?[- ]?(?:reply|response)|risposta automatica|"
-    r"fuori (?:sede|ufficio)|assente dall'ufficio|abwesenheit|automatische antwort)\b",
+    r"fuori (?:sede|ufficio)|in ferie\b.{0,40}\bre:|assente (?:dall['’]ufficio|fino al|dal)|assenza dall['’]ufficio|"
+    r"sono in ferie|abwesenheit|automatische antwort)\b",
     re.IGNORECASE,
 )
 
@@ -51,16 +52,7 @@ def parse_email(raw: bytes) -> Reply | AutoReply | Bounce | Complaint:
     message = read_message(raw)
     try:
         return _event(message, raw)
-    except (
-        ArithmeticError,
-        AssertionError,
-        AttributeError,
-        LookupError,
-        RecursionError,
-        TypeError,
-        ValueError,
-    ) as error:
-        # The library's parser has corners that only a mail made on purpose reaches; one such mail must not stop a box.
+    except _PARSER_ERRORS as error:
         raise InboundError("unreadable") from error
 
 

@@ -94,6 +94,22 @@ def sender(message: Message) -> tuple[str, str]:
     return _CONTROL.sub(" ", name).strip()[:200], address.lower()
 
 
+def fingerprint(raw: bytes) -> str:
+    """Names a mail by what its author wrote, so that one that came by two ways, or twice, is known as the same.
+
+    The way it came (Received, Delivered-To and the like) differs each time. A Message-ID alone would let a stranger
+    make us overlook somebody else's mail.
+    """
+    end = re.search(rb"\r?\n\r?\n", raw[:_MAX_HEADER_BLOCK])
+    if end is None:
+        return f"sha256:{hashlib.sha256(raw).hexdigest()}"
+    head = email.message_from_bytes(raw[: end.end()], policy=compat32)
+    digest = hashlib.sha256(raw[end.end() :])
+    for name in ("Message-ID", "From", "Date", "Subject"):
+        digest.update(f"\n{name}: {' '.join(headers(head, name).split())}".encode("utf-8", "replace"))
+    return f"mail:{digest.hexdigest()}"
+
+
 def event_id(message: Message, raw: bytes) -> str:
     """The Message-ID, or a digest of the bytes where it is missing or no id."""
     found = message_ids(headers(message, "Message-ID"))

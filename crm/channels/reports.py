@@ -1,4 +1,4 @@
-"""Delivery reports (RFC 3464 and its imitations) and feedback reports (RFC 5965) in inbound mail."""
+"""Delivery reports (RFC 3464, its imitations, receipts of Italian certified mail) and feedback reports (RFC 5965)."""
 
 import email
 import re
@@ -28,7 +28,8 @@ _BASIC = re.compile(r"\b([45]\d\d)\b")
 _DAEMON = re.compile(r"(?:mailer-daemon|postmaster|mail-daemon|mdaemon)@", re.IGNORECASE)
 _SUBJECT = re.compile(
     r"(?:undeliver|returned mail|mail delivery (?:failed|subsystem)|delivery (?:status|has failed|failure)|"
-    r"failure notice|mancato recapito|mancata consegna|impossibile recapitare|non recapitabile|"
+    r"failure notice|warning: message .{1,100} delayed|mancato recapito|mancata consegna|impossibile recapitare|"
+    r"non recapitabile|"
     r"notifica (?:di )?(?:stato|mancat)|messaggio non recapitato)",
     re.IGNORECASE,
 )
@@ -37,6 +38,19 @@ _QUOTED = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _DELAY = re.compile(r"(?:delay|warning|ritard|still (?:being )?(?:trying|retried)|in coda)", re.IGNORECASE)
+
+
+#: What a provider of certified mail (PEC, DM 2 November 2005) says with its header; acceptance by the sender's own
+#: provider says nothing about the recipient.
+_CERTIFIED: Final = {
+    "accettazione": BounceAction.RELAYED,
+    "presa-in-carico": BounceAction.RELAYED,
+    "avvenuta-consegna": BounceAction.DELIVERED,
+    "preavviso-errore-consegna": BounceAction.DELAYED,
+    "errore-consegna": BounceAction.FAILED,
+    "non-accettazione": BounceAction.FAILED,
+    "rilevazione-virus": BounceAction.FAILED,
+}
 
 
 def read_complaint(message: Message, raw: bytes) -> Complaint | None:
@@ -63,6 +77,8 @@ def read_complaint(message: Message, raw: bytes) -> Complaint | None:
 def read_bounce(message: Message, raw: bytes, *, token: str | None) -> Bounce | None:
     """Read a delivery report, structured or free-form, or give None when the mail is none."""
     recipients = _structured(message)
+    if recipients is None:
+        recipients = _certified(message)
     if recipients is None and _looks_like_bounce(message):
         recipients = _free_form(message)
     if recipients is None:
@@ -109,6 +125,22 @@ def _outcome(action: BounceAction, status: str) -> OutcomeKind:
         # A server that gave up for a temporary reason says nothing against the address.
         return outcome_of_reply(Stage.RCPT, Reply(code, status.encode("ascii"))).kind
     return OutcomeKind.RETRY_LATER if action is BounceAction.DELAYED else OutcomeKind.ACCEPTED
+
+
+def _certified(message: Message) -> list[BouncedRecipient] | None:
+    """The recipients that a receipt of certified mail is about; None for any other mail."""
+    action = _CERTIFIED.get(header(message, "X-Ricevuta").strip().lower())
+    if action is None:
+        return None
+    text = _body(message)
+    found = _STATUS.search(text) if action is BounceAction.FAILED else None
+    status = found[1] if found else ""
+    # A refusal without a code may be a virus or a broken form: nothing that speaks against the address.
+    outcome = OutcomeKind.POLICY if action is BounceAction.FAILED and not status else _outcome(action, status)
+    return [
+        BouncedRecipient(address=address, action=action, status=status, outcome=outcome)
+        for address in _named_in(text)[:1]
+    ]
 
 
 def _looks_like_bounce(message: Message) -> bool:
@@ -168,7 +200,7 @@ def _quoted_reference(message: Message) -> str | None:
     quoted = re.search(r"(?im)^[> \t]*message-id:\s*(<[^<>\s]{3,500}>)", _body(message))
     if quoted:
         return quoted[1]
-    found = message_ids(headers(message, "In-Reply-To", "References"))
+    found = message_ids(headers(message, "X-Riferimento-Message-ID", "In-Reply-To", "References"))
     return found[-1] if found else None
 
 

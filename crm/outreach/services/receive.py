@@ -1,6 +1,5 @@
 """Owns what comes in: stored raw once, then told apart - reply, automatic answer, stop word, bounce, complaint."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +13,7 @@ from crm.accounts.rules import Actor, system_actor
 from crm.channels.addresses import AddressError, normalise
 from crm.channels.base import AutoReply, Bounce, BounceAction, ChannelKind, Complaint, OutcomeKind, Reply
 from crm.channels.inbound import InboundError, parse_email
+from crm.channels.mail_parts import fingerprint
 from crm.consent import services as consent
 from crm.consent.kinds import Basis, ConsentAction, ConsentPurpose, Purpose, SuppressionReason
 from crm.contacts import queries as contacts
@@ -33,6 +33,8 @@ from crm.outreach.setup import links
 
 #: Mailbox programs and people send everything; what we look at is bounded before it is parsed.
 MAX_RAW = 30 * 1024 * 1024
+#: What an event says whose end was not kept: the words come first in a mail, its files are what is missing.
+TRUNCATED = "truncated"
 _SEVERITY = {state: number for number, state in enumerate(DeliveryState)}
 
 
@@ -47,7 +49,8 @@ def store_inbound(
 ) -> UUID | None:
     """Keep what a channel told us, before anything is done with it; None when it is known already.
 
-    `external_id` is the platform's id; without one the bytes name themselves. The edge commits, then wakes a worker.
+    `external_id` is the platform's id; without one the mail names itself. The edge commits, then wakes a worker. Of a
+    payload above `MAX_RAW` the beginning is kept, and the event says so.
     """
     event_id = new_id()
     stored = session.execute(
@@ -56,7 +59,8 @@ def store_inbound(
             id=event_id,
             workspace_id=actor.workspace_id,
             account_id=account_id,
-            external_id=external_id or f"sha256:{hashlib.sha256(raw).hexdigest()}",
+            external_id=external_id or fingerprint(raw),
+            error=TRUNCATED if len(raw) > MAX_RAW else "",
             state=InboundState.STORED.value,
             received_at=now,
         )
