@@ -12,7 +12,9 @@ from crm.settings import Settings
 ROOT = Path(__file__).parents[2]
 CODE = sorted([*ROOT.glob("crm/**/*.py"), *ROOT.glob("workers/**/*.py")])
 TEMPLATES = sorted(ROOT.glob("templates/**/*.html"))
-EDGES = re.compile(r"crm/(db|web/sessions|cli/.*|.*/cli|.*/runner.*|embedded/.*|chaos/.*|desk/(seed|demo).*)\.py|workers/.*\.py")
+EDGES = re.compile(
+    r"crm/(db|web/sessions|cli/.*|.*/cli|.*/runner.*|embedded/.*|chaos/.*|desk/(seed|demo).*)\.py|workers/.*\.py"
+)
 
 
 def _name(path: Path) -> str:

@@ -183,7 +183,8 @@ def test_the_phone_shows_company_last_exchange_and_tag(client, session, actor, n
     firm = company(session, actor, "Vetreria", now=now)
     ann = contact(session, actor, "Ann Bo", company_id=firm.id, tags=["Fair"], now=now)
     interaction(session, actor, ann.id, "call", happened_at=now, now=now)
-    brief = re.search(r'<span class="fd-only-phone fd-brief">(.*?)</td>', client.get("/contacts").text, re.DOTALL).group(1)
+    page = client.get("/contacts").text
+    brief = re.search(r'<span class="fd-only-phone fd-brief">(.*?)</td>', page, re.DOTALL).group(1)
     assert "Vetreria" in brief
     assert "Fair" in brief
 

@@ -67,8 +67,9 @@ def complaint(session, actor, person, *, now, **fields):
 
 def draft(session, actor, contact_id, *, now):
     """A message that somebody prepared outside a campaign."""
+    written = services.DraftInput(contact_id=contact_id, subject="Prepared", body="Dear Ann")
     made = services.draft_many(
-        session, actor, batch_id=None, drafts=[services.DraftInput(contact_id=contact_id, subject="Prepared", body="Dear Ann")],
+        session, actor, batch_id=None, drafts=[written],
         purpose=Purpose.PERSONAL, channel=ChannelKind.EMAIL, now=now,
     )  # fmt: skip
     return made[contact_id]
