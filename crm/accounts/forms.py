@@ -19,6 +19,7 @@ from wtforms.validators import InputRequired, Length, NumberRange, Optional
 from wtforms.widgets import TimeInput
 
 from crm.accounts.kinds import Permission, Role
+from crm.accounts.services.workspaces import PER_WEEK_LIMITS, PER_WEEK_SENTENCE
 from crm.accounts.words import PERMISSIONS, ROLES
 from crm.web.forms import Form
 from crm.web.i18n import lazy
@@ -149,10 +150,12 @@ class WorkspaceForm(Form):
         lazy("Days"), choices=DAYS, validators=[InputRequired(lazy("Choose at least one day."))]
     )
     promotional_per_week = IntegerField(
-        lazy("Promotions to one person in a week"), validators=[InputRequired(), NumberRange(0, 50)]
+        lazy("Promotions to one person in a week"),
+        validators=[InputRequired(), NumberRange(*PER_WEEK_LIMITS, message=lazy(PER_WEEK_SENTENCE))],
     )
     company_per_week = IntegerField(
-        lazy("Messages to one company in a week"), validators=[InputRequired(), NumberRange(0, 50)]
+        lazy("Messages to one company in a week"),
+        validators=[InputRequired(), NumberRange(*PER_WEEK_LIMITS, message=lazy(PER_WEEK_SENTENCE))],
     )
     audience_limit = IntegerField(
         lazy("Most people in one campaign"),

@@ -17,6 +17,7 @@ from wtforms import (
 )
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
 
+from crm.accounts.forms import ZONES
 from crm.clock import local_instant
 from crm.consent.kinds import Purpose
 from crm.errors import AppError
@@ -121,6 +122,17 @@ class AccountForm(Form):
     per_minute = IntegerField(lazy("At most per minute"), validators=[Optional(), NumberRange(1, 10_000)])
     per_hour = IntegerField(lazy("At most per hour"), validators=[Optional(), NumberRange(1, 100_000)])
     per_day = IntegerField(lazy("At most per day"), validators=[Optional(), NumberRange(1, 1_000_000)])
+    time_zone = SelectField(
+        lazy("Time zone"),
+        choices=ZONES,
+        default="Europe/Rome",
+        description=lazy("The day of the daily limit begins at midnight here."),
+    )
+    per_domain = IntegerField(
+        lazy("At most per minute to one mail domain"),
+        description=lazy("When a domain asks us to slow down, we do so by ourselves, also without a limit."),
+        validators=[Optional(), NumberRange(1, 10_000)],
+    )
     signature = TextAreaField(lazy("Signature"), validators=[Length(max=2000)])
 
 

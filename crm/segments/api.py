@@ -17,6 +17,7 @@ from crm.filters.registry import catalogue
 from crm.filters.schema import RuleDocument, parse
 from crm.filters.sentence import clause, plain, seen_text
 from crm.filters.values import Choice
+from crm.outreach.api.gate import GateListOut, GateQuery, listed, verdicts_for
 from crm.segments import queries, services
 from crm.segments.kinds import PickMode, SegmentKind
 from crm.segments.models import Segment
@@ -169,6 +170,19 @@ class WhyOut(ApiModel):
     tree: WhyNode | None
 
 
+class SegmentGateQuery(GateQuery):
+    """What would be written to the people of a segment, and which page of them."""
+
+    limit: int = Field(50, ge=1, le=200, description="Most people in the answer.")
+    after: str | None = Field(None, description="The `next` of the previous answer.")
+
+
+class SegmentGateOut(GateListOut):
+    """The gate's answers for a page of a segment."""
+
+    next: str | None
+
+
 @blueprint.get("/segments")
 @may_look
 @operation(tag="segments", query=PageQuery, returns=page_model(SegmentOut))
@@ -275,6 +289,18 @@ def list_members(segment_id: UUID) -> Response:
     row = queries.segment(session, actor, segment_id=segment_id)
     page = queries.members(session, actor, segment=row, now=request_now(), after=query.after, limit=query.limit)
     return page_answer(page, MemberOut.model_validate)
+
+
+@blueprint.get("/segments/<uuid:segment_id>/gate")
+@may_look
+@operation(tag="segments", query=SegmentGateQuery, returns=SegmentGateOut, refuses=(404,))
+def gate_of_segment(segment_id: UUID) -> Response:
+    """May I write to the people of this segment? A page of them by name, each with the gate's answer."""
+    query, session, actor = read_query(SegmentGateQuery), current_session(), current_actor()
+    row = queries.segment(session, actor, segment_id=segment_id)
+    page = queries.members(session, actor, segment=row, now=request_now(), after=query.after, limit=query.limit)
+    found = verdicts_for(query, [person.id for person in page.items])
+    return answer(SegmentGateOut(**listed(found, unknown=[]).model_dump(), next=page.next))
 
 
 @blueprint.post("/segments/<uuid:segment_id>/freeze")

@@ -1,6 +1,7 @@
 """Pages of one's own, of the workspace, and of operations."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -124,10 +125,11 @@ def test_the_workspace_is_changed(client, session, house):
     [
         ("name", " "),
         ("window_start", "25:00"),
-        ("window_end", "08:00"),
+        ("window_end", "08:30"),
         ("window_days", []),
         ("window_days", ["8"]),
         ("promotional_per_week", "-1"),
+        ("promotional_per_week", "0"),
         ("audience_limit", "100000"),
         ("company_per_week", "many"),
         ("time_zone", "Mars/Olympus"),
@@ -141,15 +143,27 @@ def test_an_impossible_workspace_is_refused_and_nothing_changes(client, session,
     assert session.get(Workspace, house.workspace.id).postal_address == ""
 
 
-def test_promotions_and_all_sending_are_paused_and_resumed(client, session, house):
-    for field, attribute in (("promotions", "promotions_paused"), ("sending", "sending_paused")):
-        client.post("/settings/workspace/pause", data={field: "1"})
-        session.refresh(house.workspace)
-        assert getattr(house.workspace, attribute)
-        assert "Resume" in client.get("/settings/workspace").text
-        client.post("/settings/workspace/pause", data={field: "0"})
-        session.refresh(house.workspace)
-        assert not getattr(house.workspace, attribute)
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("window_end", WORKSPACE["window_start"], "begin and end at the same time"),
+        ("promotional_per_week", "0", "from 1 to 50"),
+        ("company_per_week", "0", "from 1 to 50"),
+        ("time_zone", "Mars/Olympus", "Not a valid choice"),
+    ],
+)
+def test_what_would_let_nothing_leave_is_told_beside_its_field(client, house, field, value, sentence):
+    page = client.post("/settings/workspace", data={**WORKSPACE, field: value}).text
+    told = re.search(rf'id="{field}-error".*?<span>(.*?)</span>', page, re.DOTALL)
+    assert told is not None
+    assert sentence in told[1]
+
+
+def test_sending_hours_may_pass_midnight(client, session, house):
+    answer = client.post("/settings/workspace", data={**WORKSPACE, "window_start": "22:00", "window_end": "06:00"})
+    session.refresh(house.workspace)
+    assert answer.status_code == 303
+    assert (house.workspace.window_start, house.workspace.window_end) == ("22:00", "06:00")
 
 
 def test_who_may_not_change_the_workspace_reads_it(app, session, house, signed_in):

@@ -4,11 +4,13 @@ from datetime import timedelta
 
 import pytest
 from factories import outreach
+from factories.contacts import contact
 from sqlalchemy import update
 
+from crm.accounts.rules import system_actor
 from crm.channels.base import ChannelKind
 from crm.consent.kinds import Purpose
-from crm.db import enter_workspace
+from crm.db import database_now, enter_workspace, new_id
 from crm.outreach import services
 from crm.outreach.models import Message
 from crm.outreach.services import conversations
@@ -122,8 +124,6 @@ def test_a_message_for_the_past_is_refused_at_its_time(client, account, ann):
 
 
 def test_a_promotion_without_consent_is_refused_with_the_reason(client, session, actor, account, now):
-    from factories.contacts import contact
-
     bo = contact(session, actor, "Bo Li", email="bo@example.com", now=now)
     given = {"contact_id": str(bo.id), "subject": "Offer", "body": "Ciao", "purpose": "promotional"}
     answer = client.post("/api/v1/messages", json=given)
@@ -131,6 +131,82 @@ def test_a_promotion_without_consent_is_refused_with_the_reason(client, session,
     gate = client.get(f"/api/v1/contacts/{bo.id}/gate?purpose=promotional&channel=email").json
     assert (gate["allowed"], gate["reason"], gate["way"]) == (False, "consent_missing", "ask_consent")
     assert gate["sentence"]
+
+
+@pytest.fixture
+def always_open(session, workspace):
+    """Promotions may leave at any hour, so that the hour of the test doesn't matter."""
+    workspace.window_start, workspace.window_end, workspace.window_days = "00:00", "23:59", "1,2,3,4,5,6,7"
+    workspace.country = ""
+    session.flush()
+
+
+def test_the_gate_answers_for_a_list_with_its_reasons_counted(client, session, actor, account, ann, now, always_open):
+    strangers = [contact(session, actor, name, email=f"{name[:2]}@example.com", now=now).id for name in ("Bo Li", "Cy")]
+    nobody = str(new_id())
+    wanted = [str(key) for key in (ann, *strangers, strangers[0])]
+    found = client.post("/api/v1/gate", json={"purpose": "promotional", "contact_ids": [*wanted, nobody]}).json
+    assert (found["asked"], found["allowed"], found["unknown"]) == (4, 1, [nobody])
+    (reason,) = found["reasons"]
+    assert (reason["reason"], reason["way"], reason["count"]) == ("consent_missing", "ask_consent", 2)
+    assert reason["sentence"].endswith(".")
+    assert reason["way_sentence"].endswith(".")
+    by_id = {item["contact_id"]: item for item in found["items"]}
+    assert by_id[str(ann)]["allowed"]
+    assert by_id[str(strangers[1])]["disposition"] == "skip"
+
+
+def test_the_gate_says_until_when_and_what_about_the_account(client, session, ann, account, workspace):
+    workspace.window_start, workspace.window_end = "03:00", "03:01"
+    session.flush()
+    url, promotion = f"/api/v1/contacts/{ann}/gate", {"purpose": "promotional"}
+    closed = client.get(url, query_string=promotion).json
+    assert (closed["reason"], closed["disposition"], closed["way"]) == ("outside_window", "defer", "wait")
+    at_that_time = client.get(url, query_string={**promotion, "at": closed["until"]}).json
+    assert at_that_time["allowed"]
+    account.state = "paused"
+    session.flush()
+    named = client.get(url, query_string={**promotion, "at": closed["until"], "account_id": account.id})
+    assert named.json["reason"] == "account_paused"
+    services.delete_account(session, system_actor(workspace.id), account_id=account.id, now=database_now(session))
+    assert client.get(url).json["reason"] == "no_account"
+    assert client.get(url, query_string={"account_id": account.id}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"contact_ids": []}, "contact_ids"),
+        ({"contact_ids": [str(new_id())] * 501}, "contact_ids"),
+        ({"contact_ids": [str(new_id())], "purpose": "system"}, "purpose"),
+        ({"contact_ids": [str(new_id())], "at": "2026-11-23T10:00:00"}, "at"),
+        ({"contact_ids": [str(new_id())], "at": "2020-01-01T10:00:00Z"}, "at"),
+    ],
+)
+def test_an_impossible_question_is_told_at_its_field(client, given, field):
+    answer = client.post("/api/v1/gate", json=given)
+    assert (answer.status_code, list(answer.json["errors"])) == (422, [field])
+
+
+@pytest.mark.parametrize(("what", "field"), [("promotions", "promotions_paused"), ("sending", "sending_paused")])
+def test_promotions_and_everything_are_paused_and_go_on(client, ann, account, what, field):
+    for _ in range(2):
+        assert client.post(f"/api/v1/pauses/{what}").json[field]
+    assert client.get("/api/v1/pauses").json[field]
+    assert client.get(f"/api/v1/contacts/{ann}/gate?purpose=promotional").json["reason"] == field
+    assert client.delete(f"/api/v1/pauses/{what}").json == {"sending_paused": False, "promotions_paused": False}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("per_minute", 0), ("per_day", -1), ("per_domain", 0), ("time_zone", "Mars/Olympus"), ("time_zone", "../etc")],
+)
+def test_an_impossible_pace_of_an_account_is_told_at_its_field(client, account, field, value):
+    made = client.post("/api/v1/sender-accounts", json={**MAILBOX, field: value})
+    changed = client.patch(f"/api/v1/sender-accounts/{account.id}", json={field: value})
+    for answer in (made, changed):
+        assert (answer.status_code, list(answer.json["errors"])) == (422, [field])
+        assert answer.json["errors"][field]
 
 
 def test_messages_are_listed_by_state_and_cancelled_once(client, written):

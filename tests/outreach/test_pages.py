@@ -6,20 +6,21 @@ from datetime import timedelta
 import pytest
 from factories import outreach
 from factories.contacts import contact
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from crm.accounts.kinds import Role
 from crm.accounts.models import Membership, Workspace
 from crm.channels.base import ChannelKind
-from crm.db import enter_workspace
-from crm.outreach import queries
+from crm.consent.kinds import Purpose
+from crm.db import database_now, enter_workspace
+from crm.outreach import domain_pace, queries
 from crm.outreach.kinds import MessageState
 from crm.outreach.models import Conversation, Message, SenderAccount, Template
 from crm.outreach.services import conversations
 
 NOW_FORM = {"when": "now", "on": "", "at": ""}
 PAST = {"when": "at", "on": "2020-01-01", "at": "10:00"}
-LATER = {"when": "at", "on": "2031-03-03", "at": "10:30"}
+LATER = {"when": "at", "on": "2027-03-03", "at": "10:30"}
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def ann(session, actor, account, now):
 @pytest.fixture
 def planned(session, actor, ann, now):
     """A message that leaves in a far week."""
-    return outreach.message(session, actor, ann, subject="Autumn", send_at=now + timedelta(days=1500), now=now)
+    return outreach.message(session, actor, ann, subject="Autumn", send_at=now + timedelta(days=300), now=now)
 
 
 @pytest.fixture
@@ -104,7 +105,7 @@ def test_an_answer_now_can_be_taken_back(client, session, thread, jobs):
 def test_an_answer_is_planned_for_a_time(client, session, thread):
     assert client.post(f"/inbox/{thread.id}/reply", data={"body": "Ecco.", **LATER}).status_code == 303
     message = session.scalars(select(Message).where(Message.conversation_id == thread.id)).one()
-    assert message.planned_at.isoformat() == "2031-03-03T09:30:00+00:00"
+    assert message.planned_at.isoformat() == "2027-03-03T09:30:00+00:00"
 
 
 @pytest.mark.parametrize("when", [PAST, {"when": "at", "on": "", "at": ""}])
@@ -231,7 +232,7 @@ def test_a_message_moves_to_another_time(client, session, planned):
     assert client.get(f"/messages/{planned.id}/move").status_code == 200
     assert client.post(f"/messages/{planned.id}/move", data=LATER).status_code == 303
     due = session.scalar(select(Message.due_at).where(Message.id == planned.id))
-    assert due.isoformat() == "2031-03-03T09:30:00+00:00"
+    assert due.isoformat() == "2027-03-03T09:30:00+00:00"
 
 
 def test_a_message_does_not_move_into_the_past(client, planned):
@@ -272,6 +273,19 @@ def test_one_button_stops_all_promotions_and_lets_them_go_again(client, session,
     assert session.scalar(select(Workspace.promotions_paused).where(Workspace.id == workspace.id)) is False
 
 
+@pytest.mark.parametrize(("what", "reason"), [("promotions", "promotions_paused"), ("sending", "sending_paused")])
+def test_the_buttons_of_the_settings_hold_and_give_back_what_was_due(client, session, actor, ann, now, what, reason):
+    due = outreach.message(session, actor, ann, purpose=Purpose.PROMOTIONAL, now=now)
+    session.execute(update(Message).where(Message.id == due.id).values(state="held", reason=reason, due_at=func.now()))
+    settings = {"next": "/settings/workspace"}
+    assert client.post(f"/{what}/pause", data=settings).location == "/settings/workspace"
+    assert "Resume" in client.get("/settings/workspace").text
+    assert state_of(session, due.id) == MessageState.HELD
+    assert client.post(f"/{what}/resume", data={"next": "https://evil.example/"}).location == "/calendar"
+    assert state_of(session, due.id) == MessageState.SCHEDULED
+    assert "Resume" not in client.get("/settings/workspace").text
+
+
 # --- Accounts and texts
 
 
@@ -305,6 +319,37 @@ def test_an_account_needs_a_server_or_the_sandbox(client):
     assert page.status_code == 422
     assert "Write the name of the mail server." in page.text
     assert client.post("/settings/channels/new", data={**form, "is_sandbox": "y"}).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("per_minute", "0"), ("per_hour", "-1"), ("per_day", "0"), ("per_domain", "0")]
+)
+def test_a_cap_that_would_let_nothing_leave_is_told_beside_its_field(client, field, value):
+    form = {"name": "Sales", "address": "s@lanterna.example", "is_sandbox": "y", "port": "587", field: value}
+    page = client.post("/settings/channels/new", data=form)
+    assert page.status_code == 422
+    assert "between 1 and" in beside(page, field)
+
+
+def test_a_zone_that_does_not_exist_is_told_beside_its_field(client):
+    form = {"name": "Sales", "address": "s@lanterna.example", "is_sandbox": "y", "port": "587"}
+    page = client.post("/settings/channels/new", data={**form, "time_zone": "Mars/Olympus"})
+    assert page.status_code == 422
+    assert beside(page, "time_zone")
+
+
+def test_an_account_keeps_its_zone_and_shows_which_domains_are_slow(client, session, account):
+    account.time_zone, account.per_domain = "UTC", 7
+    session.flush()
+    now = database_now(session)
+    domain_pace.slow_down(session, account_id=account.id, codes={"slow.example": "rcpt_421 4.7.28"}, now=now)
+    url = f"/settings/channels/{account.id}"
+    assert "slow.example" in client.get(url).text
+    assert '<option selected value="UTC">' in client.get(f"{url}/edit").text
+    form = {"name": "S", "address": "s@lanterna.example", "is_sandbox": "y", "port": "587", "security": "none"}
+    assert client.post(f"{url}/edit", data={**form, "time_zone": "UTC", "per_domain": "9"}).status_code == 303
+    session.refresh(account)
+    assert (account.time_zone, account.per_domain) == ("UTC", 9)
 
 
 def test_the_first_run_offers_a_mailbox_and_makes_one_sandbox(client, session, actor):
@@ -349,6 +394,7 @@ def test_a_viewer_reads_but_writes_nothing(client, session, ann, thread, planned
         f"/messages/{planned.id}/cancel",
         f"/messages/{planned.id}/move",
         "/promotions/pause",
+        "/sending/pause",
         "/settings/channels/new",
         "/settings/templates/new",
     ):

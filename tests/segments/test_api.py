@@ -38,6 +38,18 @@ def test_a_rule_that_came_from_the_api_can_be_sent_back(client, siena):
     assert answer.json["rule"] == siena["rule"]
 
 
+def test_the_gate_answers_for_a_segment_page_by_page(client, session, actor, now, siena):
+    people.contact(session, actor, "Bea Bianchi", city="Siena", email="bea@example.com", now=now)
+    url = f"/api/v1/segments/{siena['id']}/gate"
+    first = client.get(url, query_string={"purpose": "promotional", "limit": 1}).json
+    assert (first["asked"], first["allowed"]) == (1, 0)
+    assert first["items"][0]["reason"] == "consent_missing"
+    second = client.get(url, query_string={"purpose": "promotional", "limit": 1, "after": first["next"]}).json
+    assert second["items"][0]["reason"] == "no_handle"
+    assert second["next"] is None
+    assert client.get(url, query_string={"purpose": "system"}).status_code == 422
+
+
 def test_members_are_listed_by_name_and_paged(client, session, actor, now, siena):
     people.contact(session, actor, "Zoe Bianchi", city="siena", now=now)
     url = f"/api/v1/segments/{siena['id']}/members"

@@ -21,7 +21,9 @@ from crm.filters.text import normalise
 # Any number will do, as long as nothing else locks it: two first sign-ups wait for each other.
 FIRST_RUN_LOCK = 0x0F110D1
 AUDIENCE_LIMITS = (1, 5000)
-PER_WEEK_LIMITS = (0, 50)
+PER_WEEK_LIMITS = (1, 50)
+
+PER_WEEK_SENTENCE = worded("Write a number from 1 to 50. To let no promotion leave at all, pause promotions.")
 
 
 class AlreadySetUpError(ConflictError):
@@ -136,9 +138,14 @@ def change(session: Session, actor: Actor, *, changes: WorkspaceInput) -> Worksp
 
 
 def pause(session: Session, actor: Actor, *, promotions: bool | None = None, sending: bool | None = None) -> Workspace:
-    """Stop or resume promotions or all sending at once; the gate reads this before every message."""
+    """Note that promotions or all sending are stopped, or go on; the gate reads this before every message.
+
+    Outreach calls it and gives what it held back to the schedule.
+    """
     actor.require(Permission.MANAGE_CHANNELS)
-    workspace = _own(session, actor)
+    workspace = session.get_one(
+        Workspace, actor.workspace_id, populate_existing=True, with_for_update={"key_share": True}
+    )
     before = {"promotions_paused": workspace.promotions_paused, "sending_paused": workspace.sending_paused}
     if promotions is not None:
         workspace.promotions_paused = promotions
@@ -205,19 +212,20 @@ def _refusals(values: dict[str, object]) -> dict[str, str]:
     for name, value in (("window_start", start), ("window_end", end)):
         if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
             found[name] = worded("Write a time like 09:00.")
-    if "window_start" not in found and "window_end" not in found and start >= end:
-        found["window_end"] = worded("The end must be after the beginning.")
+    # An end before the beginning lies on the next day; without any length nothing would ever leave.
+    if "window_start" not in found and "window_end" not in found and start == end:
+        found["window_end"] = worded("The sending hours begin and end at the same time. Leave some time between them.")
     days = str(values["window_days"]).split(",")
     if not all(day in "1234567" and len(day) == 1 for day in days):
         found["window_days"] = worded("Choose at least one day.")
-    for name, (low, high) in (
-        ("promotional_per_week", PER_WEEK_LIMITS),
-        ("company_per_week", PER_WEEK_LIMITS),
-        ("audience_limit", AUDIENCE_LIMITS),
+    for name, (low, high), sentence in (
+        ("promotional_per_week", PER_WEEK_LIMITS, PER_WEEK_SENTENCE),
+        ("company_per_week", PER_WEEK_LIMITS, PER_WEEK_SENTENCE),
+        ("audience_limit", AUDIENCE_LIMITS, worded("This number is too small or too large.")),
     ):
         value = values[name]
         if not isinstance(value, int) or not low <= value <= high:
-            found[name] = worded("This number is too small or too large.")
+            found[name] = sentence
     return found
 
 

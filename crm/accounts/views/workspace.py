@@ -1,6 +1,6 @@
-"""The settings of the workspace, and the pause of promotions or of everything."""
+"""The settings of the workspace."""
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from crm.accounts import queries
@@ -39,29 +39,6 @@ def change_workspace() -> ResponseReturnValue:
             flash(_("Saved."), "ok")
             return redirect(url_for("accounts.workspace"), code=303)
     return _page(form)
-
-
-@blueprint.post("/settings/workspace/pause")
-@requires(Permission.MANAGE_CHANNELS)
-def pause() -> ResponseReturnValue:
-    """Stop or resume promotions (`promotions=1/0`) or all sending (`sending=1/0`)."""
-    row = workspaces.pause(
-        current_session(),
-        current_actor(),
-        promotions=_switch("promotions"),
-        sending=_switch("sending"),
-    )
-    if row.sending_paused:
-        flash(_("All sending is paused."), "wait")
-    elif row.promotions_paused:
-        flash(_("Promotions are paused."), "wait")
-    else:
-        flash(_("Nothing is paused any more."), "ok")
-    return redirect(url_for("accounts.workspace"), code=303)
-
-
-def _switch(name: str) -> bool | None:
-    return {"1": True, "0": False}.get(request.form.get(name, ""))
 
 
 def _page(form: WorkspaceForm) -> ResponseReturnValue:

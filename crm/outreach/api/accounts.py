@@ -39,6 +39,7 @@ OWN = (
     "per_minute",
     "per_hour",
     "per_day",
+    "per_domain",
     "time_zone",
 )
 
@@ -70,6 +71,7 @@ class AccountOut(ApiModel):
     per_minute: int | None
     per_hour: int | None
     per_day: int | None
+    per_domain: int | None = Field(description="At most so many a minute to one mail domain.")
     time_zone: str
     state: str
     reason: str = Field(description="Why it is held; empty while it works.")
@@ -103,6 +105,7 @@ class AccountCreate(ApiModel):
     per_minute: int | None = None
     per_hour: int | None = None
     per_day: int | None = None
+    per_domain: int | None = None
     time_zone: str = "Europe/Rome"
     password: SecretStr | None = Field(None, description="Password or token; written, never read.")
     imap_password: SecretStr | None = Field(None, description="Only where the mailbox has another one.")
@@ -132,6 +135,7 @@ class AccountPatch(ApiModel):
     per_minute: int | None = None
     per_hour: int | None = None
     per_day: int | None = None
+    per_domain: int | None = None
     time_zone: str = "Europe/Rome"
     password: SecretStr | None = None
     imap_password: SecretStr | None = Field(None, description="An empty one is forgotten.")

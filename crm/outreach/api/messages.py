@@ -1,7 +1,6 @@
-"""REST: messages from writing to settling, and what the gate says before."""
+"""REST: messages from writing to settling."""
 
 from datetime import datetime
-from typing import Literal
 from uuid import UUID
 
 from flask import Response
@@ -15,11 +14,9 @@ from crm.errors import ConflictError
 from crm.outreach import queries, services
 from crm.outreach.api.blueprint import blueprint, may_approve, may_look, may_write
 from crm.outreach.kinds import DeliveryState, MessageState
-from crm.outreach.reasons import sentence, way_sentence
-from crm.outreach.rules import Reason, Way
+from crm.outreach.reasons import sentence
 from crm.outreach.waking import wake
 from crm.web.api import ApiModel, PageQuery, answer, operation, page_answer, page_model, read_json, read_query
-from crm.web.i18n import translated
 from crm.web.sessions import current_session, request_now
 
 
@@ -74,28 +71,6 @@ class ResolveIn(ApiModel):
     """What became of an uncertain message."""
 
     outcome: services.Decision
-
-
-class GateQuery(ApiModel):
-    purpose: Literal["personal", "promotional", "service", "reply"] = "personal"
-    channel: ChannelKind = ChannelKind.EMAIL
-
-
-class WarningOut(ApiModel):
-    reason: Reason
-    sentence: str
-
-
-class GateOut(ApiModel):
-    """May I write to this person now: the machine reason, its sentence, until when, and the lawful way forward."""
-
-    allowed: bool
-    reason: Reason | None
-    sentence: str
-    until: datetime | None
-    way: Way
-    way_sentence: str
-    warnings: list[WarningOut]
 
 
 @blueprint.get("/messages")
@@ -175,37 +150,6 @@ def resolve_message(message_id: UUID) -> Response:
     )
     wake(message)
     return one_message(message_id)
-
-
-@blueprint.get("/contacts/<uuid:contact_id>/gate")
-@may_look
-@operation(tag="messages", query=GateQuery, returns=GateOut, refuses=(404,))
-def gate(contact_id: UUID) -> Response:
-    """May I write to this person now, for this purpose, on this channel?"""
-    query, session, actor = read_query(GateQuery), current_session(), current_actor()
-    contacts.contact(session, actor, contact_id=contact_id)
-    found = queries.verdict(
-        session,
-        actor,
-        contact_id=contact_id,
-        purpose=Purpose(query.purpose),
-        channel=query.channel,
-        now=request_now(),
-    )
-    return answer(
-        GateOut(
-            allowed=found.allowed,
-            reason=found.reason,
-            sentence=translated(sentence(found.reason)) if found.reason else "",
-            until=found.until,
-            way=found.way,
-            way_sentence=translated(way_sentence(found.way)) if found.way is not Way.NONE else "",
-            warnings=[
-                WarningOut(reason=warning.reason, sentence=translated(sentence(warning.reason)))
-                for warning in found.warnings
-            ],
-        )
-    )
 
 
 def shown(line: queries.MessageLine) -> MessageOut:

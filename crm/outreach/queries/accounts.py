@@ -11,7 +11,9 @@ from crm.accounts.rules import Actor
 from crm.channels.base import ChannelKind
 from crm.channels.sentences import N_
 from crm.errors import NotFoundError
-from crm.outreach.kinds import MessageState
+from crm.outreach.domain_pace import slow_domains
+from crm.outreach.facts import AccountFacts
+from crm.outreach.kinds import AccountState, MessageState
 from crm.outreach.models import Message, SenderAccount, Template
 from crm.outreach.pace import used
 
@@ -26,14 +28,23 @@ class PaceLine:
     free_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class SlowLine:
+    """A mail domain that asked us to slow down, and until when it is left alone."""
+
+    domain: str
+    until: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountHealth:
-    """How an account does: what is due and not yet gone, what waits for later, its caps, its problem."""
+    """How an account does: what is due and not yet gone, what waits for later, its caps, slow domains, its problem."""
 
     due: int
     waiting: int
     uncertain: int
     pace: tuple[PaceLine, ...]
+    slow: tuple[SlowLine, ...]
     state: str
     problem: str
     problem_until: datetime | None
@@ -87,9 +98,26 @@ def account_health(session: Session, actor: Actor, *, account_id: UUID, now: dat
             PaceLine(span=span.name, used=count, cap=span.cap, free_at=span.next_at)
             for span, count in used(session, account=found, now=now)
         ),
+        slow=tuple(
+            SlowLine(row.domain, row.slow_until)
+            for row in slow_domains(session, account_id=account_id, now=now)
+            if row.slow_until is not None
+        ),
         state=found.state,
         problem=found.hold_reason or found.last_error_code,
         problem_until=found.hold_until,
+    )
+
+
+def account_facts(session: Session, row: SenderAccount, *, now: datetime) -> AccountFacts:
+    """What the gate knows about an account: whether it works, and when an exhausted cap is free again."""
+    full = {span.name: span.next_at for span, count in used(session, account=row, now=now) if count >= span.cap}
+    short = [at for name, at in full.items() if name != "day"]
+    return AccountFacts(
+        state=AccountState(row.state),
+        held_until=row.hold_until,
+        pace_free_at=max(short, default=None),
+        day_free_at=full.get("day"),
     )
 
 

@@ -74,6 +74,7 @@ class AccountInput(Input):
     per_minute: Cap = None
     per_hour: Cap = None
     per_day: Cap = None
+    per_domain: Cap = None
     time_zone: Annotated[Line, AfterValidator(_zone)] = "Europe/Rome"
 
     @model_validator(mode="after")
@@ -118,6 +119,7 @@ _COLUMNS = (
     "per_minute",
     "per_hour",
     "per_day",
+    "per_domain",
     "time_zone",
 )
 

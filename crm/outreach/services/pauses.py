@@ -8,8 +8,8 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from crm.accounts.kinds import Permission
-from crm.accounts.models import Workspace
 from crm.accounts.rules import Actor
+from crm.accounts.services import workspaces
 from crm.channels.sentences import N_
 from crm.errors import ConflictError, NotFoundError
 from crm.outreach.kinds import BatchState, MessageState
@@ -104,7 +104,6 @@ def cancel_batch(session: Session, actor: Actor, *, batch_id: UUID, now: datetim
 
 def pause_sending(session: Session, actor: Actor, *, promotions_only: bool) -> None:
     """The crisis button: all sending, or all promotions, of the workspace stops at once."""
-    actor.require(Permission.MANAGE_CHANNELS)
     _set_pause(session, actor, promotions_only=promotions_only, value=True)
 
 
@@ -113,7 +112,6 @@ def resume_sending(session: Session, actor: Actor, *, promotions_only: bool, now
 
     Returns how many messages go on.
     """
-    actor.require(Permission.MANAGE_CHANNELS)
     _set_pause(session, actor, promotions_only=promotions_only, value=False)
     reason = Reason.PROMOTIONS_PAUSED if promotions_only else Reason.SENDING_PAUSED
     where: Iterable[ColumnElement[bool]] = [
@@ -149,11 +147,7 @@ def resume_sending(session: Session, actor: Actor, *, promotions_only: bool, now
 
 
 def _set_pause(session: Session, actor: Actor, *, promotions_only: bool, value: bool) -> None:
-    house = session.scalars(
-        select(Workspace).where(Workspace.id == actor.workspace_id).with_for_update(key_share=True)
-    ).one()
     if promotions_only:
-        house.promotions_paused = value
+        workspaces.pause(session, actor, promotions=value)
     else:
-        house.sending_paused = value
-    session.flush()
+        workspaces.pause(session, actor, sending=value)

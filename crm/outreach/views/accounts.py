@@ -5,6 +5,7 @@ from uuid import UUID
 from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
+from crm.accounts.forms import ZONES
 from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
 from crm.accounts.queries import workspace
@@ -49,8 +50,10 @@ def accounts() -> str:
 @blueprint.get("/settings/channels/new")
 @manages
 def new_account() -> str:
-    """A blank account."""
-    return render_template("outreach/account_form.html", form=AccountForm(), account=None)
+    """A blank account, in the zone of the workspace."""
+    house = workspace(current_session(), current_actor())
+    form = AccountForm(data={"time_zone": house.time_zone})
+    return render_template("outreach/account_form.html", form=form, account=None)
 
 
 @blueprint.post("/settings/channels/new")
@@ -107,7 +110,7 @@ def edit_account(account_id: UUID) -> str:
 def update_account(account_id: UUID) -> ResponseReturnValue:
     """Change an account."""
     row = queries.account(current_session(), current_actor(), account_id=account_id)
-    form = AccountForm()
+    form = _with_zone(AccountForm(), row)
     if _saved(form, row) is None:
         return render_template("outreach/account_form.html", form=form, account=row), 422
     flash(_("Saved."), "success")
@@ -143,8 +146,15 @@ def change_account(account_id: UUID, action: str) -> ResponseReturnValue:
 def _filled(row: SenderAccount) -> AccountForm:
     config = {name: row.config[name] for name in SERVER if name in row.config}
     own = {name: getattr(row, name) for name in ("name", "address", "display_name", "is_sandbox", "signature")}
-    pace = {name: getattr(row, name) for name in ("per_minute", "per_hour", "per_day")}
-    return AccountForm(data={**own, **pace, **config})
+    pace = {name: getattr(row, name) for name in ("per_minute", "per_hour", "per_day", "per_domain", "time_zone")}
+    return _with_zone(AccountForm(data={**own, **pace, **config}), row)
+
+
+def _with_zone(form: AccountForm, row: SenderAccount) -> AccountForm:
+    """Offer the account's own zone as well: the API takes more names than the list has."""
+    if row.time_zone not in dict(ZONES):
+        form.time_zone.choices = [(row.time_zone, row.time_zone), *ZONES]
+    return form
 
 
 def _saved(form: AccountForm, row: SenderAccount | None) -> SenderAccount | None:
@@ -162,7 +172,6 @@ def _saved(form: AccountForm, row: SenderAccount | None) -> SenderAccount | None
             saved = services.create_account(session, actor, data=data, now=request_now())
         else:
             kept = {name: row.config[name] for name in ("plus_address", "mechanism") if name in row.config}
-            kept["time_zone"] = row.time_zone
             data = parsed(services.AccountInput, {**given, **kept, "owner_id": row.owner_id})
             saved = services.update_account(session, actor, account_id=row.id, data=data, expected_version=None)
         typed = {"secret": form.password.data, "imap_secret": form.imap_password.data}

@@ -166,21 +166,6 @@ def settle_by_hand(message_id: UUID, answer: str) -> ResponseReturnValue:
     return redirect(f"/contacts/{settled.contact_id}", code=303)
 
 
-@blueprint.post("/promotions/<any(pause, resume):action>")
-@requires(Permission.MANAGE_CHANNELS)
-def promotions(action: str) -> ResponseReturnValue:
-    """One button for a crisis: no promotion of the workspace leaves until it is pressed again."""
-    session, actor = current_session(), current_actor()
-    if action == "pause":
-        services.pause_sending(session, actor, promotions_only=True)
-        undo = {"undo_url": url_for(".promotions", action="resume"), "undo_label": _("Undo")}
-        flash({"text": _("No promotion leaves any more."), **undo}, "success")  # pyright: ignore[reportArgumentType]
-    else:
-        services.resume_sending(session, actor, promotions_only=True, now=request_now())
-        flash(_("Promotions leave again; late ones wait for you."), "success")
-    return redirect(url_for(".calendar"), code=303)
-
-
 def _review(message_id: UUID, *, approved: bool) -> None:
     """Let a draft outside campaigns leave, or not."""
     session, actor, now = current_session(), current_actor(), request_now()
