@@ -35,6 +35,8 @@ LEASE_NAME = "clock"
 #: A clock that missed this many ticks is replaced by one that stands by.
 LEASE_TICKS = 10
 MOST_ACCOUNTS = 1_000
+#: Accounts woken at once. The queue is first come, first served: a short one keeps the turns that the database gives.
+MOST_WAKES = 64
 MOST_CLAIMS = 100
 MOST_EVENTS = 1_000
 MOST_SEGMENTS = 500
@@ -141,7 +143,7 @@ def release_lease(database: Database, holder: str, *, name: str = LEASE_NAME) ->
 
 def wake_due_accounts(clock: Clock) -> None:
     """Tell the senders which accounts have due messages."""
-    for workspace_id, account_id in _pairs(clock, "crm_due_accounts(:most)", MOST_ACCOUNTS):
+    for workspace_id, account_id in _pairs(clock, "crm_due_accounts(:most)", MOST_WAKES):
         clock.jobs.wake(account_id, workspace_id=workspace_id)
 
 

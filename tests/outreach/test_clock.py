@@ -9,13 +9,15 @@ from sqlalchemy import select, text
 
 from crm.accounts.models import Workspace
 from crm.accounts.rules import system_actor
+from crm.contacts.models import Contact
 from crm.db import database_now, new_id
 from crm.jobs import JobName, JobQueue, QueueName
-from crm.outreach import services
-from crm.outreach.models import Claim, Message
+from crm.outreach import runner, services
+from crm.outreach.models import Claim, Message, SenderAccount
 from crm.outreach.services.claim import claim
 from crm.settings import Settings
-from workers import clock
+from workers import Runtime, clock
+from workers import outreach as sending
 
 
 class Wakes:
@@ -72,6 +74,45 @@ def test_due_accounts_of_every_workspace_are_woken(ticking):
     houses = [house(ticking.database) for _ in range(2)]
     clock.wake_due_accounts(ticking)
     assert {id_ for _, id_ in ticking.jobs.jobs} == {f"account:{account_id}" for _, account_id, _ in houses}
+
+
+def test_accounts_are_woken_in_turns_over_workspaces_and_those_that_waited_longest_first(ticking, monkeypatch):
+    busy, _, _ = house(ticking.database)
+    _, lone, _ = house(ticking.database)
+    with ticking.database.scope(busy) as session:
+        actor, now = system_actor(busy), database_now(session)
+        person = session.scalars(select(Contact.id)).one()
+        first = session.scalars(select(SenderAccount)).one()
+        others = [outreach.account(session, actor, name, now=now) for name in ("Two", "Three")]
+        for minutes, account in zip((1, 30, 20), (first, *others), strict=True):
+            account.attended_at = now - timedelta(minutes=minutes)
+            outreach.message(session, actor, person, account_id=account.id, send_at=now, now=now)
+        keys = [account.id for account in (first, *others)]
+    clock.wake_due_accounts(ticking)
+    # The lone one was never attended; after it the second house's longest waiting, and only then its others.
+    assert [id_ for _, id_ in ticking.jobs.jobs] == [f"account:{key}" for key in (lone, keys[1], keys[2], keys[0])]
+    ticking.jobs.jobs.clear()
+    monkeypatch.setattr(clock, "MOST_WAKES", 2)
+    clock.wake_due_accounts(ticking)
+    assert [id_ for _, id_ in ticking.jobs.jobs] == [f"account:{key}" for key in (lone, keys[1])]
+
+
+@pytest.mark.parametrize(("waiting", "slices"), [(1, 1), (0, 3)])
+def test_a_busy_account_gives_way_after_a_slice_when_somebody_waits(settings, monkeypatch, waiting, slices):
+    reports = iter([runner.Report(claimed=64, has_more=True)] * 2 + [runner.Report(claimed=8)])
+    asked = []
+
+    def run(*_given, **named):
+        asked.append(named["seconds"])
+        return next(reports)
+
+    class Jobs:
+        def waiting(self):
+            return {QueueName.OUTREACH: waiting}
+
+    monkeypatch.setattr(runner, "run", run)
+    sending.send_due(Runtime(settings, None, Jobs()), workspace_id=str(new_id()), account_id=str(new_id()))
+    assert asked == [sending.SLICE_SECONDS] * slices
 
 
 def test_a_paused_account_and_one_with_nothing_due_are_left_alone(ticking):
