@@ -46,6 +46,13 @@ _BY_ENHANCED: Final = (
     ("5.7.515", _AUTH),  # Outlook.com: the sender's domain is not authenticated.
     ("5.7.26", _AUTH),  # Neither SPF nor DKIM passed.
     ("5.7.30", _AUTH),  # Microsoft: no more passwords here.
+    ("5.7.501", _AUTH),  # Microsoft: the account is closed because of spam, as the next three.
+    ("5.7.502", _AUTH),
+    ("5.7.503", _AUTH),
+    ("5.7.705", _AUTH),
+    ("5.7.708", _AUTH),  # Microsoft: nothing is taken from this sender's server.
+    ("5.1.90", _AUTH),  # Microsoft: the account has reached its recipients of the day.
+    ("5.4.5", _AUTH),  # Google: the account has reached its messages of the day.
     ("5.7.60", _AUTH),  # Microsoft: not allowed to send as this address.
     ("5.7.8", _AUTH),
     ("5.7.9", _AUTH),

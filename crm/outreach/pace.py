@@ -1,10 +1,11 @@
 """Counts what a sender account hands over in a minute, an hour and a day of its own zone, against its caps."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import and_, delete, or_, select
+from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -44,12 +45,7 @@ def used(session: Session, *, account: SenderAccount, now: datetime) -> list[tup
     wanted = spans(account, now=now)
     if not wanted:
         return []
-    rows = session.execute(
-        select(SenderPace.span, SenderPace.used).where(
-            SenderPace.account_id == account.id,
-            or_(*(and_(SenderPace.span == span.name, SenderPace.starts_at == span.starts_at) for span in wanted)),
-        )
-    )
+    rows = session.execute(select(SenderPace.span, SenderPace.used).where(*_current(account.id, wanted)))
     counts = dict(rows.all())
     return [(span, counts.get(span.name, 0)) for span in wanted]
 
@@ -70,22 +66,44 @@ def take(session: Session, *, account_id: UUID, wanted: int, now: datetime) -> i
     capped = spans(account, now=now)
     if not capped or wanted <= 0:
         return wanted
-    rows: dict[str, SenderPace] = {}
-    for span in capped:
-        keys = {"account_id": account_id, "span": span.name, "starts_at": span.starts_at}
-        session.execute(
-            insert(SenderPace)
-            .values(id=new_id(), workspace_id=account.workspace_id, **keys)
-            .on_conflict_do_nothing(index_elements=["workspace_id", "account_id", "span", "starts_at"])
+    session.execute(
+        insert(SenderPace)
+        .values(
+            [
+                {
+                    "id": new_id(),
+                    "workspace_id": account.workspace_id,
+                    "account_id": account_id,
+                    "span": span.name,
+                    "starts_at": span.starts_at,
+                }
+                for span in capped
+            ]
         )
-        rows[span.name] = session.scalars(
-            select(SenderPace).filter_by(**keys).with_for_update().execution_options(populate_existing=True)
-        ).one()
-    taken = max(0, min(wanted, *(span.cap - rows[span.name].used for span in capped)))
-    for row in rows.values():
-        row.used += taken
-    session.flush()
+        .on_conflict_do_nothing(index_elements=["workspace_id", "account_id", "span", "starts_at"])
+    )
+    counts = dict(
+        session.execute(
+            select(SenderPace.span, SenderPace.used)
+            .where(*_current(account_id, capped))
+            .order_by(SenderPace.span)
+            .with_for_update()
+        ).all()
+    )
+    taken = max(0, min(wanted, *(span.cap - counts[span.name] for span in capped)))
+    session.execute(
+        update(SenderPace)
+        .where(*_current(account_id, capped))
+        .values(used=SenderPace.used + taken)
+        .execution_options(synchronize_session=False)
+    )
     return taken
+
+
+def _current(account_id: UUID, wanted: Sequence[Span]) -> tuple[ColumnElement[bool], ...]:
+    """The counters of an account's spans."""
+    same = (and_(SenderPace.span == span.name, SenderPace.starts_at == span.starts_at) for span in wanted)
+    return SenderPace.account_id == account_id, or_(*same)
 
 
 def forget_old(session: Session, *, now: datetime) -> None:

@@ -178,6 +178,38 @@ class Pair:
         return wave(session, self.actor, claimed=claimed, finished=[], following=claimed.items, now=now)
 
 
+def test_whoever_sends_by_hand_waits_for_the_budget_of_a_sender(fresh_database):
+    pair = Pair(fresh_database.database)
+    by_hand = pair.messages[1]
+    refused = []
+    with pair.database.scope(pair.workspace_id) as session:
+        session.execute(update(Message).where(Message.id == by_hand).values(is_assisted=True))
+
+    def second() -> None:
+        with pair.database.scope(pair.workspace_id) as session:
+            try:
+                services.open_assisted(session, pair.actor, message_id=by_hand, now=database_now(session))
+            except services.BlockedError as error:
+                refused.append(error.verdict.reason)
+
+    with pair.database.scope(pair.workspace_id) as session:
+        assert len(pair.begin(session, pair.accounts[0]).started) == 1
+        other = threading.Thread(target=second)
+        other.start()
+        stand_in_line(pair.database, other)
+    other.join(30)
+    assert refused == [Reason.BUDGET_PERSON]
+
+
+def stand_in_line(database, other: threading.Thread) -> None:
+    """Wait until the other one waits for a lock that this transaction holds."""
+    waiting = text("select count(*) from pg_locks where not granted")
+    with database.scope() as watch:
+        while other.is_alive() and not watch.scalar(waiting):
+            other.join(0.01)
+    assert other.is_alive(), "the second one must wait for the first one's commit"
+
+
 @pytest.mark.parametrize("first", [0, 1])
 def test_of_two_senders_with_one_person_and_a_budget_of_one_exactly_one_sends(fresh_database, first):
     pair = Pair(fresh_database.database)
@@ -191,12 +223,7 @@ def test_of_two_senders_with_one_person_and_a_budget_of_one_exactly_one_sends(fr
         results["first"] = pair.begin(session, pair.accounts[first])
         other = threading.Thread(target=second)
         other.start()
-        # It must come to stand at the person's row, which this transaction holds.
-        waiting = text("select count(*) from pg_locks where not granted")
-        with pair.database.scope() as watch:
-            while other.is_alive() and not watch.scalar(waiting):
-                other.join(0.01)
-        assert other.is_alive(), "the second sender must wait for the first one's commit"
+        stand_in_line(pair.database, other)
     other.join(30)
     assert len(results["first"].started) == 1
     assert results["second"].started == []

@@ -184,6 +184,19 @@ def test_retries_end_after_two_days(desk, now):
     assert state(desk, message_id) == ("failed", "retries_used_up")
 
 
+def test_an_account_notes_that_it_works_once_a_minute(desk, now):
+    def last_ok():
+        return desk.session.scalar(select(SenderAccount.last_ok_at).where(SenderAccount.id == desk.account.id))
+
+    pass_through(desk, ACCEPTED, now=now)
+    first = last_ok()
+    assert first == now + timedelta(seconds=2)
+    pass_through(desk, ACCEPTED, now=now + timedelta(seconds=20))
+    assert last_ok() == first
+    pass_through(desk, ACCEPTED, now=now + timedelta(seconds=70))
+    assert last_ok() == now + timedelta(seconds=72)
+
+
 def test_a_refused_sign_in_holds_the_account_and_keeps_the_messages_due(desk, now):
     message_id = pass_through(desk, outcome(OutcomeKind.AUTH), now=now)
     assert state(desk, message_id) == ("scheduled", "auth")

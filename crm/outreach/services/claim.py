@@ -71,6 +71,7 @@ class Claimed:
     #: Whether recipient domains have a pace of their own just now, and the account's cap for each.
     is_domain_paced: bool = False
     domain_cap: int | None = None
+    last_ok_at: datetime | None = None
 
 
 def claim(
@@ -123,6 +124,7 @@ def claim(
         is_capped=most < UNLIMITED,
         is_domain_paced=attended.per_domain is not None or attended.has_slow_domains,
         domain_cap=attended.per_domain,
+        last_ok_at=attended.last_ok_at,
         is_backlog=session.scalar(behind.offset(literal_column(str(BACKLOG))).limit(literal_column("1"))) is not None,
     )
 
@@ -146,7 +148,9 @@ def _hold_claim(
     return None if fencing is None else (claim_id, fencing)
 
 
-def _attend(session: Session, account_id: UUID, *, now: datetime) -> Row[datetime | None, int | None, bool] | None:
+def _attend(
+    session: Session, account_id: UUID, *, now: datetime
+) -> Row[datetime | None, int | None, datetime | None, bool] | None:
     """Note that somebody looks after the account; since when without a gap, and what it says of recipient domains.
 
     None when it may not send. A hold whose time is over ends here.
@@ -173,6 +177,7 @@ def _attend(session: Session, account_id: UUID, *, now: datetime) -> Row[datetim
         .returning(
             SenderAccount.attended_since,
             SenderAccount.per_domain,
+            SenderAccount.last_ok_at,
             is_any_slow(account_id=account_id, now=now).label("has_slow_domains"),
         )
         .execution_options(synchronize_session=False)

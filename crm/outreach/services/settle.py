@@ -14,7 +14,7 @@ from crm.accounts.rules import Actor
 from crm.channels.assisted import AssistedStep, prepare
 from crm.channels.base import ChannelKind, OutcomeKind
 from crm.channels.sentences import N_
-from crm.contacts.models import Handle
+from crm.contacts.models import Company, Contact, Handle
 from crm.db import new_id
 from crm.errors import ConflictError, InvalidInputError
 from crm.loyalty import services as loyalty
@@ -143,6 +143,7 @@ def open_assisted(session: Session, actor: Actor, *, message_id: UUID, now: date
     message = load(session, actor, message_id, lock=True)
     if not message.is_assisted or message.state not in {_S.SCHEDULED, _S.SENDING}:
         raise InvalidInputError(N_("There is nothing to send by hand here."), code="other_state")
+    _lock_recipient(session, message)
     house = house_policy(session, actor)
     subject = subjects(session, actor, message_ids=[message_id], house=house, at=now)[message_id]
     verdict = judge(subject.facts, purpose=subject.purpose, at=now, policy=house.gate)
@@ -162,6 +163,16 @@ def open_assisted(session: Session, actor: Actor, *, message_id: UUID, now: date
         if subject.voucher_id is not None:
             loyalty.activate_vouchers(session, voucher_ids=[subject.voucher_id], now=now)
     return AssistedTask(message_id, _step(session, message), verdict)
+
+
+def _lock_recipient(session: Session, message: Message) -> None:
+    """Take the rows that senders take, in their order, so that nobody else uses the same budget meanwhile."""
+    if message.contact_id is None:
+        return
+    person = select(Contact.company_id).where(Contact.id == message.contact_id)
+    company_id = session.scalar(person.with_for_update(key_share=True))
+    if company_id is not None:
+        session.execute(select(Company.id).where(Company.id == company_id).with_for_update(key_share=True))
 
 
 def _take_budget(session: Session, actor: Actor, subject: Subject, *, now: datetime) -> None:

@@ -17,6 +17,8 @@ SENT: Final = """
     where id = any(%(ids)s::uuid[]) and state = 'sending' and claim_id = %(claim_id)s
     returning id, contact_id, voucher_id"""
 
+WORKED: Final = "update sender_account set last_ok_at = %(now)s where id = %(account_id)s"
+
 ANSWERED: Final = """
     update conversation set last_outbound_at = %(now)s, last_at = %(now)s, unanswered_since = null,
         snoozed_until = null, state = 'waiting'

@@ -7,7 +7,7 @@ so an opt-out, a reply or a pause counts until the hand-over.
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -83,7 +83,8 @@ def wave(
     if asked is not None:
         found, house = answer(asked, facts, at=now, attended_since=claimed.attended_since)
         allowed = _allowed(session, actor, claimed, items, found=found, house=house, result=result, now=now)
-    *_, begun = together(session, *traces.steps, _start(actor, claimed, allowed, found, now=now))
+    worked = _worked(claimed, now=now) if result.sent else None
+    *_, begun = together(session, *traces.steps, worked, _start(actor, claimed, allowed, found, now=now))
     for event in traces.events:
         publish(session, event)
     tell(session, actor, moved, state=MessageState.SENT, now=now)
@@ -146,6 +147,17 @@ def _sent(claimed: Claimed, accepted: Sequence[Finished], *, now: datetime) -> S
         statements.SENT,
         {"ids": array(ids_of(accepted)), "claim_id": claimed.claim_id, "now": now, "remote_ids": json.dumps(remote)},
     )
+
+
+#: The account's page tells how long ago the last message left; to the minute is enough, and spares the others.
+_OK_EVERY: Final = timedelta(minutes=1)
+
+
+def _worked(claimed: Claimed, *, now: datetime) -> Step | None:
+    """Note that the account works, now and then."""
+    if claimed.last_ok_at is not None and now - claimed.last_ok_at < _OK_EVERY:
+        return None
+    return Step(statements.WORKED, {"account_id": claimed.account_id, "now": now})
 
 
 def _note_orphans(claimed: Claimed, finished: Sequence[Finished], settled: set[UUID], result: WaveResult) -> None:
