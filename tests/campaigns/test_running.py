@@ -102,6 +102,7 @@ def test_spread_leaves_one_after_the_other_over_the_window(session, actor, accou
         ({"kind": "at", "at": campaigns.NOW - HOUR}, "at"),
         ({"kind": "spread", "at": campaigns.NOW + HOUR}, "until"),
         ({"kind": "spread", "at": campaigns.NOW + 2 * HOUR, "until": campaigns.NOW + HOUR}, "until"),
+        ({"kind": "spread", "at": campaigns.NOW + HOUR, "until": campaigns.NOW + HOUR}, "until"),
     ],
 )
 def test_a_time_that_can_t_be_is_refused_beside_its_field_and_nothing_is_scheduled(
