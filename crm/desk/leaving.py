@@ -15,6 +15,7 @@ from crm.contacts import queries as contacts
 from crm.contacts.models import Contact, Handle
 from crm.outreach.kinds import MessageDirection, MessageState
 from crm.outreach.models import Message
+from crm.outreach.queries import LEAVES, PUT_OFF_MOST
 
 SHOWN: Final = 7
 HELD_SHOWN: Final = 3
@@ -74,14 +75,16 @@ class Leaving:
 
 
 def leaving(session: Session, actor: Actor, *, now: datetime) -> Leaving:
-    """What left and leaves on the actor's day, in order."""
+    """What left and leaves on the actor's day, in order: by the time at which it does, not by the planned one."""
     since = start_of_day(now, tz=actor.time_zone)
     until = end_of_day(local_day(now, tz=actor.time_zone), tz=actor.time_zone)
     today = (
         Message.direction == MessageDirection.OUTBOUND,
         Message.state.in_([state.value for state in TODAY]),
-        Message.planned_at >= since,
-        Message.planned_at < until,
+        # What left has its index by the planned time; the gate puts off for days, not for weeks.
+        or_(Message.state != MessageState.SENT, Message.planned_at >= since - PUT_OFF_MOST),
+        since <= LEAVES,
+        until > LEAVES,
         _seen(actor),
     )
     groups = _campaigns(session, today)
@@ -103,18 +106,18 @@ def _seen(actor: Actor) -> ColumnElement[bool]:
 def _singles(session: Session, today: tuple[ColumnElement[bool], ...], *, now: datetime) -> list[Leaf]:
     """Messages outside campaigns: the last two that left and the next ones."""
     wanted = (
-        select(Message, Contact.display_name, Handle.address)
+        select(Message, Contact.display_name, Handle.address, LEAVES.label("at"))
         .outerjoin(*_person())
         .outerjoin(Handle, Handle.id == Message.handle_id)
         .outerjoin(Campaign, Campaign.batch_id == Message.batch_id)
         .where(*today, Campaign.id.is_(None))
     )
-    past = wanted.where(Message.planned_at <= now).order_by(Message.planned_at.desc(), Message.id.desc()).limit(2)
-    coming = wanted.where(Message.planned_at > now).order_by(Message.planned_at, Message.id).limit(SHOWN - 2)
+    past = wanted.where(now >= LEAVES).order_by(LEAVES.desc(), Message.id.desc()).limit(2)
+    coming = wanted.where(now < LEAVES).order_by(LEAVES, Message.id).limit(SHOWN - 2)
     rows = [*session.execute(past), *session.execute(coming)]
     return [
         Leaf(
-            at=row.Message.planned_at,
+            at=row.at,
             id=row.Message.id,
             name=row.display_name or row.address or "",
             channel=row.Message.channel,
@@ -126,7 +129,7 @@ def _singles(session: Session, today: tuple[ColumnElement[bool], ...], *, now: d
 
 
 def _campaigns(session: Session, today: tuple[ColumnElement[bool], ...]) -> list[Leaf]:
-    first, last = func.min(Message.planned_at), func.max(Message.planned_at)
+    first, last = func.min(LEAVES), func.max(LEAVES)
     rows = session.execute(
         select(
             Campaign.id,
@@ -160,7 +163,7 @@ def _campaigns(session: Session, today: tuple[ColumnElement[bool], ...]) -> list
 
 
 def _faces(session: Session, batch_ids: list[UUID], today: tuple[ColumnElement[bool], ...]) -> dict[UUID, list[Face]]:
-    place = func.row_number().over(partition_by=Message.batch_id, order_by=(Message.planned_at, Message.id))
+    place = func.row_number().over(partition_by=Message.batch_id, order_by=(LEAVES, Message.id))
     ranked = (
         select(Message.batch_id, Contact.id, Contact.display_name, place.label("place"))
         .join(*_person())

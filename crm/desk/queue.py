@@ -40,6 +40,7 @@ class Kind(StrEnum):
     REPLY = "reply"
     COMPLAINT = "complaint"
     UNCERTAIN = "uncertain"
+    HELD = "held"
     DRAFTS = "drafts"
     REVIEW = "review"
     BY_HAND = "by_hand"
@@ -65,6 +66,7 @@ class Waiting:
     channel: str = ""
     post_url: str = ""
     is_promise: bool = False
+    reason: str = ""
     count: int = 0
     total: int = 0
 
@@ -244,6 +246,11 @@ def _uncertain(view: View) -> Select[*tuple[Any, ...]]:
     return _messages(view, Message.state == MessageState.UNCERTAIN)
 
 
+def _held(view: View) -> Select[*tuple[Any, ...]]:
+    """Messages that wait for a decision; those that go on by themselves are no work for anybody."""
+    return _messages(view, Message.state == MessageState.HELD, Message.held_until.is_(None))
+
+
 def _by_hand(view: View) -> Select[*tuple[Any, ...]]:
     due = and_(Message.state == MessageState.SCHEDULED, Message.due_at <= view.now)
     return _messages(view, Message.is_assisted.is_(True), or_(due, Message.state == MessageState.SENDING))
@@ -262,6 +269,7 @@ def _message_line(kind: Kind) -> Callable[[Any], Waiting]:
             since=found.first_tried_at or found.due_at or found.created_at,
             text=row.subject or "",
             channel=found.channel,
+            reason=found.reason,
         )
 
     return make
@@ -382,6 +390,7 @@ SOURCES: Final[dict[Kind, tuple[Callable[[View], Select[*tuple[Any, ...]]], Call
     Kind.REPLY: (_replies, _reply),
     Kind.COMPLAINT: (_complaints, _complaint),
     Kind.UNCERTAIN: (_uncertain, _message_line(Kind.UNCERTAIN)),
+    Kind.HELD: (_held, _message_line(Kind.HELD)),
     Kind.DRAFTS: (_drafts, _draft),
     Kind.REVIEW: (_reviews, _message_line(Kind.REVIEW)),
     Kind.BY_HAND: (_by_hand, _message_line(Kind.BY_HAND)),

@@ -10,7 +10,7 @@ from flask import url_for
 from crm.channels.base import ChannelKind
 from crm.clock import local_day
 from crm.desk.queue import Kind, Waiting
-from crm.outreach.words import CHANNELS
+from crm.outreach.words import CHANNELS, reason_text
 from crm.web.formats import clock_time, day, moment
 from crm.web.formats import local as in_zone
 from crm.web.i18n import _, lazy, ngettext
@@ -21,7 +21,7 @@ LONGEST_QUOTE: Final = 140
 TABS: Final[tuple[tuple[str, Any, tuple[Kind, ...]], ...]] = (
     ("replies", lazy("Replies"), (Kind.REPLY,)),
     ("comments", lazy("Comments"), (Kind.COMPLAINT,)),
-    ("messages", lazy("Messages"), (Kind.UNCERTAIN, Kind.BY_HAND)),
+    ("messages", lazy("Messages"), (Kind.UNCERTAIN, Kind.HELD, Kind.BY_HAND)),
     ("drafts", lazy("Drafts"), (Kind.DRAFTS, Kind.REVIEW)),
     ("tasks", lazy("Promises and tasks"), (Kind.TASK,)),
     ("offers", lazy("Offers"), (Kind.OFFER,)),
@@ -30,7 +30,7 @@ TABS: Final[tuple[tuple[str, Any, tuple[Kind, ...]], ...]] = (
 """(name in the address, label, kinds) of the tabs behind "All"."""
 
 GROUPS: Final[tuple[tuple[Any, tuple[Kind, ...]], ...]] = (
-    (lazy("Waiting for you"), (Kind.REPLY, Kind.COMPLAINT, Kind.UNCERTAIN)),
+    (lazy("Waiting for you"), (Kind.REPLY, Kind.COMPLAINT, Kind.UNCERTAIN, Kind.HELD)),
     (lazy("Today"), (Kind.DRAFTS, Kind.REVIEW, Kind.BY_HAND, Kind.TASK, Kind.OFFER)),
     (lazy("When you have a moment"), (Kind.QUIET,)),
 )
@@ -70,6 +70,12 @@ def _complaint(row: Waiting, _today: date) -> Line:
 def _uncertain(row: Waiting, _today: date) -> Line:
     text = _("It isn’t certain that the message of %(time)s arrived", time=moment(row.since))
     return Line(row, _message(row), text, "help-circle", "wait", _about(row), row.name)
+
+
+def _held(row: Waiting, _today: date) -> Line:
+    text = _("Held until you decide: %(reason)s", reason=reason_text(row.reason))
+    last = ", ".join(part for part in (_about(row), _("agreed for %(time)s", time=moment(row.since))) if part)
+    return Line(row, _message(row), text, "clock-pause", "wait", last, row.name)
 
 
 def _by_hand(row: Waiting, _today: date) -> Line:
@@ -151,6 +157,7 @@ _SAID: Final[dict[Kind, Callable[[Waiting, date], Line]]] = {
     Kind.REPLY: _reply,
     Kind.COMPLAINT: _complaint,
     Kind.UNCERTAIN: _uncertain,
+    Kind.HELD: _held,
     Kind.DRAFTS: _drafts,
     Kind.REVIEW: _review,
     Kind.BY_HAND: _by_hand,

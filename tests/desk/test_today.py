@@ -387,3 +387,43 @@ def test_a_draft_of_a_campaign_is_decided_there(client, session, actor, now):
     session.refresh(message)
     assert message.state == "in_review"
     assert queue(session, actor, is_mine=True, now=now)[Kind.REVIEW] == []
+
+
+def test_a_message_stands_where_it_leaves_and_not_where_it_was_planned(session, actor, ann, now):
+    outreach.account(session, actor, now=now)
+    later = outreach.message(session, actor, ann.id, send_at=now + timedelta(seconds=30), now=now)
+    later.due_at = now + timedelta(days=2)
+    session.flush()
+    assert leaving(session, actor, now=now).total == 0
+
+    later.planned_at, later.due_at = now - timedelta(days=2), now
+    session.flush()
+    found = leaving(session, actor, now=now)
+
+    assert [(leaf.id, leaf.at) for leaf in found.leaves] == [(later.id, now)]
+
+
+def test_a_message_held_for_good_waits_for_a_decision(client, session, actor, ann, now):
+    outreach.account(session, actor, now=now)
+    stale = outreach.message(session, actor, ann.id, now=now)
+    stale.state, stale.reason = MessageState.HELD.value, "stale"
+    by_itself = outreach.message(session, actor, ann.id, now=now)
+    by_itself.state, by_itself.held_until = MessageState.HELD.value, now + timedelta(days=1)
+    session.flush()
+
+    assert [row.id for row in queue(session, actor, is_mine=True, now=now)[Kind.HELD]] == [stale.id]
+    page = client.get("/").text
+    assert "Held until you decide: The agreed time has passed by too much." in page
+    answer = client.post(f"/messages/{stale.id}/cancel", data={"back": "/"})
+    assert answer.location == "/"
+    assert session.get_one(Message, stale.id, populate_existing=True).state == MessageState.CANCELLED
+
+
+def test_paused_promotions_are_told_on_top_with_the_way_back(client, session, workspace):
+    workspace.promotions_paused = True
+    session.flush()
+
+    page = client.get("/").text
+
+    assert "All promotions are paused" in page
+    assert 'action="/promotions/resume"' in page

@@ -159,10 +159,11 @@ def test_filters_stay_in_the_address_and_nonsense_filters_nothing(client, planne
 
 
 def test_the_gate_is_asked_for_the_moment_of_each_message(session, actor, ann, now):
-    opens = promotion(session, actor, ann, local(now, weekday=2, hour=10), now)
-    closed = promotion(session, actor, ann, local(now, weekday=6, hour=10), now)
+    wednesday, sunday = local(now, weekday=2, hour=10), local(now, weekday=6, hour=10)
+    opens = promotion(session, actor, ann, wednesday, now)
+    closed = promotion(session, actor, ann, sunday, now)
 
-    found = queries.verdicts_at(session, actor, moments={opens.id: opens.due_at, closed.id: closed.due_at})
+    found = queries.verdicts_at(session, actor, moments={opens.id: wednesday, closed.id: sunday})
 
     assert found[opens.id].allowed
     assert found[closed.id].reason is Reason.OUTSIDE_WINDOW

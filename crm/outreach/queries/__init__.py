@@ -10,6 +10,8 @@ from crm.outreach.queries.accounts import (
     templates,
 )
 from crm.outreach.queries.calendar import (
+    LEAVES,
+    PUT_OFF_MOST,
     WEEK_MOST,
     CalendarFilter,
     CalendarLine,
@@ -34,6 +36,7 @@ from crm.outreach.queries.conversations import (
     thread,
 )
 from crm.outreach.queries.gate import policy
+from crm.outreach.queries.life import Event, Step, life
 from crm.outreach.queries.messages import (
     OPEN_STATES,
     AttemptLine,
@@ -49,11 +52,15 @@ from crm.outreach.queries.messages import (
     planned_for,
     uncertain,
 )
+from crm.outreach.queries.trouble import AccountError, SlowDomain, account_errors, slow_domains
 from crm.outreach.queries.verdicts import AnyAccount, message_verdicts, verdict, verdicts
 
 __all__ = [
+    "LEAVES",
     "OPEN_STATES",
+    "PUT_OFF_MOST",
     "WEEK_MOST",
+    "AccountError",
     "AccountHealth",
     "AnyAccount",
     "AttemptLine",
@@ -62,14 +69,18 @@ __all__ = [
     "CalendarLine",
     "CampaignDay",
     "ConversationLine",
+    "Event",
     "Figures",
     "MessageLine",
     "MessageView",
     "Opening",
     "PaceLine",
+    "SlowDomain",
+    "Step",
     "ThreadEntry",
     "UncertainMessage",
     "account",
+    "account_errors",
     "account_health",
     "accounts",
     "attempts",
@@ -80,6 +91,7 @@ __all__ = [
     "counts",
     "figures",
     "leaving",
+    "life",
     "message",
     "message_verdicts",
     "messages",
@@ -88,6 +100,7 @@ __all__ = [
     "opening",
     "planned_for",
     "policy",
+    "slow_domains",
     "template",
     "templates",
     "thread",

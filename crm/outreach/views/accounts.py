@@ -11,9 +11,10 @@ from crm.accounts.kinds import Permission
 from crm.accounts.queries import workspace
 from crm.contacts.services import parsed
 from crm.errors import AppError
-from crm.outreach import queries, services
+from crm.outreach import queries, services, telling
 from crm.outreach.forms import AccountForm
 from crm.outreach.models import SenderAccount
+from crm.outreach.queries import CalendarFilter
 from crm.outreach.views.blueprint import blueprint
 from crm.outreach.words import reason_text
 from crm.web.i18n import _
@@ -93,7 +94,10 @@ def account(account_id: UUID) -> str:
         "outreach/account.html",
         account=row,
         health=queries.account_health(session, actor, account_id=account_id, now=now),
-        waiting=queries.messages(session, actor, account_id=account_id, limit=10),
+        waiting=queries.leaving(session, actor, wanted=CalendarFilter(account_id=account_id), limit=10).items,
+        errors=queries.account_errors(session, actor, account_id=account_id, now=now),
+        slow=queries.slow_domains(session, actor, account=row, now=now),
+        telling=telling,
     )
 
 

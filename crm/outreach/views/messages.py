@@ -9,15 +9,17 @@ from flask.typing import ResponseReturnValue
 from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
 from crm.accounts.signin import local_or
+from crm.channels.assisted import AssistedStep
 from crm.channels.base import ChannelKind
 from crm.channels.sentences import N_
 from crm.consent.kinds import Purpose
 from crm.contacts import queries as contacts
 from crm.errors import AppError, ConflictError
-from crm.outreach import queries, services
+from crm.outreach import queries, services, telling
 from crm.outreach.forms import MessageForm
 from crm.outreach.kinds import MessageState
 from crm.outreach.models import Message
+from crm.outreach.rules import Verdict
 from crm.outreach.views.blueprint import blueprint
 from crm.outreach.waking import wake
 from crm.outreach.words import CHANNELS, ICONS, reason_text
@@ -95,16 +97,7 @@ def write(contact_id: UUID) -> ResponseReturnValue:
 @requires(Permission.VIEW_OWN)
 def message(message_id: UUID) -> str:
     """One message: its words, its life, and the decisions it waits for."""
-    session, actor = current_session(), current_actor()
-    view = queries.message(session, actor, message_id=message_id)
-    return render_template(
-        "outreach/message.html",
-        view=view,
-        line=view.line,
-        attempts=queries.attempts(session, actor, message_id=message_id),
-        verdict=_verdict(view.line.state, message_id),
-        assisted=None,
-    )
+    return _shown(message_id, verdict=None, assisted=None)
 
 
 @blueprint.post(
@@ -130,7 +123,7 @@ def decide(message_id: UUID, action: str) -> ResponseReturnValue:
     else:
         change = {"cancel": services.cancel, "release": services.release, "hold": services.hold}[action]
         _tell_change(change(session, actor, message_ids=[message_id], now=now).refused)
-    return redirect(url_for(".message", message_id=message_id), code=303)
+    return redirect(local_or(request.form.get("back"), url_for(".message", message_id=message_id)), code=303)
 
 
 @blueprint.post("/messages/<uuid:message_id>/by-hand")
@@ -139,14 +132,22 @@ def open_by_hand(message_id: UUID) -> ResponseReturnValue:
     """Open a message that a person sends: the gate is asked once more, then the text and the link are shown."""
     session, actor = current_session(), current_actor()
     task = services.open_assisted(session, actor, message_id=message_id, now=request_now())
+    return _shown(message_id, verdict=task.verdict, assisted=task.step)
+
+
+def _shown(message_id: UUID, *, verdict: Verdict | None, assisted: AssistedStep | None) -> str:
+    """The page of a message with its life; without a given verdict the gate is asked where it matters."""
+    session, actor = current_session(), current_actor()
     view = queries.message(session, actor, message_id=message_id)
     return render_template(
         "outreach/message.html",
         view=view,
         line=view.line,
-        attempts=queries.attempts(session, actor, message_id=message_id),
-        verdict=task.verdict,
-        assisted=task.step,
+        life=queries.life(session, actor, message_id=message_id),
+        telling=telling,
+        verdict=verdict or _verdict(view.line.state, message_id),
+        assisted=assisted,
+        movable=services.MOVABLE,
     )
 
 
