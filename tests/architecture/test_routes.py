@@ -101,8 +101,14 @@ def test_every_change_asks_for_a_right_or_says_that_every_role_may(app):
 def test_a_role_that_only_looks_may_send_nothing_that_changes(app, role):
     actor = Actor(workspace_id=None, kind=ActorKind.USER, role=role, user_id=None, name="", locale="en")  # type: ignore[arg-type]
     own = {"accounts", "security", "people_columns"}
-    # They answer with what a rule would find; keeping it as a segment asks for the right to edit.
-    previews = {"segments.preview", "segments.build", "segments_api.preview", "people_filter.change"}
+    # They answer with what a rule would find, or what the gate says; keeping or sending asks for more rights.
+    previews = {
+        "segments.preview",
+        "segments.build",
+        "segments_api.preview",
+        "people_filter.change",
+        "outreach_api.gate_of_list",
+    }
     allowed = [
         rule.endpoint
         for rule in rules(app)
