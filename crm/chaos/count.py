@@ -118,14 +118,17 @@ def _look_at(row: Row, result: Result) -> None:
 
 
 def unanswered(scene: Scene) -> int:
-    """How many final dots the server left without a clear answer; nobody but a person can know about these."""
+    """How many final dots the server left without a clear answer; nobody but a person can know about these.
+
+    421 is what a proxy says that may have passed the message on; any other refusal is clear.
+    """
     silent = {"hang", "drop", "garbage", "swallow"}
     return sum(
         1
         for line in scene.mail.faults()
         if (line["stage"] == "final" and line["fault"] in silent)
         or (line["stage"] == "data" and line["fault"] == "twice")
-        or (line["stage"] == "final" and line["fault"] == "reply")
+        or (line["stage"] == "final" and line["code"] == 421)  # noqa: PLR2004 - RFC 1047.
     )
 
 

@@ -164,7 +164,10 @@ class Session(socketserver.StreamRequestHandler):
         number = self.connection_number if stage in PER_CONNECTION else self.message_number
         rule = self.house.script.rule(stage, number)
         if rule is not None:
-            self.house.journal.note(fault=rule.do, stage=stage, connection=self.connection_number, number=number)
+            code = rule.code if rule.do == "reply" else 0
+            self.house.journal.note(
+                fault=rule.do, code=code, stage=stage, connection=self.connection_number, number=number
+            )
         if rule is None or rule.do == "slow":
             threading.Event().wait(rule.seconds if rule else 0.0)
             self.say(right)
