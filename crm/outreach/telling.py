@@ -87,9 +87,15 @@ def _outcome(event: Event, *, files_sent: bool) -> str:
     if line is None:
         return ""
     text = attempt_text(line, files_sent=files_sent)
-    if event.step is Step.OUTCOME and line.stage in STAGES and line.kind != OutcomeKind.ACCEPTED:
-        return _("%(text)s It ended %(stage)s.", text=text, stage=STAGES[line.stage])
+    stage = stage_text(line.code, line.stage) if event.step is Step.OUTCOME else ""
+    if stage and line.kind != OutcomeKind.ACCEPTED:
+        return _("%(text)s It ended %(stage)s.", text=text, stage=stage)
     return text
+
+
+def stage_text(code: str, stage: str) -> str:
+    """How far it had come, '' where the sentence of the code itself says so ("rcpt_550")."""
+    return "" if stage not in STAGES or code.startswith(f"{stage}_") else str(STAGES[stage])
 
 
 _PLAIN: Final = {

@@ -113,7 +113,13 @@ def test_the_page_names_who_wrote_and_approved_and_quotes_the_server(client, ses
 
     assert page.count("Giulia Ferri") >= 2
     assert "<q>450 4.2.0 Greylisted</q>" in page
-    assert "at the recipient’s address" in page
+    assert "It ended" not in page
+
+
+def test_a_try_without_a_sentence_of_its_own_says_how_far_it_came(client, session, sent, now):
+    tried(session, sent, ago=timedelta(minutes=40), kind=OutcomeKind.UNKNOWN, code="unknown", stage="data", now=now)
+
+    assert "It ended before the text." in client.get(f"/messages/{sent.id}").text
 
 
 def test_an_uncertain_message_shows_the_evidence_and_what_each_decision_means(client, session, sent, now):
