@@ -42,6 +42,9 @@ workers.runtime = lambda: None
 work(Settings.load(redis_url=sys.argv[1]), QueueName(sys.argv[2]))
 """
 
+# A worker looks at the database between its jobs, and goes on when it is away.
+AWAY = {"DATABASE_URL": "postgresql+psycopg://crm_app@127.0.0.1:1/crm"}
+
 NAMES = {QueueName.BACKGROUND: JobName.ENRICH, QueueName.OUTREACH: JobName.SEND_DUE}
 
 
@@ -61,7 +64,9 @@ def start_worker() -> Iterator[Callable[..., subprocess.Popen]]:
 
     def start(url: str, queue: QueueName) -> subprocess.Popen:
         started.append(
-            subprocess.Popen([sys.executable, "-c", WORKER, url, queue], env=os.environ | {"PYTHONPATH": str(ROOT)})
+            subprocess.Popen(
+                [sys.executable, "-c", WORKER, url, queue], env=os.environ | AWAY | {"PYTHONPATH": str(ROOT)}
+            )
         )
         return started[-1]
 
