@@ -63,11 +63,8 @@ def start_worker() -> Iterator[Callable[..., subprocess.Popen]]:
     started: list[subprocess.Popen] = []
 
     def start(url: str, queue: QueueName) -> subprocess.Popen:
-        started.append(
-            subprocess.Popen(
-                [sys.executable, "-c", WORKER, url, queue], env=os.environ | AWAY | {"PYTHONPATH": str(ROOT)}
-            )
-        )
+        environment = os.environ | AWAY | {"REDIS_URL": url, "PYTHONPATH": str(ROOT)}
+        started.append(subprocess.Popen([sys.executable, "-c", WORKER, url, queue], env=environment))
         return started[-1]
 
     yield start
