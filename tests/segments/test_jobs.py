@@ -65,5 +65,14 @@ def test_the_job_brings_the_stored_members_up_to_date(world):
 
 
 def test_a_job_for_a_segment_that_is_gone_does_nothing(world):
-    database, workspace_id, _segment, anna = world
+    database, workspace_id, segment_id, anna = world
+    actor = system_actor(workspace_id)
+
+    def looked_at():
+        with database.scope(workspace_id) as session:
+            row = queries.segment(session, actor, segment_id=segment_id)
+            return row.members, row.refreshed_at, len(queries.changes(session, actor, segment_id=segment_id).items)
+
+    before = looked_at()
     handler(JobName.REFRESH_SEGMENT)(Runtime(database), workspace_id=str(workspace_id), segment_id=str(anna))
+    assert looked_at() == before

@@ -81,62 +81,46 @@ class AccountOut(ApiModel):
     created_at: datetime
 
 
-class AccountCreate(ApiModel):
+class AccountSettings(ApiModel):
+    """What can be said of a mailbox at its making and later; its name, address and secrets stand beside it."""
+
+    display_name: str = ""
+    owner_id: UUID | None = None
+    is_sandbox: bool = False
+    host: str = ""
+    port: int = Field(587, ge=1, le=65535)
+    security: Security = Security.STARTTLS
+    username: str = ""
+    mechanism: Mechanism = Mechanism.PASSWORD
+    imap_host: str = Field("", description="Where uncertain messages are looked for among the sent mail; optional.")
+    imap_port: int = Field(993, ge=1, le=65535)
+    imap_security: Security = Security.TLS
+    imap_username: str = ""
+    imap_folder: str = Field("", description="Empty: found by its mark or its usual name.")
+    files_sent: bool = Field(False, description="The server keeps a copy of whatever it sends.")
+    plus_address: bool = False
+    signature: str = ""
+    per_minute: int | None = None
+    per_hour: int | None = None
+    per_day: int | None = None
+    per_domain: int | None = None
+    time_zone: str = "Europe/Rome"
+
+
+class AccountCreate(AccountSettings):
     """A mailbox; a sandbox needs no server."""
 
     name: str
     address: str
-    display_name: str = ""
-    owner_id: UUID | None = None
-    is_sandbox: bool = False
-    host: str = ""
-    port: int = Field(587, ge=1, le=65535)
-    security: Security = Security.STARTTLS
-    username: str = ""
-    mechanism: Mechanism = Mechanism.PASSWORD
-    imap_host: str = Field("", description="Where uncertain messages are looked for among the sent mail; optional.")
-    imap_port: int = Field(993, ge=1, le=65535)
-    imap_security: Security = Security.TLS
-    imap_username: str = ""
-    imap_folder: str = Field("", description="Empty: found by its mark or its usual name.")
-    files_sent: bool = Field(False, description="The server keeps a copy of whatever it sends.")
-    plus_address: bool = False
-    signature: str = ""
-    per_minute: int | None = None
-    per_hour: int | None = None
-    per_day: int | None = None
-    per_domain: int | None = None
-    time_zone: str = "Europe/Rome"
     password: SecretStr | None = Field(None, description="Password or token; written, never read.")
     imap_password: SecretStr | None = Field(None, description="Only where the mailbox has another one.")
 
 
-class AccountPatch(ApiModel):
+class AccountPatch(AccountSettings):
     """What is not named stays; `null` removes a limit or the owner."""
 
     name: str = ""
     address: str = ""
-    display_name: str = ""
-    owner_id: UUID | None = None
-    is_sandbox: bool = False
-    host: str = ""
-    port: int = Field(587, ge=1, le=65535)
-    security: Security = Security.STARTTLS
-    username: str = ""
-    mechanism: Mechanism = Mechanism.PASSWORD
-    imap_host: str = Field("", description="Where uncertain messages are looked for among the sent mail; optional.")
-    imap_port: int = Field(993, ge=1, le=65535)
-    imap_security: Security = Security.TLS
-    imap_username: str = ""
-    imap_folder: str = Field("", description="Empty: found by its mark or its usual name.")
-    files_sent: bool = Field(False, description="The server keeps a copy of whatever it sends.")
-    plus_address: bool = False
-    signature: str = ""
-    per_minute: int | None = None
-    per_hour: int | None = None
-    per_day: int | None = None
-    per_domain: int | None = None
-    time_zone: str = "Europe/Rome"
     password: SecretStr | None = None
     imap_password: SecretStr | None = Field(None, description="An empty one is forgotten.")
 
