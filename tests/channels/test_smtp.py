@@ -1,6 +1,5 @@
 """Handing over to a server: nothing twice, nothing lost, and honest about what can't be known."""
 
-import datetime as dt
 import email
 import ssl
 from dataclasses import replace
@@ -9,10 +8,7 @@ from pathlib import Path
 
 import pytest
 from aiosmtpd.smtp import AuthResult
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from mailboxes import certificate
 
 from crm.channels.base import OutcomeKind
 from crm.channels.mime import build
@@ -29,27 +25,8 @@ CONTENT, AUTH, UNKNOWN = OutcomeKind.CONTENT, OutcomeKind.AUTH, OutcomeKind.UNKN
 @pytest.fixture(scope="module")
 def pem(tmp_path_factory) -> Path:
     """A self-signed certificate for 127.0.0.1 with its key."""
-    import ipaddress
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
     path = tmp_path_factory.mktemp("tls") / "mail.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+    path.write_bytes(certificate())
     return path
 
 
