@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from flask_babel import lazy_gettext as _
 from sqlalchemy import join, select
 from sqlalchemy.orm import Session
 
@@ -15,6 +14,7 @@ from crm.filters import sources
 from crm.filters.catalogue import Field, RuleContext
 from crm.filters.schema import Op
 from crm.filters.values import Choice, FieldType
+from crm.web.i18n import lazy as _
 
 _OUT: Final = (RecipientState.SKIPPED, RecipientState.HOLDOUT)
 

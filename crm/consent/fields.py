@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from flask_babel import lazy_gettext as _
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session, aliased
 
@@ -19,6 +18,7 @@ from crm.filters import sources
 from crm.filters.catalogue import Ask, Field, Option, RuleContext
 from crm.filters.schema import Op
 from crm.filters.values import Choice, FieldType
+from crm.web.i18n import lazy as _
 
 _NOTHING: Final = "nothing"
 STATES: Final = (

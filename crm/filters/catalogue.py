@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from flask_babel import lazy_gettext as _
 from sqlalchemy import ColumnElement, FromClause, SQLColumnExpression
 from sqlalchemy.orm import Session
 
@@ -23,6 +22,7 @@ from crm.filters.values import (
     parse_model,
     parse_value,
 )
+from crm.web.i18n import lazy as _
 
 _NUMBER_OPS: Final = (Op.AT_LEAST, Op.MORE_THAN, Op.LESS_THAN, Op.AT_MOST, Op.IS, Op.IS_NOT, Op.BETWEEN)
 _DATE_OPS: Final = (Op.IN_LAST, Op.NOT_IN_LAST, Op.IN_NEXT, Op.NOT_IN_NEXT, Op.ON, Op.BEFORE, Op.AFTER, Op.BETWEEN)

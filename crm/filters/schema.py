@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from flask_babel import lazy_gettext as _
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag, TypeAdapter, ValidationError
 from pydantic import WithJsonSchema as _WithJsonSchema
 
 from crm.errors import InvalidInputError
+from crm.web.i18n import lazy as _
 
 VERSION: Final = 1
 MAX_DEPTH: Final = 8

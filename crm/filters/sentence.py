@@ -1,6 +1,6 @@
 """Owns the read-back: a bound rule as one sentence in the reader's language, its values marked up to stand out.
 
-The language is the one of the running request (or of `flask_babel.force_locale`); without either it is English.
+The language is the one of the running request; without one it is English.
 """
 
 from collections.abc import Collection, Sequence
@@ -12,8 +12,7 @@ from typing import Any, Final
 from babel import Locale
 from babel.dates import format_date, format_skeleton, get_month_names
 from babel.numbers import format_currency, format_decimal, get_currency_precision
-from flask_babel import get_locale, gettext, ngettext
-from flask_babel import lazy_gettext as _
+from flask_babel import get_locale
 from markupsafe import Markup, escape
 
 from crm.clock import local_day
@@ -22,6 +21,8 @@ from crm.filters.evaluate import YearDay
 from crm.filters.moments import Unit
 from crm.filters.schema import Op
 from crm.filters.values import DateRange, FieldType, Money, MoneyRange, NumberRange, Span, Window
+from crm.web.i18n import gettext, ngettext
+from crm.web.i18n import lazy as _
 
 # Each clause is a relative one ("whose city is Siena", "who are members"), so that any of them can stand side by side,
 # and after "without those" as well. Translations of subjects carry the article ("la cui città").

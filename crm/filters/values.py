@@ -10,11 +10,11 @@ from types import MappingProxyType
 from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
 
-from flask_babel import lazy_gettext as _
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, ValidationError, model_validator
 
 from crm.filters.moments import Unit
 from crm.filters.schema import Op, Path, Problem
+from crm.web.i18n import lazy as _
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from flask_babel import lazy_gettext as _
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -17,6 +16,7 @@ from crm.filters.schema import Op
 from crm.filters.values import Choice, FieldType
 from crm.interactions.kinds import Direction, InteractionKind, Sentiment, Visibility
 from crm.interactions.models import Interaction, Task
+from crm.web.i18n import lazy as _
 
 KINDS: Final = (
     Choice(InteractionKind.MESSAGE_SENT, _("message from us")),

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from flask_babel import lazy_gettext as _
 from sqlalchemy import join, or_, select
 from sqlalchemy.orm import Session
 
@@ -17,6 +16,7 @@ from crm.filters.schema import Op
 from crm.filters.values import Choice, FieldType, Span
 from crm.loyalty.kinds import OfferState, VoucherState
 from crm.loyalty.models import Lot, Member, Offer, Redemption, Voucher
+from crm.web.i18n import lazy as _
 
 _UNUSED: Final = (VoucherState.ACTIVE, VoucherState.ON_HOLD)
 

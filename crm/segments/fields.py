@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from flask_babel import lazy_gettext as _
 from sqlalchemy import ColumnElement, and_, false, or_, select
 from sqlalchemy.orm import Session
 
@@ -13,6 +12,7 @@ from crm.filters.catalogue import Ask, Field, RuleContext
 from crm.filters.schema import Op
 from crm.filters.values import Choice, FieldType
 from crm.segments.models import Segment
+from crm.web.i18n import lazy as _
 
 
 def load_segments(session: Session, workspace_id: UUID) -> Sequence[Choice]:

@@ -6,8 +6,7 @@ from typing import Final
 
 from babel import Locale
 from babel.dates import get_month_names
-from flask_babel import get_locale, gettext
-from flask_babel import lazy_gettext as _
+from flask_babel import get_locale
 from markupsafe import Markup
 
 from crm.filters.catalogue import Catalogue, Field, Labels
@@ -19,6 +18,8 @@ from crm.filters.sentence import clause, seen_text
 from crm.segments.forms.builder import Mode
 from crm.segments.forms.inputs import Control, control, option_controls
 from crm.segments.kinds import SegmentKind
+from crm.web.i18n import gettext
+from crm.web.i18n import lazy as _
 
 #: Name and tone of each kind.
 KINDS: Final = {

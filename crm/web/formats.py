@@ -1,33 +1,31 @@
 """Owns how numbers, money, dates and times are written in templates, by the reader's language and zone."""
 
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
+from babel.dates import format_date, format_timedelta
+from babel.numbers import format_currency, format_decimal, get_currency_precision
 from flask import Flask
-from flask_babel import format_date, format_datetime, format_decimal, format_time, format_timedelta
 from markupsafe import Markup, escape
 
-from crm.clock import utc_now
+from crm.clock import utc_now, zone
 from crm.web.i18n import _, choose_time_zone, locale_code
 
 
 def number(value: float | None) -> str:
     """1,240 in English, 1.240 in Italian; a dash for nothing."""
-    return "–" if value is None else format_decimal(value)
+    return "–" if value is None else _number(value, locale_code())
 
 
 def money(minor: int | None, currency: str = "EUR") -> str:
     """Minor units as €900.00 or 900,00 €."""
     if minor is None:
         return "–"
-    from babel.numbers import format_currency, get_currency_precision
-
     return format_currency(minor / 10 ** get_currency_precision(currency), currency, locale=locale_code())
 
 
 def local(value: datetime) -> datetime:
     """`value` in the reader's zone."""
-    from crm.clock import zone
-
     return value.astimezone(zone(choose_time_zone()))
 
 
@@ -35,9 +33,9 @@ def moment(value: datetime | None) -> str:
     """Day and time, like "Fri 16 Oct, 10:00"; the year only when it is another one."""
     if value is None:
         return "–"
-    shown = local(value)
-    pattern = "EEE d MMM, HH:mm" if shown.year == local(utc_now()).year else "d MMM y, HH:mm"
-    return format_datetime(value, pattern)
+    at = local(value)
+    pattern = "EEE d MMM" if at.year == local(utc_now()).year else "d MMM y"
+    return f"{_date(at.date(), pattern, locale_code())}, {at:%H:%M}"
 
 
 def day(value: date | datetime | None) -> str:
@@ -45,22 +43,21 @@ def day(value: date | datetime | None) -> str:
     if value is None:
         return "–"
     on = local(value).date() if isinstance(value, datetime) else value
-    return format_date(on, "d MMMM" if on.year == local(utc_now()).year else "d MMMM y", rebase=False)
+    return _date(on, "d MMMM" if on.year == local(utc_now()).year else "d MMMM y", locale_code())
 
 
 def clock_time(value: datetime | None) -> str:
     """The time of day, like 17:42."""
-    return "–" if value is None else format_time(value, "HH:mm")
+    return "–" if value is None else f"{local(value):%H:%M}"
 
 
 def relative(value: datetime | None) -> Markup:
     """How long ago or ahead, in a `<time>` with the exact moment on hover."""
     if value is None:
         return Markup("–")
-    words = _relative_words(value)
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        value.astimezone(UTC).isoformat(timespec="seconds"), escape(moment(value)), words
-    )
+    exact, words = escape(moment(value)), escape(_relative_words(value))
+    iso = value.astimezone(UTC).isoformat(timespec="seconds")
+    return Markup(f'<time datetime="{iso}" title="{exact}">{words}</time>')  # noqa: S704 - escaped above.
 
 
 def _relative_words(value: datetime) -> str:
@@ -69,14 +66,32 @@ def _relative_words(value: datetime) -> str:
     if abs(now - value) < timedelta(minutes=1):
         return _("just now")
     if days == 0:
-        return format_timedelta(value - now, add_direction=True, granularity="minute")
+        return format_timedelta(value - now, add_direction=True, granularity="minute", locale=locale_code())
     if days == -1:
         return _("yesterday")
     if days == 1:
         return _("tomorrow")
     if abs(days) < 30:  # noqa: PLR2004 - beyond a month the date says more.
-        return format_timedelta(timedelta(days=days), add_direction=True, granularity="day", threshold=1)
+        return _days(days, locale_code())
     return day(value)
+
+
+# What Babel writes is kept: a list says the same few days and numbers in row after row, and so does the next page.
+
+
+@lru_cache(maxsize=4096)
+def _number(value: float, locale: str) -> str:
+    return format_decimal(value, locale=locale)
+
+
+@lru_cache(maxsize=4096)
+def _date(on: date, pattern: str, locale: str) -> str:
+    return format_date(on, pattern, locale=locale)
+
+
+@lru_cache(maxsize=256)
+def _days(days: int, locale: str) -> str:
+    return format_timedelta(timedelta(days=days), add_direction=True, granularity="day", threshold=1, locale=locale)
 
 
 def init_app(app: Flask) -> None:

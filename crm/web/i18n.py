@@ -1,20 +1,42 @@
 """Owns languages: which one a request speaks, and the catalogues of each domain."""
 
-from collections.abc import Callable
+from functools import lru_cache
+from gettext import NullTranslations
 from pathlib import Path
 from typing import Any
 
 from flask import Flask, g, has_request_context, request, session
-from flask_babel import Babel, get_locale, gettext, lazy_gettext, ngettext
-from flask_babel import lazy_ngettext as lazy_n
+from flask_babel import Babel, LazyString, get_locale, get_translations
+from markupsafe import Markup
 
 from crm.errors import Worded
 
 LOCALES = ("en", "it")
 
+
+def gettext(message: str, /, **values: Any) -> str:
+    """`message` in the reader's language, with `values` filled in; without any a per cent sign stays one."""
+    text = _catalogue().gettext(message)
+    return text % values if values else text
+
+
+def ngettext(one: str, many: str, num: int, /, **values: Any) -> str:
+    """The form of a sentence that fits `num`, which it may hold as `%(num)s`."""
+    return _catalogue().ngettext(one, many, num) % {"num": num, **values}
+
+
 _ = gettext
-# A lazy string stands wherever a label is wanted; WTForms' own annotations know only `str`.
-lazy: Callable[..., Any] = lazy_gettext
+
+
+def lazy(message: str, /, **values: Any) -> Any:
+    """`message`, translated each time it is read: for labels that exist before anybody asks."""
+    # It stands wherever a label is wanted; WTForms' own annotations know only `str`.
+    return LazyString(gettext, message, **values)
+
+
+def lazy_n(one: str, many: str, num: int, /, **values: Any) -> Any:
+    """`ngettext`, translated each time it is read."""
+    return LazyString(ngettext, one, many, num, **values)
 
 
 def init_app(app: Flask, folder: Path) -> None:
@@ -23,8 +45,36 @@ def init_app(app: Flask, folder: Path) -> None:
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = ";".join(
         str(path) for path in sorted(folder.glob("*")) if path.is_dir()
     )
-    Babel(app, locale_selector=choose_locale, timezone_selector=choose_time_zone)
-    app.jinja_env.add_extension("jinja2.ext.i18n")
+    Babel(app, configure_jinja=False, locale_selector=choose_locale, timezone_selector=choose_time_zone)
+    app.jinja_env.globals.update(_=_marked, gettext=_marked, ngettext=_marked_n)
+
+
+def _catalogue() -> NullTranslations:
+    """The texts of the reader's language, found once a request: a page asks for hundreds."""
+    try:
+        return g.catalogue
+    except AttributeError:
+        g.catalogue = get_translations()
+        return g.catalogue
+    except RuntimeError:
+        # Outside of the application nobody has chosen a language.
+        return NullTranslations()
+
+
+def _marked(message: str, /, **values: Any) -> Markup:
+    """`gettext` for templates: what it says is mark-up, the values in it are not; a per cent sign is written twice."""
+    text = _marked_text(_catalogue(), message)
+    return text % values if values or "%" in text else text
+
+
+@lru_cache(maxsize=4096)
+def _marked_text(catalogue: NullTranslations, message: str) -> Markup:
+    return Markup(catalogue.gettext(message))  # noqa: S704 - our own words.
+
+
+def _marked_n(one: str, many: str, num: int, /, **values: Any) -> Markup:
+    """`ngettext` for templates."""
+    return Markup(_catalogue().ngettext(one, many, num)) % {"num": num, **values}  # noqa: S704 - our own words.
 
 
 def choose_locale() -> str:
@@ -64,4 +114,15 @@ def locale_code() -> str:
     return locale.language if locale else "en"
 
 
-__all__ = ["LOCALES", "_", "choose_locale", "init_app", "lazy", "lazy_n", "locale_code", "ngettext", "translated"]
+__all__ = [
+    "LOCALES",
+    "_",
+    "choose_locale",
+    "gettext",
+    "init_app",
+    "lazy",
+    "lazy_n",
+    "locale_code",
+    "ngettext",
+    "translated",
+]

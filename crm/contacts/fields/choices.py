@@ -6,7 +6,6 @@ from uuid import UUID
 
 from babel import Locale
 from flask_babel import LazyString, get_locale
-from flask_babel import lazy_gettext as _
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -15,6 +14,7 @@ from crm.channels.base import ChannelKind
 from crm.contacts.kinds import CompanyKind, Importance, Lifecycle
 from crm.contacts.models import Tag
 from crm.filters.values import Choice
+from crm.web.i18n import lazy as _
 
 LIFECYCLES: Final = (
     Choice(Lifecycle.FOLLOWER, _("Follower")),

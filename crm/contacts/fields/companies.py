@@ -2,8 +2,6 @@
 
 from typing import Final
 
-from flask_babel import lazy_gettext as _
-
 from crm.contacts.fields.choices import COMPANY_KINDS, load_tags
 from crm.contacts.fields.facts import fact
 from crm.contacts.models import Company, CompanyTag, Contact
@@ -11,6 +9,7 @@ from crm.filters import sources
 from crm.filters.catalogue import Field
 from crm.filters.schema import Op
 from crm.filters.values import FieldType
+from crm.web.i18n import lazy as _
 
 _COMPANY = sources.Rows(
     Company.__table__,

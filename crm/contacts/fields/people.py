@@ -2,8 +2,6 @@
 
 from typing import Any, Final
 
-from flask_babel import lazy_gettext as _
-
 from crm.channels.base import ChannelKind
 from crm.contacts.fields.choices import (
     CHANNELS,
@@ -21,6 +19,7 @@ from crm.filters import sources
 from crm.filters.catalogue import Ask, Field
 from crm.filters.schema import Op
 from crm.filters.values import FieldType
+from crm.web.i18n import lazy as _
 
 _TAGS = sources.Rows(ContactTag.__table__, ContactTag.contact_id, ContactTag.workspace_id)
 _LINKS = sources.Rows(ContactLink.__table__, ContactLink.contact_id, ContactLink.workspace_id)

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from flask_babel import lazy_gettext as _
 from markupsafe import Markup
 from sqlalchemy import ColumnElement, and_, false, or_, select
 from sqlalchemy.orm import Session
@@ -25,6 +24,7 @@ from crm.filters.sentence import sentence
 from crm.filters.values import Choice, FieldType
 from crm.segments.kinds import PickMode, SegmentKind
 from crm.segments.models import Segment, SegmentMember, SegmentPick
+from crm.web.i18n import lazy as _
 
 
 def context_of(session: Session, actor: Actor, *, now: datetime) -> RuleContext:

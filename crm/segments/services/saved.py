@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from flask_babel import lazy_gettext as _
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
@@ -19,6 +18,7 @@ from crm.segments.kinds import PickMode, SegmentKind
 from crm.segments.models import Segment, SegmentMember, SegmentPick
 from crm.segments.queries import bound_rule, check_choices, choices_in, referenced_segments, segment
 from crm.segments.services.refreshing import Cause, copy_members, refresh
+from crm.web.i18n import lazy as _
 
 MAX_NAME = 120
 
