@@ -27,10 +27,10 @@ assets: $(INSTALLED) ## Build what the browser loads and the translations, where
 	@$(BIN)/python hatch_build.py
 
 test: assets ## Run the tests, but for the long ones.
-	@$(BIN)/pytest -n $(JOBS) -m "not long" $(ARGS)
+	@$(BIN)/pytest -n $(JOBS) --dist worksteal -m "not long" $(ARGS)
 
 test-all: assets ## Run all tests.
-	@$(BIN)/pytest -n $(JOBS) $(ARGS)
+	@$(BIN)/pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 check: assets ## Check format, lint, imports, types, templates and conventions.
 	@$(BIN)/ruff format --check $(CODE)

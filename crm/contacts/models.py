@@ -130,7 +130,13 @@ class Contact(Tenant, Base):
         ),
         Index("ix_contact_company", "workspace_id", "company_id", "sort_name"),
         Index("ix_contact_owner", "workspace_id", "owner_id", "sort_name"),
-        Index("ix_contact_birthday", "workspace_id", "birth_month", "birth_day"),
+        Index(
+            "ix_contact_birthday",
+            "workspace_id",
+            "birth_month",
+            "birth_day",
+            postgresql_where=text("birth_month is not null"),
+        ),
         Index(
             "ix_contact_search",
             "workspace_id",
@@ -230,7 +236,7 @@ class Handle(Tenant, Base):
             postgresql_where=text("deleted_at is null and platform_id is not null"),
         ),
         Index("ix_handle_contact", "workspace_id", "contact_id", "channel"),
-        Index("ix_handle_company", "workspace_id", "company_id"),
+        Index("ix_handle_company", "workspace_id", "company_id", postgresql_where=text("company_id is not null")),
         Index(
             "ix_handle_search",
             "workspace_id",
@@ -288,7 +294,14 @@ class Fact(Tenant, Base):
         reference("contact", "contact_id", ondelete="CASCADE"),
         reference("company", "company_id", ondelete="CASCADE"),
         Index("ix_fact_contact", "workspace_id", "contact_id", "field", "state"),
-        Index("ix_fact_company", "workspace_id", "company_id", "field", "state"),
+        Index(
+            "ix_fact_company",
+            "workspace_id",
+            "company_id",
+            "field",
+            "state",
+            postgresql_where=text("company_id is not null"),
+        ),
     )
 
 

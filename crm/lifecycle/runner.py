@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 
 from crm.accounts.rules import system_actor
-from crm.db import Database, commit_late, database_now
+from crm.db import Database, commit_late, database_now, renew_statistics
 from crm.errors import AppError
 from crm.files import services as files
 from crm.lifecycle import queries, services
@@ -86,6 +86,7 @@ def _load(database: Database, workspace_id: UUID, import_id: UUID, part: tuple[R
         row.state = ImportState.RUNNING.value
         left = [entry for entry in part if entry.number > row.next_row]
         if left:
+            renew_statistics(session)
             services.load_part(session, actor, row=row, rows=left, now=database_now(session))
     return True
 

@@ -9,7 +9,6 @@ import pytest
 from factories import accounts
 from factories.everything import WORDS, everything, owner_of
 from sqlalchemy import select
-from stack.chromium import chromium
 from werkzeug.serving import make_server
 
 from crm.accounts.credentials import NewPassword
@@ -21,8 +20,6 @@ from crm.db import database_now, enter_workspace
 from crm.desk import demo
 from crm.outreach.links import PreferenceToken
 from crm.outreach.setup import links
-
-__all__ = ["chromium"]
 
 # Pages for strangers, opened by what their own address carries.
 SECRETS = {

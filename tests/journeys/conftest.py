@@ -4,10 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import expect
-from stack.chromium import chromium
 from stack.running import Stack
-
-__all__ = ["chromium"]
 
 # Milliseconds: real processes on a busy machine.
 expect.set_options(timeout=30_000)
