@@ -18,7 +18,7 @@ from crm.consent.models import AddressKey, ConsentEvent, ConsentEvidence, Consen
 from crm.consent.rules import Policy, State, address_hash, policy_of
 from crm.contacts import queries as contact_queries
 from crm.contacts.models import Contact
-from crm.db import new_id
+from crm.db import among, new_id
 from crm.errors import NotFoundError
 from crm.web.paging import Page, decode_cursor, page_of
 
@@ -43,7 +43,7 @@ def states(
         ConsentState.action,
         ConsentState.basis,
         ConsentState.since,
-    ).where(ConsentState.contact_id.in_(list(contact_ids)), ConsentState.workspace_id == actor.workspace_id)
+    ).where(among(ConsentState.contact_id, contact_ids), ConsentState.workspace_id == actor.workspace_id)
     for row in session.execute(wanted):
         found[row.contact_id][ConsentPurpose(row.purpose), row.channel] = State(
             action=ConsentAction(row.action), basis=Basis(row.basis), since=row.since
@@ -164,8 +164,8 @@ def suppressed(session: Session, actor: Actor, *, pairs: Collection[tuple[str, s
     key = key_of(session, actor)
     by_hash = {address_hash(key, channel, address): (channel, address) for channel, address in pairs}
     wanted = select(Suppression.address_hash).where(
-        Suppression.channel.in_({channel for channel, _ in pairs}),
-        Suppression.address_hash.in_(list(by_hash)),
+        among(Suppression.channel, {channel for channel, _ in pairs}),
+        among(Suppression.address_hash, by_hash),
         Suppression.lifted_at.is_(None),
     )
     return {by_hash[found] for found in session.scalars(wanted)}

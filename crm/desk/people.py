@@ -18,6 +18,7 @@ from crm.contacts import queries as contacts
 from crm.contacts import words
 from crm.contacts.kinds import Importance, Lifecycle
 from crm.contacts.queries import ContactFilter, ContactSort, Matched
+from crm.db import among
 from crm.desk import people_columns, people_filter
 from crm.desk.planned import planned
 from crm.desk.reach import reach
@@ -203,7 +204,7 @@ def _url(args: dict[str, str], **changed: str | None) -> str:
 
 def _points(session: Session, ids: list[UUID]) -> dict[UUID, int]:
     """The points of those who are members."""
-    wanted = select(Member.contact_id, Member.balance).where(Member.contact_id.in_(ids), Member.left_at.is_(None))
+    wanted = select(Member.contact_id, Member.balance).where(among(Member.contact_id, ids), Member.left_at.is_(None))
     return {contact_id: balance for contact_id, balance in session.execute(wanted) if contact_id is not None}
 
 

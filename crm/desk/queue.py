@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, true
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
@@ -73,18 +73,22 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Whose queue it is, and when: `is_mine` leaves out what colleagues look after."""
+    """Whose queue it is, and when: `is_mine` leaves out what colleagues look after.
+
+    `now` and `today` are the moment and its local day, or their places in a statement that is kept.
+    """
 
     actor: Actor
     is_mine: bool
-    now: datetime
+    now: Any
+    today: Any
 
 
 def queue(session: Session, actor: Actor, *, is_mine: bool, now: datetime) -> dict[Kind, list[Waiting]]:
     """What waits, by kind in the order of urgency, each with at most `MOST` lines; nothing for who sees nobody."""
     if contacts.scope(actor) is Scope.NOTHING:
         return {kind: [] for kind in Kind}
-    view = View(actor, is_mine, now)
+    view = View(actor, is_mine, now, local_day(now, tz=actor.time_zone))
     found = {
         kind: [make(row) for row in session.execute(wanted(view).limit(MOST))]
         for kind, (wanted, make) in SOURCES.items()
@@ -92,22 +96,6 @@ def queue(session: Session, actor: Actor, *, is_mine: bool, now: datetime) -> di
     found[Kind.REPLY] = _with_words(session, found[Kind.REPLY])
     found[Kind.QUIET] = _quiet(session, view)
     return found
-
-
-def count(session: Session, actor: Actor, *, is_mine: bool, now: datetime) -> dict[Kind, int]:
-    """How many lines of each kind wait (`MOST` when more), in one statement; quiet people wait for nothing."""
-    if contacts.scope(actor) is Scope.NOTHING:
-        return dict.fromkeys(SOURCES, 0)
-    view = View(actor, is_mine, now)
-    numbers = [
-        select(func.count()).select_from(_bare(wanted(view)).limit(MOST).subquery()).scalar_subquery()
-        for wanted, _make in SOURCES.values()
-    ]
-    return dict(zip(SOURCES, session.execute(select(*numbers)).one(), strict=True))
-
-
-def _bare(wanted: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
-    return wanted.order_by(None).with_only_columns(literal(1).label("one"), maintain_column_froms=True)
 
 
 def _mine(view: View, *owners: Any) -> ColumnElement[bool]:
@@ -311,14 +299,13 @@ def _reviews(view: View) -> Select[*tuple[Any, ...]]:
 
 
 def _tasks(view: View) -> Select[*tuple[Any, ...]]:
-    today = local_day(view.now, tz=view.actor.time_zone)
     return (
         select(Task, Contact.display_name, Company.name.label("company"), Contact.importance)
         .outerjoin(Contact, Contact.id == Task.contact_id)
         .outerjoin(Company, Company.id == func.coalesce(Task.company_id, Contact.company_id))
         .where(
             Task.done_at.is_(None),
-            Task.due_on <= today,
+            Task.due_on <= view.today,
             or_(Task.snoozed_until.is_(None), Task.snoozed_until <= view.now),
             _mine(view, Task.assignee_id),
             _seen(view.actor, Task.contact_id),

@@ -15,8 +15,9 @@ from crm.consent.kinds import Purpose
 from crm.contacts.kinds import Importance
 from crm.db import database_now, new_id
 from crm.desk import counters
+from crm.desk.counters import count
 from crm.desk.leaving import leaving
-from crm.desk.queue import Kind, count, queue
+from crm.desk.queue import Kind, queue
 from crm.desk.week import week
 from crm.interactions.kinds import Direction, Sentiment, Visibility
 from crm.outreach import services

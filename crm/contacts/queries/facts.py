@@ -15,6 +15,7 @@ from crm.contacts.models import Contact, ContactTag, Fact, Tag
 from crm.contacts.queries.access import SHORT_LIST, Scope, alive, behind, scope
 from crm.contacts.queries.companies import company
 from crm.contacts.queries.people import contact
+from crm.db import among
 from crm.filters.text import normalise
 from crm.web.paging import Page, page_of
 
@@ -77,7 +78,7 @@ def tags_of(session: Session, actor: Actor, *, contact_ids: Iterable[UUID]) -> d
         select(ContactTag.contact_id, Tag)
         .join(Tag, Tag.id == ContactTag.tag_id)
         .join(Contact, Contact.id == ContactTag.contact_id)
-        .where(ContactTag.contact_id.in_(list(contact_ids)), alive(actor))
+        .where(among(ContactTag.contact_id, list(contact_ids)), alive(actor))
         .order_by(Tag.name_norm)
     )
     found: dict[UUID, list[Tag]] = {}

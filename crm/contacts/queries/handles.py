@@ -11,6 +11,7 @@ from crm.channels.base import ChannelKind
 from crm.channels.sentences import N_
 from crm.contacts.models import Contact, Handle
 from crm.contacts.queries.access import HandleNotFoundError, Scope, alive, scope
+from crm.db import among
 
 
 def handles_of(
@@ -22,7 +23,7 @@ def handles_of(
         wanted = wanted.where(Handle.company_id == company_id)
     else:
         wanted = wanted.join(Contact, Contact.id == Handle.contact_id).where(
-            Handle.contact_id.in_(list(contact_ids)), alive(actor)
+            among(Handle.contact_id, list(contact_ids)), alive(actor)
         )
     found: dict[UUID, list[Handle]] = {}
     for row in session.scalars(wanted.order_by(Handle.is_primary.desc(), Handle.created_at, Handle.id)):

@@ -14,6 +14,7 @@ from crm.accounts.rules import Actor
 from crm.channels.sentences import N_
 from crm.contacts.models import Affiliation, Company, Contact, ContactLink, ContactTag
 from crm.contacts.queries.access import SHORT_LIST, ContactNotFoundError, alive, behind
+from crm.db import among
 from crm.web.paging import Page, decode_cursor, page_of
 
 
@@ -33,7 +34,7 @@ def contact(session: Session, actor: Actor, *, contact_id: UUID, lock: bool = Fa
 
 def contacts(session: Session, actor: Actor, *, contact_ids: Iterable[UUID]) -> dict[UUID, Contact]:
     """Those of the given contacts that exist for the actor, by id; companies are loaded."""
-    wanted = select(Contact).where(Contact.id.in_(list(contact_ids)), alive(actor))
+    wanted = select(Contact).where(among(Contact.id, list(contact_ids)), alive(actor))
     found = session.scalars(wanted.options(joinedload(Contact.company)))
     return {row.id: row for row in found}
 
