@@ -16,6 +16,7 @@ import psycopg
 import pytest
 from alembic import command
 from alembic.config import Config
+from flask import Flask
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from mailboxes import mail_server
@@ -329,18 +330,32 @@ def shared_app(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture
-def app(shared_app, transaction: OuterTransactionDatabase, settings: Settings, jobs: RecordedJobs):
-    """The shared application with this test's database, queue and settings; rate limits are off.
+def lent(shared_app, settings: Settings, jobs: RecordedJobs):
+    """Hand out the shared application over a database, with this test's queue and settings and `config`.
 
-    A test that adds routes, or needs other settings at the start, takes `own_app`.
+    Rate limits are off but for `limited`, and counted from nothing. A test that adds routes, needs two applications or
+    other settings at the start makes its own.
     """
     app, config = shared_app
-    app.config.clear()
-    app.config.update(config, **TEST_CONFIG)
-    app.extensions.update(crm_database=transaction, crm_jobs=jobs, crm_settings=settings)
-    limits.limiter.enabled = False
-    yield app
+
+    def lend(database: Database, *, limited: bool = False, **given: object):
+        app.config.clear()
+        app.config.update(config, **given)
+        app.extensions.update(crm_database=database, crm_jobs=jobs, crm_settings=settings)
+        if limited:
+            # The limiter is one for the whole process; this makes it forget what it counted, and where.
+            limits.init_app(Flask("limits"), settings)
+        limits.limiter.enabled = limited
+        return app
+
+    yield lend
     limits.limiter.enabled = True
+
+
+@pytest.fixture
+def app(lent, transaction: OuterTransactionDatabase):
+    """The shared application with this test's database, queue and settings; rate limits are off."""
+    return lent(transaction, **TEST_CONFIG)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Browsers and people of the accounts tests."""
 
 import pytest
+from conftest import TEST_CONFIG
 from factories import accounts as factory
 
 from crm.accounts.kinds import Role
@@ -34,13 +35,13 @@ def sign_in():
 
 @pytest.fixture
 def real_app(fresh_database, settings, jobs):
-    """The application over a committed database of its own, as in production."""
+    """An application of this test's own over a committed database, as in production."""
     app = create_app(settings, database=fresh_database.database, jobs=jobs)
-    app.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
+    app.config.update(TEST_CONFIG)
     return app
 
 
 @pytest.fixture
-def app(own_app):
-    """These tests are about what an application sets up, so each has one of its own."""
-    return own_app
+def app(lent, transaction):
+    """With everything switched on as in production but CSRF."""
+    return lent(transaction, limited=True, **TEST_CONFIG)

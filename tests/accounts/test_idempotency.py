@@ -38,9 +38,8 @@ def with_bells(app):
 
 
 @pytest.fixture
-def api(app, session, house):
-    with_bells(app)
-    client = app.test_client()
+def api(own_app, session, house):
+    client = with_bells(own_app).test_client()
     _row, secret = factory.token(session, house.workspace.id)
 
     def post(key=None, *, secret=secret, **data):

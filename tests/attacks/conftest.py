@@ -3,23 +3,21 @@
 import re
 
 import pytest
+from conftest import TEST_CONFIG
 from factories import accounts as factory
 
 from crm.accounts.kinds import Role
 from crm.accounts.models import Membership
-from crm.app import create_app
 
 EMAIL = "owner@example.com"
 
 
 @pytest.fixture
-def fortress(fresh_database, settings, jobs):
+def fortress(fresh_database, lent):
     """The application over a committed database, with CSRF protection, as in production."""
     with fresh_database.database.scope() as session:
         factory.owner(session, email=EMAIL)
-    app = create_app(settings, database=fresh_database.database, jobs=jobs)
-    app.config["TESTING"] = True
-    return app
+    return lent(fresh_database.database, limited=True, TESTING=True)
 
 
 @pytest.fixture
@@ -85,6 +83,6 @@ def enter(submit):
 
 
 @pytest.fixture
-def app(own_app):
-    """These tests are about what an application sets up, so each has one of its own."""
-    return own_app
+def app(lent, transaction):
+    """With everything switched on as in production but CSRF."""
+    return lent(transaction, limited=True, **TEST_CONFIG)

@@ -53,20 +53,16 @@ def test_every_post_needs_its_token(fortress, enter):
 
 
 def test_the_api_with_a_cookie_needs_the_token_too_and_a_bearer_does_not(fortress, committed, enter):
-    from crm.web.api import api_blueprint
-
-    blueprint = api_blueprint("probe", "/probe")
-    blueprint.post("")(lambda: ("{}", 201))
-    fortress.register_blueprint(blueprint)
-    fortress.extensions["csrf"].exempt(blueprint)
     browser = fortress.test_client()
     enter(browser)
     secret = committed(lambda session, owner: factory.token(session, owner.last_workspace_id)[1])
+    body = {"name": "regular"}
 
-    assert browser.post("/api/v1/probe", json={}).status_code == 400
+    assert browser.post("/api/v1/tags", json=body).status_code == 400
     stranger = fortress.test_client()
-    assert stranger.post("/api/v1/probe", json={}).status_code == 401
-    assert stranger.post("/api/v1/probe", json={}, headers={"Authorization": f"Bearer {secret}"}).status_code == 201
+    assert stranger.post("/api/v1/tags", json=body).status_code == 401
+    answer = stranger.post("/api/v1/tags", json=body, headers={"Authorization": f"Bearer {secret}"})
+    assert answer.status_code == 201
 
 
 def test_a_stranger_is_let_through_nowhere_else(app, anonymous, house):
