@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from crm.channels.sentences import N_
 from crm.contacts.words import CHANNEL_ICONS, CHANNEL_WORDS
 from crm.interactions.kinds import Direction, InteractionKind, Visibility
 from crm.interactions.queries import Exchange, TimelineEntry
@@ -71,6 +72,56 @@ TIMELINE_FILTERS: Final = (
 )
 
 
+#: What was done, as a line says it.
+_DID: Final = {
+    InteractionKind.MESSAGE_SENT: lazy("wrote"),
+    InteractionKind.MESSAGE_RECEIVED: lazy("answered"),
+    InteractionKind.CALL: lazy("called"),
+    InteractionKind.MEETING: lazy("met in person"),
+    InteractionKind.NOTE: lazy("noted"),
+    InteractionKind.COMMENT: lazy("commented"),
+    InteractionKind.MENTION: lazy("mentioned us"),
+    InteractionKind.LIKE: lazy("liked a post"),
+    InteractionKind.SHARE: lazy("shared a post"),
+    InteractionKind.FOLLOW: lazy("began to follow us"),
+    InteractionKind.REVIEW: lazy("wrote a review"),
+    InteractionKind.PURCHASE: lazy("bought something"),
+    InteractionKind.VISIT: lazy("came by"),
+    InteractionKind.OFFER_GIVEN: lazy("offer given"),
+    InteractionKind.OFFER_REDEEMED: lazy("offer used"),
+    InteractionKind.FIELD_CHANGED: lazy("value changed"),
+    InteractionKind.CONSENT_CHANGED: lazy("consent changed"),
+}
+#: The same where the channel is known.
+_DID_ON: Final = {
+    InteractionKind.MESSAGE_SENT: N_("wrote by %(channel)s"),
+    InteractionKind.MESSAGE_RECEIVED: N_("answered by %(channel)s"),
+    InteractionKind.COMMENT: N_("commented on %(channel)s"),
+    InteractionKind.MENTION: N_("mentioned us on %(channel)s"),
+}
+_POINTS: Final = {
+    InteractionKind.POINTS_EARNED: N_("%(points)s points earned"),
+    InteractionKind.POINTS_SPENT: N_("%(points)s points spent"),
+}
+#: How two people last had to do with each other, behind the date.
+_EXCHANGED: Final = {
+    InteractionKind.MESSAGE_SENT: lazy("you wrote"),
+    InteractionKind.MESSAGE_RECEIVED: lazy("wrote to us"),
+    InteractionKind.CALL: lazy("by phone"),
+    InteractionKind.MEETING: lazy("met in person"),
+    InteractionKind.COMMENT: lazy("commented"),
+    InteractionKind.MENTION: lazy("mentioned us"),
+    InteractionKind.REVIEW: lazy("wrote a review"),
+    InteractionKind.PURCHASE: lazy("bought something"),
+    InteractionKind.VISIT: lazy("came by"),
+    InteractionKind.OFFER_REDEEMED: lazy("used an offer"),
+}
+_EXCHANGED_BY: Final = {
+    InteractionKind.MESSAGE_SENT: N_("you wrote by %(channel)s"),
+    InteractionKind.MESSAGE_RECEIVED: N_("by %(channel)s"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """An entry in words: who did what, on which side of the thread, with which icon."""
@@ -101,31 +152,14 @@ def line(entry: TimelineEntry, *, viewer_id: object, about: str = "") -> Line:
 
 
 def _did(entry: TimelineEntry) -> str:
-    channel = CHANNEL_WORDS.get(entry.channel or "", "")
-    said = {
-        InteractionKind.MESSAGE_SENT: _("wrote by %(channel)s", channel=channel) if channel else _("wrote"),
-        InteractionKind.MESSAGE_RECEIVED: _("answered by %(channel)s", channel=channel) if channel else _("answered"),
-        InteractionKind.CALL: _("called"),
-        InteractionKind.MEETING: _("met in person"),
-        InteractionKind.NOTE: _("noted"),
-        InteractionKind.COMMENT: _("commented on %(channel)s", channel=channel) if channel else _("commented"),
-        InteractionKind.MENTION: _("mentioned us on %(channel)s", channel=channel) if channel else _("mentioned us"),
-        InteractionKind.LIKE: _("liked a post"),
-        InteractionKind.SHARE: _("shared a post"),
-        InteractionKind.FOLLOW: _("began to follow us"),
-        InteractionKind.REVIEW: _("wrote a review"),
-        InteractionKind.PURCHASE: _("bought something"),
-        InteractionKind.VISIT: _("came by"),
-        InteractionKind.POINTS_EARNED: _("%(points)s points earned", points=abs(entry.points or 0)),
-        InteractionKind.POINTS_SPENT: _("%(points)s points spent", points=abs(entry.points or 0)),
-        InteractionKind.OFFER_GIVEN: _("offer given"),
-        InteractionKind.OFFER_REDEEMED: _("offer used"),
-        InteractionKind.FIELD_CHANGED: _("value changed"),
-        InteractionKind.CONSENT_CHANGED: _("consent changed"),
-    }.get(entry.kind, entry.kind)  # type: ignore[call-overload]
-    if entry.duration_minutes:
-        return _("%(did)s, %(num)s minutes", did=said, num=entry.duration_minutes)
-    return str(said)
+    channel = CHANNEL_WORDS.get(entry.channel or "")
+    if channel and entry.kind in _DID_ON:
+        said = _(_DID_ON[entry.kind], channel=channel)  # type: ignore[index]
+    elif entry.kind in _POINTS:
+        said = _(_POINTS[entry.kind], points=abs(entry.points or 0))  # type: ignore[index]
+    else:
+        said = str(_DID.get(entry.kind, entry.kind))  # type: ignore[call-overload]
+    return _("%(did)s, %(num)s minutes", did=said, num=entry.duration_minutes) if entry.duration_minutes else said
 
 
 def _tags(entry: TimelineEntry) -> tuple[tuple[str, str], ...]:
@@ -141,18 +175,7 @@ def _tags(entry: TimelineEntry) -> tuple[tuple[str, str], ...]:
 
 def exchange_text(exchange: Exchange) -> str:
     """How the last exchange happened, behind its date: "by e-mail", "commented", "met in person"."""
-    channel = CHANNEL_WORDS.get(exchange.channel or "", "")
-    if exchange.kind == InteractionKind.MESSAGE_SENT:
-        return _("you wrote by %(channel)s", channel=channel) if channel else _("you wrote")
-    if exchange.kind == InteractionKind.MESSAGE_RECEIVED:
-        return _("by %(channel)s", channel=channel) if channel else _("wrote to us")
-    return {
-        InteractionKind.CALL: _("by phone"),
-        InteractionKind.MEETING: _("met in person"),
-        InteractionKind.COMMENT: _("commented"),
-        InteractionKind.MENTION: _("mentioned us"),
-        InteractionKind.REVIEW: _("wrote a review"),
-        InteractionKind.PURCHASE: _("bought something"),
-        InteractionKind.VISIT: _("came by"),
-        InteractionKind.OFFER_REDEEMED: _("used an offer"),
-    }.get(exchange.kind, "")  # type: ignore[call-overload]
+    channel = CHANNEL_WORDS.get(exchange.channel or "")
+    if channel and exchange.kind in _EXCHANGED_BY:
+        return _(_EXCHANGED_BY[exchange.kind], channel=channel)  # type: ignore[index]
+    return str(_EXCHANGED.get(exchange.kind, ""))  # type: ignore[call-overload]
