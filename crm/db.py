@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
+import psycopg
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -249,6 +250,19 @@ def insert_rows(
         statement += f" on conflict ({', '.join(quote(name) for name in unless)}) do nothing"
     session.execute(text(statement), {**arrays, **common})
     return fresh
+
+
+@contextmanager
+def sent_ahead(session: Session) -> Iterator[None]:
+    """In here the database works on a statement while the next one is still being made, because nobody waits for it.
+
+    Only for statements that answer nothing, such as those of `insert_rows`: a SELECT would seem to find nothing. What
+    the database refuses is raised by a later statement or at the end, and then as the driver's own error.
+    """
+    session.flush()
+    driver: psycopg.Connection[Any] = session.connection().connection.driver_connection  # pyright: ignore[reportAssignmentType]
+    with driver.pipeline():
+        yield
 
 
 def _array(values: Collection[Any]) -> str:

@@ -1,6 +1,6 @@
 """Writes many consents of one source at once, as an import declares them for its people."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -22,6 +22,26 @@ PURPOSE_OF: dict[Basis, ConsentPurpose] = {
 }
 
 
+def unsaid(
+    session: Session, *, pairs: Sequence[tuple[UUID, ChannelKind]], known: Collection[UUID], basis: Basis
+) -> list[tuple[UUID, ChannelKind]]:
+    """The (contact, channel) for which `basis` is to be recorded: those without a state yet.
+
+    A pair about which the person (or a colleague) has said anything before is left alone: a file never overrules a
+    withdrawal. `Basis.UNKNOWN` records nothing. Only people who are `known` can have said something.
+    """
+    purpose = PURPOSE_OF.get(basis)
+    if purpose is None:
+        return []
+    said: set[tuple[UUID, str]] = set()
+    if known:
+        states = select(ConsentState.contact_id, ConsentState.channel)
+        states = states.where(among(ConsentState.contact_id, known), ConsentState.purpose == purpose.value)
+        said = {(contact_id, channel) for contact_id, channel in session.execute(states)}
+    # No channel is every channel.
+    return [pair for pair in dict.fromkeys(pairs) if pair not in said and (pair[0], "") not in said]
+
+
 def grant_many(
     session: Session,
     actor: Actor,
@@ -31,39 +51,17 @@ def grant_many(
     source: str,
     wording: str,
     happened_at: datetime,
-) -> int:
-    """Record `basis` for each (contact, channel) that has no state yet; returns how many were recorded.
-
-    A pair about which the person (or a colleague) has said anything before is left alone: a file never overrules a
-    withdrawal. `Basis.UNKNOWN` records nothing.
-    """
-    purpose = PURPOSE_OF.get(basis)
-    if purpose is None or not pairs:
-        return 0
-    fresh = _unsaid(session, pairs, purpose)
+) -> None:
+    """Record `basis`, which is not unknown, for each (contact, channel) of `unsaid`; reads nothing (`sent_ahead`)."""
+    if not pairs:
+        return
+    rows = [{"contact_id": str(contact_id), "channel": channel} for contact_id, channel in pairs]
     owned = {"workspace_id": actor.workspace_id}
-    granted = {**owned, "purpose": purpose.value, "action": ConsentAction.GRANTED.value, "basis": basis.value}
+    purpose = PURPOSE_OF[basis].value
+    granted = {**owned, "purpose": purpose, "action": ConsentAction.GRANTED.value, "basis": basis.value}
     told = {"source": source, "happened_at": happened_at, "user_id": actor.user_id}
-    events = insert_rows(session, ConsentEvent, fresh, shared={**granted, **told})
+    events = insert_rows(session, ConsentEvent, rows, shared={**granted, **told})
     evidence = [{"event_id": event_id} for event_id in events]
     insert_rows(session, ConsentEvidence, evidence, shared={**owned, "wording": wording})
     key = ("workspace_id", "contact_id", "purpose", "channel")
-    insert_rows(session, ConsentState, fresh, shared={**granted, "since": happened_at}, unless=key)
-    return len(fresh)
-
-
-def _unsaid(
-    session: Session, pairs: Sequence[tuple[UUID, ChannelKind]], purpose: ConsentPurpose
-) -> list[dict[str, str]]:
-    """Contact and channel of the consents to write: those without a state of their own or of the person as a whole."""
-    texts = {contact_id: str(contact_id) for contact_id, _ in pairs}
-    said = select(ConsentState.contact_id, ConsentState.channel).where(
-        among(ConsentState.contact_id, texts), ConsentState.purpose == purpose.value
-    )
-    known = set(session.execute(said).all())
-    silent = {contact_id for contact_id, channel in known if channel == ""}
-    return [
-        {"contact_id": texts[contact_id], "channel": channel}
-        for contact_id, channel in dict.fromkeys(pairs)
-        if contact_id not in silent and (contact_id, channel) not in known
-    ]
+    insert_rows(session, ConsentState, rows, shared={**granted, "since": happened_at}, unless=key)

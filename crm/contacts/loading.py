@@ -1,7 +1,7 @@
 """Writes many people at once: the set-based path that imports take instead of one use case per row."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -23,13 +23,17 @@ Address = tuple[ChannelKind, str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """One person to write: `values` are contact columns by their input names; new when `is_new`."""
+    """One person to write: `values` are contact columns by their input names; new when `is_new`.
+
+    None of the `addresses` belongs to anybody; `adopted` are the handles of those that are written already.
+    """
 
     contact_id: UUID
     is_new: bool
     values: Mapping[str, Any]
     company_name: str = ""
     addresses: tuple[Address, ...] = ()
+    adopted: tuple[Handle, ...] = ()
     tags: tuple[str, ...] = ()
 
 
@@ -41,12 +45,12 @@ class Source:
     id: UUID
 
 
-@dataclass(slots=True)
-class _Rows:
-    contacts: list[dict[str, Any]] = field(default_factory=list)
-    handles: list[dict[str, Any]] = field(default_factory=list)
-    facts: list[dict[str, Any]] = field(default_factory=list)
-    affiliations: list[dict[str, Any]] = field(default_factory=list)
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Ids of the companies and tags that people are to have, by the normal forms of their names."""
+
+    companies: Mapping[str, UUID]
+    tags: Mapping[str, UUID]
 
 
 def owners_of(session: Session, *, addresses: Sequence[tuple[ChannelKind, str]]) -> dict[tuple[str, str], Handle]:
@@ -70,32 +74,17 @@ def owners_of(session: Session, *, addresses: Sequence[tuple[ChannelKind, str]])
     return {(row.channel, row.address_norm): row for row in rows}
 
 
-def write_people(session: Session, actor: Actor, *, people: Sequence[Loaded], source: Source, now: datetime) -> None:
-    """Insert and update `people` with their companies, handles, tags and facts in a fixed number of statements.
-
-    Addresses that already belong to somebody are left where they are; the caller has decided whose they are.
-    """
-    companies = _companies(session, names=[person.company_name for person in people if person.company_name])
-    rows = _Rows()
-    for person in people:
-        _collect(rows, person, companies=companies)
-    owned = {"workspace_id": actor.workspace_id}
-    insert_rows(session, Contact, rows.contacts, shared=owned)
-    _update_known(session, [person for person in people if not person.is_new], companies, now)
-    linked = _link_handles(session, rows.handles)
-    insert_rows(session, Affiliation, rows.affiliations, shared=owned)
-    _record_facts(session, actor, rows.facts, people, source=source, now=now)
-    _tag(session, people)
-    for person in people:
-        if person.is_new:
-            publish(session, ContactCreated(workspace_id=actor.workspace_id, now=now, contact_id=person.contact_id))
-    for handle_id, contact_id in linked:
-        publish(
-            session, HandleLinked(workspace_id=actor.workspace_id, now=now, handle_id=handle_id, contact_id=contact_id)
-        )
+def find_places(session: Session, *, people: Sequence[Loaded]) -> Places:
+    """The companies and tags of `people`; those that the workspace does not have yet are made."""
+    return Places(
+        companies=_companies(session, names=[person.company_name for person in people if person.company_name]),
+        tags=_tags(session, names={tag for person in people for tag in person.tags}),
+    )
 
 
 def _companies(session: Session, *, names: Sequence[str]) -> dict[str, UUID]:
+    if not names:
+        return {}
     # The first spelling in the file is the one that a new company gets.
     by_norm = {normalise(name): name for name in reversed(names)}
     living = select(Company.name_norm, Company.id).where(
@@ -108,33 +97,85 @@ def _companies(session: Session, *, names: Sequence[str]) -> dict[str, UUID]:
     return known | {row["name_norm"]: row["id"] for row in fresh}
 
 
-def _collect(rows: _Rows, person: Loaded, *, companies: Mapping[str, UUID]) -> None:
-    # Written out once for the many rows that name the person.
-    contact_id = str(person.contact_id)
-    company_id = companies[normalise(person.company_name)] if person.company_name else None
-    if person.is_new:
-        rows.contacts.append({"id": contact_id, **columns_of(person), "company_id": company_id})
-    if company_id is not None and person.is_new:
-        role = person.values.get("title", "")
-        rows.affiliations.append({"contact_id": contact_id, "company_id": company_id, "role": role})
-    first_of: set[str] = set()
-    for channel, address, norm in person.addresses:
-        rows.handles.append(
-            {
-                "channel": channel,
-                "address": address,
-                "address_norm": norm,
-                "contact_id": contact_id,
-                "is_primary": person.is_new and channel not in first_of,
-            }
-        )
-        first_of.add(channel)
-    told = {**person.values, **({"company_id": person.company_name} if person.company_name else {})}
-    rows.facts.extend(
-        {"contact_id": contact_id, "field": name, "value": str(value), "state": FactState.CURRENT}
-        for name, value in told.items()
-        if value not in ("", None)
+def _tags(session: Session, *, names: set[str]) -> dict[str, UUID]:
+    named = {norm: name for name in sorted(names) if (norm := normalise(name))}
+    if not named:
+        return {}
+    rows = [{"name": name, "name_norm": norm} for norm, name in named.items()]
+    insert_rows(session, Tag, rows, shared=_owned(session), unless=("workspace_id", "name_norm"))
+    return dict(session.execute(select(Tag.name_norm, Tag.id).where(among(Tag.name_norm, named))).all())
+
+
+def add_people(
+    session: Session, actor: Actor, *, people: Sequence[Loaded], places: Places, source: Source, now: datetime
+) -> None:
+    """Insert the new of `people`, and the addresses, tags and facts of all, with one statement for each table.
+
+    Reads nothing, so that it can go into `sent_ahead`.
+    """
+    owned = _owned(session)
+    new = [person for person in people if person.is_new]
+    insert_rows(session, Contact, [_contact(person, places) for person in new], shared=owned)
+    insert_rows(session, Handle, _handles(people), shared=owned)
+    told = {"origin": FactOrigin.IMPORTED.value, "source": source.name, "source_id": source.id}
+    insert_rows(session, Fact, _facts(people), shared={**owned, **told, "user_id": actor.user_id, "at": now})
+    insert_rows(session, Affiliation, _affiliations(new, places), shared=owned)
+    links = dict.fromkeys(
+        (person.contact_id, places.tags[norm]) for person in people for tag in person.tags if (norm := normalise(tag))
     )
+    rows = [{"contact_id": contact_id, "tag_id": tag_id} for contact_id, tag_id in links]
+    insert_rows(session, ContactTag, rows, shared=owned, unless=("workspace_id", "contact_id", "tag_id"))
+
+
+def _contact(person: Loaded, places: Places) -> dict[str, Any]:
+    company_id = places.companies[normalise(person.company_name)] if person.company_name else None
+    return {"id": person.contact_id, **columns_of(person), "company_id": company_id}
+
+
+def _affiliations(people: Sequence[Loaded], places: Places) -> list[dict[str, Any]]:
+    return [
+        {
+            "contact_id": person.contact_id,
+            "company_id": places.companies[normalise(person.company_name)],
+            "role": person.values.get("title", ""),
+        }
+        for person in people
+        if person.company_name
+    ]
+
+
+def _handles(people: Sequence[Loaded]) -> list[dict[str, Any]]:
+    """The addresses that are written nowhere yet, each once, in its first spelling."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for person in people:
+        first_of: set[str] = set()
+        adopted = {(handle.channel, handle.address_norm) for handle in person.adopted}
+        for channel, address, norm in person.addresses:
+            if (channel, norm) not in adopted:
+                row = {"channel": channel, "address": address, "address_norm": norm, "contact_id": person.contact_id}
+                rows.setdefault((channel, norm), {**row, "is_primary": person.is_new and channel not in first_of})
+            first_of.add(channel)
+    return list(rows.values())
+
+
+def _facts(people: Sequence[Loaded]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for person in people:
+        # Written out once for the many rows that name the person.
+        contact_id = str(person.contact_id)
+        told = {**person.values, **({"company_id": person.company_name} if person.company_name else {})}
+        rows += [
+            {"contact_id": contact_id, "field": name, "value": str(value), "state": FactState.CURRENT}
+            for name, value in told.items()
+            if value not in ("", None)
+        ]
+    if not all(person.is_new for person in people):
+        last = {(row["contact_id"], row["field"]): row for row in rows}
+        for row in rows:
+            # Two rows of one file can speak of the same value; the later one holds.
+            if last[row["contact_id"], row["field"]] is not row:
+                row["state"] = FactState.SUPERSEDED
+    return rows
 
 
 def columns_of(person: Loaded) -> dict[str, Any]:
@@ -170,22 +211,48 @@ def columns_of(person: Loaded) -> dict[str, Any]:
     }
 
 
-def _update_known(session: Session, people: Sequence[Loaded], companies: Mapping[str, UUID], now: datetime) -> None:
-    """Change people one by one: in a repeated import the rows of few differ, and the others stay as they are."""
+def retire_facts(session: Session, *, people: Sequence[Loaded]) -> None:
+    """Let the facts step back whose values `people` bring anew; only who was known before can have any."""
+    pairs = [(person.contact_id, name) for person in people if not person.is_new for name in person.values]
+    if pairs:
+        session.execute(
+            update(Fact)
+            .where(tuple_(Fact.contact_id, Fact.field).in_(pairs), Fact.state == FactState.CURRENT.value)
+            .values(state=FactState.SUPERSEDED.value)
+        )
+
+
+def change_people(session: Session, actor: Actor, *, people: Sequence[Loaded], places: Places, now: datetime) -> None:
+    """Change who was known, or came with an earlier row, and give people the addresses that were nobody's.
+
+    One by one: in a repeated import the rows of few differ, and the others stay as they are.
+    """
     for person in people:
-        if not (person.values or person.company_name or person.addresses):
-            continue
-        changes = {**columns_of(person), "updated_at": now, "version": Contact.version + 1}
-        changes = {name: value for name, value in changes.items() if name in _touched(person)}
-        if person.company_name:
-            changes["company_id"] = companies[normalise(person.company_name)]
-        if person.addresses and (email := columns_of(person)["email"]):
-            without = update(Contact).where(Contact.id == person.contact_id, Contact.email == "")
-            session.execute(without.values(email=email))
-        if changes:
-            session.execute(update(Contact).where(Contact.id == person.contact_id).values(changes))
-        if person.company_name:
-            _move(session, person.contact_id, changes["company_id"], str(person.values.get("title", "")))
+        if not person.is_new and (person.values or person.company_name or person.addresses):
+            _change(session, person, places, now)
+        for handle in person.adopted:
+            handle.contact_id = person.contact_id
+    session.flush()
+    ids = {"workspace_id": actor.workspace_id, "now": now}
+    for person in people:
+        if person.is_new:
+            publish(session, ContactCreated(**ids, contact_id=person.contact_id))
+        # Only these bring a history along.
+        for handle in person.adopted:
+            publish(session, HandleLinked(**ids, handle_id=handle.id, contact_id=person.contact_id))
+
+
+def _change(session: Session, person: Loaded, places: Places, now: datetime) -> None:
+    changes = {**columns_of(person), "updated_at": now, "version": Contact.version + 1}
+    changes = {name: value for name, value in changes.items() if name in _touched(person)}
+    if person.company_name:
+        changes["company_id"] = places.companies[normalise(person.company_name)]
+    if person.addresses and (email := columns_of(person)["email"]):
+        without = update(Contact).where(Contact.id == person.contact_id, Contact.email == "")
+        session.execute(without.values(email=email))
+    session.execute(update(Contact).where(Contact.id == person.contact_id).values(changes))
+    if person.company_name:
+        _move(session, person.contact_id, changes["company_id"], str(person.values.get("title", "")))
 
 
 def _touched(person: Loaded) -> set[str]:
@@ -212,62 +279,6 @@ def _move(session: Session, contact_id: UUID, company_id: UUID, role: str) -> No
         current.is_primary = False
         session.flush()
     session.add(Affiliation(contact_id=contact_id, company_id=company_id, role=role))
-
-
-def _link_handles(session: Session, handles: list[dict[str, Any]]) -> list[tuple[UUID, UUID]]:
-    """Write the handles; (handle, contact) of those that were nobody's, since only they bring a history along."""
-    unique = {(row["channel"], row["address_norm"]): row for row in reversed(handles)}
-    known = owners_of(session, addresses=list(unique))
-    fresh = [row for key, row in unique.items() if key not in known]
-    insert_rows(session, Handle, fresh, shared=_owned(session))
-    linked: list[tuple[UUID, UUID]] = []
-    for key, handle in known.items():
-        if handle.contact_id is None and handle.company_id is None:
-            contact_id = handle.contact_id = UUID(unique[key]["contact_id"])
-            linked.append((handle.id, contact_id))
-    return linked
-
-
-def _record_facts(
-    session: Session,
-    actor: Actor,
-    facts: list[dict[str, Any]],
-    people: Sequence[Loaded],
-    *,
-    source: Source,
-    now: datetime,
-) -> None:
-    """Add provenance; the earlier facts of the same values step back (only people known before can have any)."""
-    known = {person.contact_id: set(person.values) for person in people if not person.is_new}
-    if known:
-        pairs = [(contact_id, name) for contact_id, names in known.items() for name in names]
-        session.execute(
-            update(Fact)
-            .where(tuple_(Fact.contact_id, Fact.field).in_(pairs), Fact.state == FactState.CURRENT.value)
-            .values(state=FactState.SUPERSEDED.value)
-        )
-        last = {(row["contact_id"], row["field"]): row for row in facts}
-        for row in facts:
-            # Two rows of one file can speak of the same value; the later one holds.
-            if last[row["contact_id"], row["field"]] is not row:
-                row["state"] = FactState.SUPERSEDED
-    told = {"origin": FactOrigin.IMPORTED.value, "source": source.name, "source_id": source.id}
-    shared = {"workspace_id": actor.workspace_id, **told, "user_id": actor.user_id, "at": now}
-    insert_rows(session, Fact, facts, shared=shared)
-
-
-def _tag(session: Session, people: Sequence[Loaded]) -> None:
-    forms = {tag: normalise(tag) for tag in {tag for person in people for tag in person.tags}}
-    named = {forms[tag]: tag for person in people for tag in person.tags if forms[tag]}
-    if not named:
-        return
-    owned = _owned(session)
-    tags = [{"name": name, "name_norm": norm} for norm, name in named.items()]
-    insert_rows(session, Tag, tags, shared=owned, unless=("workspace_id", "name_norm"))
-    ids = dict(session.execute(select(Tag.name_norm, Tag.id).where(among(Tag.name_norm, named))).all())
-    links = {(person.contact_id, ids[forms[tag]]) for person in people for tag in person.tags if forms[tag]}
-    rows = [{"contact_id": contact_id, "tag_id": tag_id} for contact_id, tag_id in sorted(links)]
-    insert_rows(session, ContactTag, rows, shared=owned, unless=("workspace_id", "contact_id", "tag_id"))
 
 
 def _owned(session: Session) -> dict[str, UUID]:

@@ -146,12 +146,16 @@ def _new(number: int, cells: list[str], person: Person, known: _Known) -> Plan:
     if not person.addresses:
         known.fresh[_name_key(person)] = contact_id
     known.fresh_values[contact_id] = {**person.values, "company_name": person.data.company_name}
+    addresses = _free(person, known)
     loaded = loading.Loaded(
         contact_id=contact_id,
         is_new=True,
         values=person.values,
         company_name=person.data.company_name,
-        addresses=_free(person, known),
+        addresses=addresses,
+        adopted=tuple(
+            known.handles[key] for channel, _, norm in addresses if (key := (channel, norm)) in known.handles
+        ),
         tags=tuple(person.data.tags),
     )
     return Plan(row=number, cells=cells, action=Action.CREATE, person=person, loaded=loaded)
@@ -167,6 +171,7 @@ def _again(number: int, cells: list[str], person: Person, contact_id: UUID, *, k
         for entry in _free(person, known)
         if (entry[0], entry[2]) not in known.handles and (entry[0], entry[2]) not in known.fresh
     )
+    known.fresh.update({(channel, norm): contact_id for channel, _, norm in addresses})
     loaded = loading.Loaded(
         contact_id=contact_id,
         is_new=False,

@@ -19,7 +19,7 @@ from crm.accounts.services import progress
 from crm.consent import granting
 from crm.consent.kinds import Basis
 from crm.contacts import loading
-from crm.db import new_id
+from crm.db import new_id, sent_ahead
 from crm.errors import ConflictError, InvalidInputError, worded
 from crm.files import services as files
 from crm.lifecycle import queries
@@ -157,21 +157,34 @@ def load_part(session: Session, actor: Actor, *, row: Import, rows: Sequence[Rea
     """Load the `rows` and count them, all in the caller's transaction: a kill can't count a row twice."""
     plans = plan(session, actor, rows=rows, mode=ImportMode(row.mode))
     people = [_completed(entry.loaded, row) for entry in plans if entry.loaded is not None]
-    loading.write_people(session, actor, people=people, source=loading.Source(row.file_name, row.id), now=now)
-    granting.grant_many(
+    places = loading.find_places(session, people=people)
+    basis = Basis(row.basis)
+    consents = granting.unsaid(
         session,
-        actor,
         pairs=[
             (entry.loaded.contact_id, channel)
             for entry in plans
             if entry.loaded is not None and entry.person is not None
             for channel, _, _ in entry.person.addresses
         ],
-        basis=Basis(row.basis),
-        source=f"{KIND}:{row.id}",
-        wording=row.source,
-        happened_at=now,
+        known={person.contact_id for person in people if not person.is_new},
+        basis=basis,
     )
+    loading.retire_facts(session, people=people)
+    # All that has to be read is known; from here the database writes while the rows of the next table are made.
+    with sent_ahead(session):
+        source = loading.Source(row.file_name, row.id)
+        loading.add_people(session, actor, people=people, places=places, source=source, now=now)
+        granting.grant_many(
+            session,
+            actor,
+            pairs=consents,
+            basis=basis,
+            source=f"{KIND}:{row.id}",
+            wording=row.source,
+            happened_at=now,
+        )
+    loading.change_people(session, actor, people=people, places=places, now=now)
     _count(session, row, plans)
     assert row.progress_id is not None, "a running import has a progress row"  # noqa: S101 - set by `start`.
     done = row.created + row.updated + row.unchanged + row.refused

@@ -1,12 +1,14 @@
 """Writing many people at once keeps every character, and looks up addresses without reading the table."""
 
+import psycopg
 import pytest
 from sqlalchemy import event, select, text
 
+from crm.accounts.models import Workspace
 from crm.channels.base import ChannelKind
 from crm.contacts import loading
 from crm.contacts.models import Company, Handle, Tag
-from crm.db import commit_late, insert_rows
+from crm.db import commit_late, insert_rows, sent_ahead
 
 AWKWARD = ('"Da Gigi"', "a\\b", "{x,y}", "NULL", "", "two\nlines\t", "è 中 🍝", "c','d", '\\"')
 
@@ -48,6 +50,33 @@ def test_a_row_that_is_there_already_is_left_as_it_is(session, actor):
     insert_rows(session, Tag, again, shared=shared, unless=key)
 
     assert session.scalars(select(Tag.name).order_by(Tag.name)).all() == ["Fiera", "Nuovo"]
+
+
+def test_what_is_sent_ahead_is_there_afterwards(session, actor):
+    shared = {"workspace_id": actor.workspace_id}
+    with sent_ahead(session):
+        for number in range(3):
+            insert_rows(session, Tag, [{"name": f"T{number}", "name_norm": f"t{number}"}], shared=shared)
+
+    assert session.scalars(select(Tag.name).order_by(Tag.name)).all() == ["T0", "T1", "T2"]
+
+
+def test_what_the_database_refuses_of_the_sent_is_told_and_nothing_of_it_stays(fresh_database, workspace):
+    with fresh_database.database.scope(workspace.id) as session:
+        session.add(Workspace(id=workspace.id, name="Casa", slug="casa", locale="en"))
+    shared = {"workspace_id": workspace.id}
+    rows = [{"name": "A", "name_norm": "a"}]
+
+    def write_twice():
+        with fresh_database.database.scope(workspace.id) as session, sent_ahead(session):
+            insert_rows(session, Tag, rows, shared=shared)
+            insert_rows(session, Tag, rows, shared=shared)
+
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        write_twice()
+
+    with fresh_database.database.scope(workspace.id) as session:
+        assert session.scalars(select(Tag.name)).all() == []
 
 
 @pytest.fixture

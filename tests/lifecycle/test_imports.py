@@ -7,12 +7,16 @@ import pytest
 from sqlalchemy import func, select
 
 from crm.accounts.models import Progress
+from crm.channels.base import ChannelKind
 from crm.consent.kinds import Basis, ConsentAction
 from crm.consent.models import ConsentEvent, ConsentState
 from crm.contacts.kinds import FactOrigin
 from crm.contacts.models import Affiliation, Company, Contact, ContactTag, Fact, Handle
 from crm.db import new_id
 from crm.errors import InvalidInputError
+from crm.interactions import services as interactions
+from crm.interactions.kinds import Direction, InteractionKind
+from crm.interactions.models import Interaction
 from crm.lifecycle import queries, runner, services
 from crm.lifecycle.kinds import ImportMode, ImportState
 from crm.lifecycle.planning import Action
@@ -193,6 +197,45 @@ def test_a_row_whose_addresses_belong_to_two_people_is_refused(bring, run):
     row = run(bring("Nome;E-mail;Cellulare\nAnn;ann@example.it;339 1234567\n"))
 
     assert (row.updated, row.refused) == (0, 1)
+
+
+def test_a_person_whose_second_row_names_another_company_moves_there(session, bring, run):
+    row = run(bring("Nome;E-mail;Azienda\nAnn;ann@example.it;Prima\nAnn;ann@example.it;Seconda\n"))
+
+    assert (row.created, row.updated, row.state) == (1, 1, ImportState.DONE)
+    places = select(Company.name, Affiliation.is_primary).join(Affiliation, Affiliation.company_id == Company.id)
+    assert {tuple(place) for place in session.execute(places)} == {("Prima", False), ("Seconda", True)}
+    assert session.scalar(select(Company.name).join(Contact, Contact.company_id == Company.id)) == "Seconda"
+
+
+def test_an_address_that_an_earlier_row_added_is_known_to_be_that_persons(session, bring, run):
+    table = "Nome;E-mail;Cellulare\nAnn;ann@example.it;\nAnn;ann@example.it;339 1234567\nAnna;;339 1234567\n"
+
+    row = run(bring(table))
+
+    assert (row.created, row.updated, _count(session, Contact), _count(session, Handle)) == (1, 2, 1, 2)
+
+
+def test_an_address_that_was_nobodys_becomes_theirs_and_brings_its_history(session, actor, bring, run, now):
+    handle = Handle(channel="email", address="ann@example.it", address_norm="ann@example.it")
+    session.add(handle)
+    session.flush()
+    entry = interactions.log(
+        session,
+        actor,
+        kind=InteractionKind.MESSAGE_RECEIVED,
+        direction=Direction.INBOUND,
+        channel=ChannelKind.EMAIL,
+        handle_id=handle.id,
+        happened_at=now,
+        now=now,
+    )
+
+    run(bring("Nome;E-mail;Cellulare\nAnn;ann@example.it;339 1234567\n"))
+
+    ann = session.scalars(select(Contact)).one()
+    assert (session.get_one(Handle, handle.id).contact_id, _count(session, Handle)) == (ann.id, 2)
+    assert session.get_one(Interaction, entry.id).contact_id == ann.id
 
 
 def test_a_runner_that_is_called_again_goes_on_behind_the_last_counted_row(session, bring, run, monkeypatch):
