@@ -2,6 +2,7 @@
 
 import ast
 import io
+from functools import cache
 from importlib import import_module
 from inspect import getsourcefile, unwrap
 from pathlib import Path
@@ -39,7 +40,12 @@ def address(rule, ids):
 
 def names_of(view):
     """The query and form fields that a view's module reads: those asked for by name, and those of its forms."""
-    module = import_module(unwrap(view).__module__)
+    return _names_in(unwrap(view).__module__)
+
+
+@cache
+def _names_in(name):
+    module = import_module(name)
     tree = ast.parse(Path(getsourcefile(module) or "").read_text(encoding="utf-8"))
     asked = {
         str(call.args[0].value)
