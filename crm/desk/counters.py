@@ -5,8 +5,9 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Date, DateTime, Select, Uuid, bindparam, func, literal_column, select
+from sqlalchemy import BindParameter, Date, DateTime, Select, Uuid, bindparam, func, literal_column, select
 from sqlalchemy.orm import Session
+from sqlalchemy.sql import visitors
 
 from crm.accounts.kinds import ActorKind, Permission, Role
 from crm.accounts.rules import Actor
@@ -43,12 +44,23 @@ def _counting(
         now=bindparam("now", type_=DateTime(timezone=True)),
         today=bindparam("today", type_=Date()),
     )
-    return select(
+    numbers = select(
         *(
             select(func.count()).select_from(_bare(wanted(view)).limit(MOST).subquery()).scalar_subquery()
             for wanted, _make in SOURCES.values()
         )
     )
+    return visitors.cloned_traverse(numbers, {}, {"bindparam": _written_out})
+
+
+def _written_out(value: BindParameter[Any]) -> None:
+    """Put what never changes into the text: one plan then serves every request, and it may use partial indexes.
+
+    With all values beside the text the database made a new plan of its thirty tables for each page, in eight times
+    the time that it takes to answer.
+    """
+    if not value.required:
+        value.literal_execute = True
 
 
 def _bare(wanted: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
