@@ -106,20 +106,21 @@ def _tags(session: Session, *, names: set[str]) -> dict[str, UUID]:
     return dict(session.execute(select(Tag.name_norm, Tag.id).where(among(Tag.name_norm, named))).all())
 
 
-def add_people(
+def add_people(session: Session, *, people: Sequence[Loaded], places: Places) -> None:
+    """Insert the new of `people` with their places; like `add_details` it reads nothing and can be in `sent_ahead`."""
+    new = [person for person in people if person.is_new]
+    insert_rows(session, Contact, [_contact(person, places) for person in new], shared=_owned(session))
+    insert_rows(session, Affiliation, _affiliations(new, places), shared=_owned(session))
+
+
+def add_details(
     session: Session, actor: Actor, *, people: Sequence[Loaded], places: Places, source: Source, now: datetime
 ) -> None:
-    """Insert the new of `people`, and the addresses, tags and facts of all, with one statement for each table.
-
-    Reads nothing, so that it can go into `sent_ahead`.
-    """
+    """Insert the addresses, the facts and the tags of all `people`, with one statement for each table."""
     owned = _owned(session)
-    new = [person for person in people if person.is_new]
-    insert_rows(session, Contact, [_contact(person, places) for person in new], shared=owned)
     insert_rows(session, Handle, _handles(people), shared=owned)
     told = {"origin": FactOrigin.IMPORTED.value, "source": source.name, "source_id": source.id}
     insert_rows(session, Fact, _facts(people), shared={**owned, **told, "user_id": actor.user_id, "at": now})
-    insert_rows(session, Affiliation, _affiliations(new, places), shared=owned)
     links = dict.fromkeys(
         (person.contact_id, places.tags[norm]) for person in people for tag in person.tags if (norm := normalise(tag))
     )

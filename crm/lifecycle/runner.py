@@ -1,12 +1,12 @@
 """Runs an import in many short transactions: each part of the rows is loaded, counted and committed together."""
 
 import gc
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import dropwhile, islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 from uuid import UUID
 
 import structlog
@@ -47,9 +47,9 @@ def run(
         if row.state not in LIVE:
             return
         source = files.open_file(session, folder=folder, file_id=row.file_id)
-    with source, closing(_ahead(_parts(source, row))) as parts:
-        for part in parts:
-            if not _load(database, workspace_id, import_id, part):
+    with source, _Reader(_parts(source, row)) as reader:
+        while part := reader.take():
+            if not _load(database, workspace_id, import_id, part, meanwhile=reader.go_on):
                 return
             # The header is row 1.
             on_part(part[-1].number - 1)
@@ -65,16 +65,43 @@ def _parts(source: BinaryIO, row: Import) -> Iterator[tuple[ReadRow, ...]]:
         yield queries.read(part, row)
 
 
-def _ahead(parts: Iterator[tuple[ReadRow, ...]]) -> Generator[tuple[ReadRow, ...]]:
-    """The same parts, each read in a thread while the database is busy with the one before."""
-    with ThreadPoolExecutor(1, thread_name_prefix="import-reader") as reader:
-        coming = reader.submit(next, parts, None)
-        while part := coming.result():
-            coming = reader.submit(next, parts, None)
-            yield part
+class _Reader:
+    """Reads the parts one after the other, each in a thread if it was told to in time.
+
+    The time is when the database is busy with the part before. While that one is still being looked up, two threads
+    would take the interpreter from each other at every answer of the database.
+    """
+
+    def __init__(self, parts: Iterator[tuple[ReadRow, ...]]) -> None:
+        self._parts = parts
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="import-reader")
+        self._coming: Future[tuple[ReadRow, ...] | None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._thread.shutdown()
+
+    def go_on(self) -> None:
+        """Begin to read the next part."""
+        self._coming = self._coming or self._thread.submit(next, self._parts, None)
+
+    def take(self) -> tuple[ReadRow, ...] | None:
+        """The next part; None behind the last."""
+        self.go_on()
+        coming, self._coming = self._coming, None
+        return coming.result() if coming else None
 
 
-def _load(database: Database, workspace_id: UUID, import_id: UUID, part: tuple[ReadRow, ...]) -> bool:
+def _load(
+    database: Database,
+    workspace_id: UUID,
+    import_id: UUID,
+    part: tuple[ReadRow, ...],
+    *,
+    meanwhile: Callable[[], None],
+) -> bool:
     """Load one part; False when the import is no longer to be run."""
     actor = system_actor(workspace_id)
     with _without_collections(), database.scope(workspace_id) as session:
@@ -87,7 +114,7 @@ def _load(database: Database, workspace_id: UUID, import_id: UUID, part: tuple[R
         left = [entry for entry in part if entry.number > row.next_row]
         if left:
             renew_statistics(session)
-            services.load_part(session, actor, row=row, rows=left, now=database_now(session))
+            services.load_part(session, actor, row=row, rows=left, now=database_now(session), meanwhile=meanwhile)
     return True
 
 

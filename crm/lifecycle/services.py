@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -153,8 +153,19 @@ def start(session: Session, actor: Actor, *, import_id: UUID, folder: Path, now:
     return row
 
 
-def load_part(session: Session, actor: Actor, *, row: Import, rows: Sequence[ReadRow], now: datetime) -> list[Plan]:
-    """Load the `rows` and count them, all in the caller's transaction: a kill can't count a row twice."""
+def load_part(
+    session: Session,
+    actor: Actor,
+    *,
+    row: Import,
+    rows: Sequence[ReadRow],
+    now: datetime,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> list[Plan]:
+    """Load the `rows` and count them, all in the caller's transaction: a kill can't count a row twice.
+
+    `meanwhile` is called as soon as the database has enough to do.
+    """
     plans = plan(session, actor, rows=rows, mode=ImportMode(row.mode))
     people = [_completed(entry.loaded, row) for entry in plans if entry.loaded is not None]
     places = loading.find_places(session, people=people)
@@ -173,8 +184,10 @@ def load_part(session: Session, actor: Actor, *, row: Import, rows: Sequence[Rea
     loading.retire_facts(session, people=people)
     # All that has to be read is known; from here the database writes while the rows of the next table are made.
     with sent_ahead(session):
+        loading.add_people(session, people=people, places=places)
+        meanwhile()
         source = loading.Source(row.file_name, row.id)
-        loading.add_people(session, actor, people=people, places=places, source=source, now=now)
+        loading.add_details(session, actor, people=people, places=places, source=source, now=now)
         granting.grant_many(
             session,
             actor,
