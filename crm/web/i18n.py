@@ -25,6 +25,12 @@ def ngettext(one: str, many: str, num: int, /, **values: Any) -> str:
     return _catalogue().ngettext(one, many, num) % {"num": num, **values}
 
 
+def pgettext(context: str, message: str, /, **values: Any) -> str:
+    """`gettext` where `message` alone could mean several things: `context` tells what it is said of."""
+    text = _catalogue().pgettext(context, message)
+    return text % values if values else text
+
+
 _ = gettext
 
 
@@ -39,6 +45,11 @@ def lazy_n(one: str, many: str, num: int, /, **values: Any) -> Any:
     return LazyString(ngettext, one, many, num, **values)
 
 
+def lazy_p(context: str, message: str, /, **values: Any) -> Any:
+    """`pgettext`, translated each time it is read."""
+    return LazyString(pgettext, context, message, **values)
+
+
 def init_app(app: Flask, folder: Path) -> None:
     """Set up Flask-Babel with one catalogue folder per domain."""
     app.config["BABEL_DEFAULT_LOCALE"] = "en"
@@ -46,7 +57,7 @@ def init_app(app: Flask, folder: Path) -> None:
         str(path) for path in sorted(folder.glob("*")) if path.is_dir()
     )
     Babel(app, configure_jinja=False, locale_selector=choose_locale, timezone_selector=choose_time_zone)
-    app.jinja_env.globals.update(_=_marked, gettext=_marked, ngettext=_marked_n)
+    app.jinja_env.globals.update(_=_marked, gettext=_marked, ngettext=_marked_n, pgettext=_marked_p)
 
 
 def _catalogue() -> NullTranslations:
@@ -75,6 +86,12 @@ def _marked_text(catalogue: NullTranslations, message: str) -> Markup:
 def _marked_n(one: str, many: str, num: int, /, **values: Any) -> Markup:
     """`ngettext` for templates."""
     return Markup(_catalogue().ngettext(one, many, num)) % {"num": num, **values}  # noqa: S704 - our own words.
+
+
+def _marked_p(context: str, message: str, /, **values: Any) -> Markup:
+    """`pgettext` for templates."""
+    text = Markup(_catalogue().pgettext(context, message))  # noqa: S704 - our own words.
+    return text % values if values or "%" in text else text
 
 
 def choose_locale() -> str:
@@ -122,7 +139,9 @@ __all__ = [
     "init_app",
     "lazy",
     "lazy_n",
+    "lazy_p",
     "locale_code",
     "ngettext",
+    "pgettext",
     "translated",
 ]

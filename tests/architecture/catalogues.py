@@ -23,6 +23,8 @@ KEYWORDS = {
     "ngettext": (1, 2),
     "lazy": None,
     "lazy_n": (1, 2),
+    "pgettext": ((1, "c"), 2),
+    "lazy_p": ((1, "c"), 2),
     "N_": None,
     "worded": None,
 }
@@ -47,13 +49,14 @@ def extracted(name: str, folders: list[Path]) -> Catalog:
     found = Catalog(domain="messages", locale="it", project="Filodiretto", fuzzy=False)
     for folder in folders:
         sources = extract_from_dir(folder, METHODS, OPTIONS, KEYWORDS, ("Translators:",))
-        for file, _line, message, comments, _context in sources:
-            found.add(message, locations=[((folder / file).relative_to(ROOT).as_posix(), 0)], auto_comments=comments)
+        for file, _line, message, comments, context in sources:
+            places = [((folder / file).relative_to(ROOT).as_posix(), 0)]
+            found.add(message, locations=places, auto_comments=comments, context=context)
     if name == "ui":
         for layout in sorted((ROOT / "templates").glob("*.html")):
             sources = extract_from_dir(layout.parent, [(layout.name, "jinja2")], OPTIONS, KEYWORDS)
-            for file, _line, message, _comments, _context in sources:
-                found.add(message, locations=[(f"templates/{file}", 0)])
+            for file, _line, message, _comments, context in sources:
+                found.add(message, locations=[(f"templates/{file}", 0)], context=context)
     return found
 
 
@@ -78,7 +81,7 @@ def missing(name: str, folders: list[Path]) -> list[str]:
     for message in extracted(name, folders):
         if not message.id:
             continue
-        entry = known.get(message.id[0] if isinstance(message.id, tuple) else message.id)
+        entry = known.get(message.id[0] if isinstance(message.id, tuple) else message.id, message.context)
         texts = entry.string if entry else ""
         if not entry or entry.fuzzy or not (all(texts) if isinstance(texts, tuple) else texts):
             lacking.append(str(message.id))
