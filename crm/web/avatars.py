@@ -1,5 +1,6 @@
 """Faces without pictures: the initials and the steady colour of a person or company."""
 
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 from zlib import crc32
@@ -12,6 +13,7 @@ _PARTICLES: Final = frozenset(
 )
 
 
+@lru_cache(maxsize=4096)
 def initials(name: str | None) -> str:
     """Return one or two capitals: of the first and the last word, particles and signs skipped.
 

@@ -31,19 +31,14 @@ def local(value: datetime) -> datetime:
 
 def moment(value: datetime | None) -> str:
     """Day and time, like "Fri 16 Oct, 10:00"; the year only when it is another one."""
-    if value is None:
-        return "–"
-    at = local(value)
-    pattern = "EEE d MMM" if at.year == local(utc_now()).year else "d MMM y"
-    return f"{_date(at.date(), pattern, locale_code())}, {at:%H:%M}"
+    return "–" if value is None else _moment(local(value), local(utc_now()))
 
 
 def day(value: date | datetime | None) -> str:
     """A day, like "16 October"; the year only when it is another one."""
     if value is None:
         return "–"
-    on = local(value).date() if isinstance(value, datetime) else value
-    return _date(on, "d MMMM" if on.year == local(utc_now()).year else "d MMMM y", locale_code())
+    return _day(local(value).date() if isinstance(value, datetime) else value, local(utc_now()))
 
 
 def clock_time(value: datetime | None) -> str:
@@ -55,25 +50,35 @@ def relative(value: datetime | None) -> Markup:
     """How long ago or ahead, in a `<time>` with the exact moment on hover."""
     if value is None:
         return Markup("–")
-    exact, words = escape(moment(value)), escape(_relative_words(value))
+    instant = utc_now()
+    at, now = local(value), local(instant)
     iso = value.astimezone(UTC).isoformat(timespec="seconds")
+    exact, words = escape(_moment(at, now)), escape(_relative_words(at, now, value - instant))
     return Markup(f'<time datetime="{iso}" title="{exact}">{words}</time>')  # noqa: S704 - escaped above.
 
 
-def _relative_words(value: datetime) -> str:
-    now = utc_now()
-    days = (local(value).date() - local(now).date()).days
-    if abs(now - value) < timedelta(minutes=1):
+def _moment(at: datetime, now: datetime) -> str:
+    pattern = "EEE d MMM" if at.year == now.year else "d MMM y"
+    return f"{_date(at.date(), pattern, locale_code())}, {at:%H:%M}"
+
+
+def _day(on: date, now: datetime) -> str:
+    return _date(on, "d MMMM" if on.year == now.year else "d MMMM y", locale_code())
+
+
+def _relative_words(at: datetime, now: datetime, ahead: timedelta) -> str:
+    days = (at.date() - now.date()).days
+    if abs(ahead) < timedelta(minutes=1):
         return _("just now")
     if days == 0:
-        return format_timedelta(value - now, add_direction=True, granularity="minute", locale=locale_code())
+        return format_timedelta(ahead, add_direction=True, granularity="minute", locale=locale_code())
     if days == -1:
         return _("yesterday")
     if days == 1:
         return _("tomorrow")
     if abs(days) < 30:  # noqa: PLR2004 - beyond a month the date says more.
         return _days(days, locale_code())
-    return day(value)
+    return _day(at.date(), now)
 
 
 # What Babel writes is kept: a list says the same few days and numbers in row after row, and so does the next page.
