@@ -12,6 +12,7 @@ from crm.channels.base import ChannelKind
 from crm.consent import queries, services
 from crm.consent.kinds import Basis, ConsentAction, ConsentPurpose, SuppressionReason
 from crm.consent.models import Suppression
+from crm.contacts import queries as contacts
 from crm.contacts.inputs import Input, Line, Text
 from crm.web.api import (
     ApiModel,
@@ -121,7 +122,7 @@ def read_consent(event_id: UUID) -> Response:
 def consent_states(contact_id: UUID) -> Response:
     """What holds now for a contact, by purpose and channel."""
     session, actor = current_session(), current_actor()
-    queries.require_contact(session, actor, contact_id=contact_id)
+    contacts.require_contact(session, actor, contact_id=contact_id)
     found = queries.states(session, actor, contact_ids=[contact_id])[contact_id]
     items = [
         StateOut(

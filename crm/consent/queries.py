@@ -51,11 +51,6 @@ def states(
     return found
 
 
-def require_contact(session: Session, actor: Actor, *, contact_id: UUID) -> None:
-    """Raise `ContactNotFoundError` unless the actor may see the contact."""
-    contact_queries.contact(session, actor, contact_id=contact_id)
-
-
 def policy(session: Session, actor: Actor) -> Policy:
     """The workspace's policy: which basis carries which purpose on which channel."""
     workspace = session.get(Workspace, actor.workspace_id)
@@ -85,7 +80,7 @@ def history(
     session: Session, actor: Actor, *, contact_id: UUID, after: str | None = None, limit: int = 50
 ) -> Page[EventView]:
     """A page of a contact's consent events, newest first; raises `ContactNotFoundError`."""
-    contact_queries.contact(session, actor, contact_id=contact_id)
+    contact_queries.require_contact(session, actor, contact_id=contact_id)
     wanted = (
         select(ConsentEvent, ConsentEvidence.wording, ConsentEvidence.note, User.name)
         .outerjoin(ConsentEvidence, ConsentEvidence.event_id == ConsentEvent.id)

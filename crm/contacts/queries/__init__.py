@@ -34,6 +34,7 @@ from crm.contacts.queries.people import (
     links_of,
     list_contacts,
     people_of,
+    require_contact,
 )
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "list_contacts",
     "people_counts",
     "people_of",
+    "require_contact",
     "scope",
     "search",
     "search_companies",

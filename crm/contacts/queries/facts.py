@@ -14,7 +14,7 @@ from crm.contacts.kinds import FactState
 from crm.contacts.models import Contact, ContactTag, Fact, Tag
 from crm.contacts.queries.access import SHORT_LIST, Scope, alive, behind, scope
 from crm.contacts.queries.companies import company
-from crm.contacts.queries.people import contact
+from crm.contacts.queries.people import require_contact
 from crm.db import among
 from crm.filters.text import normalise
 from crm.web.paging import Page, page_of
@@ -40,7 +40,7 @@ def facts_of(
 ) -> tuple[dict[str, FactView], list[FactView]]:
     """The provenance of each current value by field, and the suggestions that wait for a decision."""
     if contact_id is not None:
-        contact(session, actor, contact_id=contact_id)
+        require_contact(session, actor, contact_id=contact_id)
     elif company_id is not None:
         company(session, actor, company_id=company_id)
     subject = Fact.contact_id == contact_id if contact_id is not None else Fact.company_id == company_id

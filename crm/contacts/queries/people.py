@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, case, or_, select, tuple_
 from sqlalchemy.orm import Session, joinedload
 
 from crm.accounts.models import Membership, User
@@ -16,6 +17,8 @@ from crm.contacts.models import Affiliation, Company, Contact, ContactLink, Cont
 from crm.contacts.queries.access import SHORT_LIST, ContactNotFoundError, alive, behind
 from crm.db import among
 from crm.web.paging import Page, decode_cursor, page_of
+
+NOBODY: Final = N_("There is no such person, or you may not see them.")
 
 
 def contact(session: Session, actor: Actor, *, contact_id: UUID, lock: bool = False) -> Contact:
@@ -28,8 +31,14 @@ def contact(session: Session, actor: Actor, *, contact_id: UUID, lock: bool = Fa
     )
     found = session.scalars(wanted).one_or_none()
     if found is None:
-        raise ContactNotFoundError(N_("There is no such person, or you may not see them."))
+        raise ContactNotFoundError(NOBODY)
     return found
+
+
+def require_contact(session: Session, actor: Actor, *, contact_id: UUID) -> None:
+    """Raise `ContactNotFoundError` unless the actor may see the contact: `contact`, without reading forty columns."""
+    if session.scalar(select(Contact.id).where(Contact.id == contact_id, alive(actor))) is None:
+        raise ContactNotFoundError(NOBODY)
 
 
 def contacts(session: Session, actor: Actor, *, contact_ids: Iterable[UUID]) -> dict[UUID, Contact]:
@@ -147,16 +156,18 @@ class LinkView:
 
 def links_of(session: Session, actor: Actor, *, contact_id: UUID) -> list[LinkView]:
     """The visible people linked with a contact, in both directions, by name."""
-    found: list[LinkView] = []
-    for mine, other, outgoing in (
-        (ContactLink.contact_id, ContactLink.other_id, True),
-        (ContactLink.other_id, ContactLink.contact_id, False),
-    ):
-        wanted = select(ContactLink, Contact).join(Contact, Contact.id == other).where(mine == contact_id, alive(actor))
-        found.extend(
-            LinkView(id=link.id, kind=link.kind, contact_id=row.id, name=row.display_name, outgoing=outgoing)
-            for link, row in session.execute(wanted.limit(SHORT_LIST))
-        )
+    outgoing = ContactLink.contact_id == contact_id
+    other = case((outgoing, ContactLink.other_id), else_=ContactLink.contact_id)
+    wanted = (
+        select(ContactLink.id, ContactLink.kind, outgoing.label("outgoing"), Contact.id, Contact.display_name)
+        .join(Contact, Contact.id == other)
+        .where(or_(outgoing, ContactLink.other_id == contact_id), alive(actor))
+        .limit(2 * SHORT_LIST)
+    )
+    found = [
+        LinkView(id=link_id, kind=kind, contact_id=other_id, name=name, outgoing=is_outgoing)
+        for link_id, kind, is_outgoing, other_id, name in session.execute(wanted)
+    ]
     return sorted(found, key=lambda link: (link.name, link.kind))
 
 
@@ -175,7 +186,7 @@ class AffiliationView:
 
 def affiliations_of(session: Session, actor: Actor, *, contact_id: UUID) -> list[AffiliationView]:
     """The companies of a contact: the primary one first, ended ones last."""
-    contact(session, actor, contact_id=contact_id)
+    require_contact(session, actor, contact_id=contact_id)
     wanted = (
         select(Affiliation, Company.name)
         .join(Company, Company.id == Affiliation.company_id)

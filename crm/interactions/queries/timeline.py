@@ -123,7 +123,7 @@ def timeline(
     """
     which = _Which(actor, kinds, decode_cursor(after, datetime, UUID) if after else None, limit)
     if contact_id is not None:
-        contact_queries.contact(session, actor, contact_id=contact_id)
+        contact_queries.require_contact(session, actor, contact_id=contact_id)
         keys = _keys(Interaction.contact_id == contact_id, which)
         ids = [row.id for row in session.execute(keys)]
     elif company_id is not None:
