@@ -22,7 +22,7 @@ from crm.accounts.kinds import Permission, Role
 from crm.accounts.services.workspaces import PER_WEEK_LIMITS, PER_WEEK_SENTENCE
 from crm.accounts.words import PERMISSIONS, ROLES
 from crm.web.forms import Form
-from crm.web.i18n import lazy
+from crm.web.i18n import lazy, lazy_p
 
 LANGUAGES = [("en", "English"), ("it", "Italiano")]
 DAYS = [
@@ -145,7 +145,7 @@ class WorkspaceForm(Form):
         render_kw={"rows": 3, "autocomplete": "street-address"},
     )
     window_start = StringField(lazy("From"), validators=[InputRequired()], widget=TimeInput())
-    window_end = StringField(lazy("Until"), validators=[InputRequired()], widget=TimeInput())
+    window_end = StringField(lazy_p("hour", "Until"), validators=[InputRequired()], widget=TimeInput())
     window_days = SelectMultipleField(
         lazy("Days"), choices=DAYS, validators=[InputRequired(lazy("Choose at least one day."))]
     )

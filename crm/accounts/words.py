@@ -5,10 +5,10 @@ from flask import Flask
 from crm.accounts import places
 from crm.accounts.kinds import Permission, ProgressState, Role
 from crm.accounts.places import Words
-from crm.web.i18n import lazy
+from crm.web.i18n import lazy, lazy_p
 
 ROLES = {
-    Role.OWNER: lazy("Owner"),
+    Role.OWNER: lazy_p("role", "Owner"),
     Role.MANAGER: lazy("Manager"),
     Role.SALES: lazy("Sales"),
     Role.COMMUNITY: lazy("Community"),
@@ -31,11 +31,11 @@ PERMISSIONS = {
     Permission.VIEW_ALL: lazy("See everybody"),
     Permission.EDIT: lazy("Change people and companies"),
     Permission.ASSIGN: lazy("Hand people to others"),
-    Permission.EXPORT: lazy("Export"),
+    Permission.EXPORT: lazy_p("right", "Export"),
     Permission.BULK_EDIT: lazy("Change many at once"),
     Permission.MERGE: lazy("Merge duplicates"),
     Permission.ERASE: lazy("Erase people for good"),
-    Permission.IMPORT: lazy("Import"),
+    Permission.IMPORT: lazy_p("right", "Import"),
     Permission.WRITE: lazy("Write messages"),
     Permission.APPROVE: lazy("Approve drafts"),
     Permission.SEND_BEYOND_LIMITS: lazy("Send beyond limits"),

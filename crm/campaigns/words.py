@@ -10,7 +10,7 @@ from crm.campaigns.services.preparing import OFFER_LIMIT
 from crm.campaigns.services.running import LEFT_SEGMENT
 from crm.consent.kinds import Basis
 from crm.outreach.words import reason_text
-from crm.web.i18n import _, lazy
+from crm.web.i18n import _, lazy, lazy_p, pgettext
 
 STATES: Final[dict[CampaignState, tuple[Any, str]]] = {
     CampaignState.DRAFT: (lazy("draft"), "plain"),
@@ -19,7 +19,7 @@ STATES: Final[dict[CampaignState, tuple[Any, str]]] = {
     CampaignState.RUNNING: (lazy("running"), "accent"),
     CampaignState.PAUSED: (lazy("paused"), "wait"),
     CampaignState.FINISHED: (lazy("finished"), "ok"),
-    CampaignState.CANCELLED: (lazy("cancelled"), "plain"),
+    CampaignState.CANCELLED: (lazy_p("campaign", "cancelled"), "plain"),
 }
 
 #: In the order of the bar: what left, what may still leave, what never will.
@@ -29,10 +29,23 @@ OUTCOMES: Final[dict[Outcome, tuple[Any, str]]] = {
     Outcome.HOLDOUT: (lazy("Held out to compare"), "grey"),
     Outcome.SKIPPED: (lazy("Skipped"), "pale"),
     Outcome.REJECTED: (lazy("Rejected in review"), "pale"),
-    Outcome.CANCELLED: (lazy("Cancelled"), "pale"),
+    Outcome.CANCELLED: (lazy_p("messages", "Cancelled"), "pale"),
     Outcome.HELD: (lazy("Held, needs you"), "amber"),
     Outcome.UNCERTAIN: (lazy("Uncertain"), "amber"),
-    Outcome.FAILED: (lazy("Failed"), "red"),
+    Outcome.FAILED: (lazy_p("messages", "Failed"), "red"),
+}
+
+#: The same told of one person.
+OUTCOMES_OF_ONE: Final[dict[Outcome, Any]] = {
+    Outcome.SENT: lazy("sent"),
+    Outcome.WAITING: lazy("planned"),
+    Outcome.HOLDOUT: lazy("held out to compare"),
+    Outcome.SKIPPED: lazy("skipped"),
+    Outcome.REJECTED: lazy("rejected in review"),
+    Outcome.CANCELLED: lazy("cancelled"),
+    Outcome.HELD: lazy("held, needs you"),
+    Outcome.UNCERTAIN: lazy("uncertain"),
+    Outcome.FAILED: lazy("refused"),
 }
 
 REACTIONS: Final[dict[Reaction, Any]] = {
@@ -89,7 +102,7 @@ def refusal(code: str) -> str:
 
 def steps() -> list[str]:
     """The five steps."""
-    return [_("People"), _("Offer"), _("Message"), _("Review"), _("Schedule")]
+    return [_("People"), _("Offer"), _("Message"), pgettext("step", "Review"), _("Schedule")]
 
 
 def init_app(app: Flask) -> None:

@@ -9,7 +9,7 @@ from crm.accounts import queries as accounts
 from crm.accounts.kinds import Permission
 from crm.accounts.rules import Actor
 from crm.desk import counters
-from crm.web.i18n import LOCALES, lazy, locale_code
+from crm.web.i18n import LOCALES, lazy, lazy_p, locale_code
 from crm.web.sessions import current_session, request_now
 
 LOCALE_NAMES = {"en": "English", "it": "Italiano"}
@@ -72,7 +72,7 @@ NEW = (
     (lazy("Campaign"), "send", "/campaigns/new", Permission.WRITE),
     (lazy("Segment"), "filter", "/segments/new", Permission.EDIT),
     (lazy("Offer"), "gift", "/loyalty/offers/new", Permission.MANAGE_LOYALTY),
-    (lazy("Import"), "file-import", "/imports/new", Permission.IMPORT),
+    (lazy_p("noun", "Import"), "file-import", "/imports/new", Permission.IMPORT),
 )
 
 

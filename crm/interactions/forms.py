@@ -54,7 +54,7 @@ class TaskForm(Form):
     """A task or promise."""
 
     title = StringField(lazy("What"), validators=[InputRequired(), Length(max=200)])
-    due_on = DateField(lazy("Until"), validators=[Optional()])
+    due_on = DateField(lazy("Due on"), validators=[Optional()])
     assignee_id = SelectField(lazy("Who does it"))
     is_promise = BooleanField(lazy("I promised it: remind me before I write"))
 

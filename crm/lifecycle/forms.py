@@ -11,7 +11,7 @@ from crm.lifecycle.rules.columns import Target
 from crm.lifecycle.services import Choices
 from crm.lifecycle.words import BASES, MODES, TARGETS
 from crm.web.forms import Form
-from crm.web.i18n import lazy
+from crm.web.i18n import lazy, lazy_p
 
 
 class UploadForm(Form):
@@ -21,7 +21,7 @@ class UploadForm(Form):
 class ChoicesForm(Form):
     """Mode, basis and source; `for_import` adds one choice per column of the file."""
 
-    mode = SelectField(lazy("What to do"), choices=[(kind.value, label) for kind, label in MODES.items()])
+    mode = SelectField(lazy_p("import", "What to do"), choices=[(kind.value, label) for kind, label in MODES.items()])
     source = StringField(
         lazy("Where these people come from"),
         description=lazy("Kept with each value, like “Cersaie fair, September 2026”."),

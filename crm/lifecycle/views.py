@@ -23,7 +23,7 @@ from crm.lifecycle.forms import ChoicesForm, UploadForm
 from crm.lifecycle.kinds import ImportState
 from crm.lifecycle.refused import as_csv
 from crm.settings import Settings
-from crm.web.i18n import _, lazy, translated
+from crm.web.i18n import _, lazy, lazy_p, translated
 from crm.web.sessions import current_session, request_now
 from crm.web.uploads import refuse_large
 
@@ -34,7 +34,7 @@ may_import = requires(Permission.IMPORT)
 @blueprint.record_once
 def _offer(state: BlueprintSetupState) -> None:
     app = cast("Flask", state.app)
-    add_words(app, {"import": Words(lazy("Import"), "file-import")})
+    add_words(app, {"import": Words(lazy_p("noun", "Import"), "file-import")})
     add_choice(
         app,
         Choice(

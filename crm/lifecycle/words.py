@@ -4,7 +4,7 @@ from crm.consent.kinds import Basis
 from crm.lifecycle.kinds import ImportMode, ImportState
 from crm.lifecycle.planning import Action
 from crm.lifecycle.rules.columns import Target
-from crm.web.i18n import lazy
+from crm.web.i18n import lazy, lazy_p
 
 TARGETS: dict[Target, str] = {
     Target.IGNORE: lazy("leave out"),
@@ -47,17 +47,17 @@ BASES: dict[Basis, str] = {
 }
 
 ACTIONS: dict[Action, tuple[str, str]] = {
-    Action.CREATE: (lazy("new"), "ok"),
-    Action.UPDATE: (lazy("updated"), "accent"),
+    Action.CREATE: (lazy_p("row", "new"), "ok"),
+    Action.UPDATE: (lazy_p("row", "updated"), "accent"),
     Action.UNCHANGED: (lazy("already so"), "plain"),
-    Action.REFUSE: (lazy("left out"), "bad"),
+    Action.REFUSE: (lazy_p("row", "left out"), "bad"),
 }
 
 STATES: dict[ImportState, tuple[str, str]] = {
     ImportState.UPLOADED: (lazy("waits for you"), "accent"),
     ImportState.QUEUED: (lazy("about to start"), "plain"),
     ImportState.RUNNING: (lazy("running"), "plain"),
-    ImportState.DONE: (lazy("done"), "ok"),
+    ImportState.DONE: (lazy_p("import", "done"), "ok"),
     ImportState.FAILED: (lazy("stopped"), "bad"),
 }
 

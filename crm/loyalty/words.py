@@ -12,7 +12,7 @@ from crm.loyalty.queries import OfferView, StatementLine, VoucherView
 from crm.loyalty.rules.offers import Refusal
 from crm.loyalty.services.earning import FORBIDDEN_BY_NETWORKS, NEVER_EARN
 from crm.web.formats import money
-from crm.web.i18n import _, lazy, translated
+from crm.web.i18n import _, lazy, lazy_p, translated
 
 EARNING_KINDS = [
     *(choice for choice in ((str(kind.value), kind.label) for kind in KINDS)
@@ -53,7 +53,7 @@ OFFER_STATES = {
     None: (lazy("runs"), "ok"),
     Refusal.NOT_STARTED: (lazy("not begun yet"), "wait"),
     Refusal.EXPIRED: (lazy("ended"), "plain"),
-    Refusal.WITHDRAWN: (lazy("withdrawn"), "bad"),
+    Refusal.WITHDRAWN: (lazy_p("offer", "withdrawn"), "bad"),
     Refusal.LIMIT_TOTAL: (lazy("used up"), "plain"),
 }
 

@@ -23,7 +23,7 @@ from crm.consent.kinds import Purpose
 from crm.errors import AppError
 from crm.outreach.words import CHANNELS, PURPOSES
 from crm.web.forms import Form
-from crm.web.i18n import _, lazy
+from crm.web.i18n import _, lazy, lazy_p
 
 NOW, AT = "now", "at"
 WRITTEN = (Purpose.PERSONAL, Purpose.PROMOTIONAL, Purpose.SERVICE)
@@ -76,7 +76,7 @@ class MoveForm(WhenForm):
 
 class AccountForm(Form):
     name = StringField(lazy("Name"), validators=[DataRequired(), Length(max=80)])
-    address = StringField(lazy("Address"), validators=[DataRequired(), Length(max=320)])
+    address = StringField(lazy_p("sender account", "Address"), validators=[DataRequired(), Length(max=320)])
     display_name = StringField(lazy("Name that people see"), validators=[Length(max=120)])
     is_sandbox = BooleanField(
         lazy("Sandbox"), description=lazy("Everything stays on this machine; you can answer as each person.")

@@ -8,7 +8,7 @@ from crm.outreach.models import SenderAccount
 from crm.outreach.queries.life import Event, Step
 from crm.outreach.words import DELIVERIES, attempt_text, reason_text
 from crm.web.formats import moment
-from crm.web.i18n import _, lazy
+from crm.web.i18n import _, lazy, lazy_p
 
 #: The icon of each step.
 ICONS: Final = {
@@ -102,7 +102,7 @@ _PLAIN: Final = {
     Step.WRITTEN: lazy("Written"),
     Step.APPROVED: lazy("Approved"),
     Step.CLAIMED: lazy("Taken by the sender"),
-    Step.SENT: lazy("Sent"),
+    Step.SENT: lazy_p("message", "Sent"),
     Step.REPLIED: lazy("Answered"),
     Step.PLANNED: lazy("Agreed time"),
 }

@@ -30,7 +30,7 @@ from crm.outreach.waking import wake
 from crm.outreach.windows import is_holiday_in, next_opening
 from crm.outreach.words import CHANNELS, reason_text
 from crm.web.formats import moment
-from crm.web.i18n import _
+from crm.web.i18n import _, pgettext
 from crm.web.sessions import current_session, request_now
 
 DAYS: Final = 7
@@ -285,17 +285,22 @@ def _column(day: date, lines: list[CalendarLine], campaigns: list[queries.Campai
 
 
 def _choices(wanted: CalendarFilter) -> list[dict[str, Any]]:
-    """The filters: name in the address, label, choices and the chosen one."""
+    """The filters: name in the address, label, what no choice is called, choices and the chosen one."""
     session, actor = current_session(), current_actor()
     accounts = [(str(row.id), row.name or row.address) for row in queries.accounts(session, actor)]
     owners = [(str(row.user_id), row.name) for row in members(session, actor)]
     batches = [(str(batch_id), name) for batch_id, name in queries.waiting_batches(session, actor)]
     campaigns = [("none", _("Single messages")), *batches]
     channels = [(kind.value, str(label)) for kind, label in CHANNELS.items()]
-    chosen = "none" if wanted.is_direct else str(wanted.batch_id or "")
+    every = pgettext("filter", "all")
+    chosen = "none" if wanted.is_direct else wanted.batch_id
+    rows = (
+        ("account", _("From"), every, accounts, wanted.account_id),
+        ("owner", _("Owner"), every, owners, wanted.owner_id),
+        ("campaign", _("Campaign"), pgettext("campaigns", "all"), campaigns, chosen),
+        ("channel", _("Channel"), every, channels, wanted.channel),
+    )
     return [
-        {"name": "account", "label": _("From"), "choices": accounts, "chosen": str(wanted.account_id or "")},
-        {"name": "owner", "label": _("Owner"), "choices": owners, "chosen": str(wanted.owner_id or "")},
-        {"name": "campaign", "label": _("Campaign"), "choices": campaigns, "chosen": chosen},
-        {"name": "channel", "label": _("Channel"), "choices": channels, "chosen": wanted.channel or ""},
+        {"name": name, "label": label, "all": all_word, "choices": choices, "chosen": str(value or "")}
+        for name, label, all_word, choices, value in rows
     ]
