@@ -4,7 +4,7 @@ from sqlalchemy import Connection, Table, text
 
 from crm.db import Base
 
-WORKSPACE = "(select nullif(current_setting('crm.workspace', true), '')::uuid)"
+WORKSPACE = "nullif(current_setting('crm.workspace', true), '')::uuid"
 
 
 def apply_privileges(connection: Connection, *, role: str) -> None:
