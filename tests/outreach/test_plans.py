@@ -1,5 +1,6 @@
 """What runs all the time reads few rows: the claim, the gate, and the clock's sweeps, among 20,000 messages."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,10 +21,13 @@ from crm.outreach.models import Message
 from crm.outreach.queries.quick import question
 from crm.outreach.services.claim import claim, release_held, sendable
 
+#: The module, whose name in the package is the function's.
+claims = sys.modules[claim.__module__]
+
 #: Tables that grow with the messages.
 BIG = {"message", "contact", "handle", "frozen_content", "conversation", "budget_use", "claim", "inbound_event",
        "interaction", "consent_state", "message_text"}  # fmt: skip
-#: A claim takes 64 messages and asks whether there are 500 more; everything else reads less.
+#: A claim takes 64 messages first and asks whether there are 500 more; everything else reads less.
 MOST = 700
 #: People, conversations, messages in all states, claims and inbound mail; two accounts in three have nothing due.
 FILL = (
@@ -138,12 +142,19 @@ def broad(place: Place, work: Any) -> list[str]:
     def hear(_connection, _cursor, statement, parameters, *_rest):
         heard.append((statement, parameters))
 
+    def hear_steps(session, *steps):
+        heard.extend((step.sql, step.parameters) for step in steps if step is not None)
+        return together(session, *steps)
+
     session = place.database.session(place.house.workspace.id)
     event.listen(place.database.engine, "before_cursor_execute", hear)
+    together = claims.together
+    claims.together = hear_steps
     try:
         assert work(session), "the question must have an answer, or its plan says nothing"
     finally:
         event.remove(place.database.engine, "before_cursor_execute", hear)
+        claims.together = together
         session.rollback()
     found = []
     for statement, parameters in heard:

@@ -4,13 +4,13 @@ A claim is one row with a lease and a fencing number. The gate is asked when an 
 question, at the last moment, under the recipients' row locks (see docs/decisions).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, case, func, literal_column, or_, select, update
+from sqlalchemy import ARRAY, Row, Uuid, any_, bindparam, case, func, literal_column, or_, select, update
 from sqlalchemy.orm import Session
 
 from crm.accounts.rules import Actor
@@ -22,18 +22,20 @@ from crm.outreach.kinds import AccountState, MessageState
 from crm.outreach.models import Attempt, AttemptOutcome, Claim, FrozenContent, Message, SenderAccount
 from crm.outreach.pace import UNLIMITED, room
 from crm.outreach.queries.gate import among
+from crm.outreach.services import statements
 from crm.outreach.services.transitions import Moved, move
+from crm.roundtrip import Step, array, sql_of, together
 from crm.settings import current
 
-#: Messages taken at once. The LIMIT must be a literal: with a parameter the plan may change to a sequential scan.
-BATCH = 64
+#: Messages taken at once: first, and then by a run that got through those.
+BATCH, MORE = 64, 128
 #: Only above this many due messages may attempts be written ahead of the free connections.
 BACKLOG = 500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Sendable:
-    """A claimed message with its frozen words, ready for an attempt."""
+    """A claimed message with its frozen words, ready for an attempt; the fields are in the order of their columns."""
 
     message_id: UUID
     author_id: UUID | None
@@ -76,7 +78,7 @@ class Claimed:
 
 def claim(
     session: Session,
-    actor: Actor,  # noqa: ARG001 - every service takes its actor; the workspace is the session's.
+    actor: Actor,
     *,
     account_id: UUID,
     claim_id: UUID | None = None,
@@ -92,65 +94,42 @@ def claim(
     attended = _attend(session, account_id, now=now)
     if attended is None:
         return None
-    most = room(session, account_id=account_id, now=now)
+    most = room(session, account_id=account_id, now=now) if attended.is_capped else UNLIMITED
     if most <= 0:
         return None
-    due = (Message.account_id == account_id, Message.state == literal_column("'scheduled'"), Message.due_at <= now)
-    ids = session.scalars(
-        select(Message.id)
-        .where(*due)
-        .order_by(Message.due_at, Message.id)
-        .limit(literal_column(str(min(BATCH, most))))
-        .with_for_update(skip_locked=True)
-    ).all()
+    given = {"account_id": account_id, "now": now}
+    (due,) = together(session, Step(_FIRST if claim_id is None else _MORE, given))
+    ids = [row.id for row in due[:most]]
     if not ids:
         return None
-    held = _hold_claim(session, claim_id, account_id, worker=worker, lease=lease)
-    if held is None:
-        return None
-    session.execute(
-        update(Message)
-        .where(among(Message.id, ids))
-        .values(state=MessageState.CLAIMED.value, claim_id=held[0], updated_at=now)
-        .execution_options(synchronize_session=False)
+    known = {"claim_id": claim_id or new_id(), "lease": f"{lease.total_seconds()} seconds"}
+    new = known | {"workspace_id": actor.workspace_id, "account_id": account_id, "worker": worker}
+    held, _, words, behind = together(
+        session,
+        Step(statements.CLAIM, new) if claim_id is None else Step(statements.RENEW, known),
+        Step(statements.TAKE, {"claim_id": known["claim_id"], "ids": array(ids), "now": now}),
+        Step(_SENDABLE, {"ids": array(ids)}),
+        Step(_BEHIND, given),
     )
-    behind = select(literal_column("1")).where(*due).order_by(Message.due_at, Message.id)
+    if not held:
+        return None
     return Claimed(
-        claim_id=held[0],
-        fencing=held[1],
+        claim_id=known["claim_id"],
+        fencing=held[0].fencing,
         account_id=account_id,
-        items=tuple(sendable(session, list(ids))),
+        items=_in_order(ids, words),
         attended_since=attended.attended_since,
         is_capped=most < UNLIMITED,
         is_domain_paced=attended.per_domain is not None or attended.has_slow_domains,
         domain_cap=attended.per_domain,
         last_ok_at=attended.last_ok_at,
-        is_backlog=session.scalar(behind.offset(literal_column(str(BACKLOG))).limit(literal_column("1"))) is not None,
+        is_backlog=bool(behind),
     )
-
-
-def _hold_claim(
-    session: Session, claim_id: UUID | None, account_id: UUID, *, worker: str, lease: timedelta
-) -> tuple[UUID, int] | None:
-    """(id, fencing number) of a new claim, or of the run's own, renewed; None when that was taken away."""
-    if claim_id is None:
-        row = Claim(id=new_id(), account_id=account_id, worker=worker, leased_until=func.now() + lease)
-        session.add(row)
-        session.flush()
-        return row.id, row.fencing
-    fencing = session.execute(
-        update(Claim)
-        .where(Claim.id == claim_id, Claim.finished_at.is_(None))
-        .values(leased_until=func.now() + lease)
-        .returning(Claim.fencing)
-        .execution_options(synchronize_session=False)
-    ).scalar()
-    return None if fencing is None else (claim_id, fencing)
 
 
 def _attend(
     session: Session, account_id: UUID, *, now: datetime
-) -> Row[datetime | None, int | None, datetime | None, bool] | None:
+) -> Row[datetime | None, int | None, datetime | None, bool, bool] | None:
     """Note that somebody looks after the account; since when without a gap, and what it says of recipient domains.
 
     None when it may not send. A hold whose time is over ends here.
@@ -179,66 +158,58 @@ def _attend(
             SenderAccount.per_domain,
             SenderAccount.last_ok_at,
             is_any_slow(account_id=account_id, now=now).label("has_slow_domains"),
+            (func.num_nonnulls(SenderAccount.per_minute, SenderAccount.per_hour, SenderAccount.per_day) > 0).label(
+                "is_capped"
+            ),
         )
         .execution_options(synchronize_session=False)
     ).one_or_none()
 
 
-def sendable(session: Session, message_ids: list[UUID]) -> list[Sendable]:
+_SENDABLE = sql_of(
+    select(
+        Message.id,
+        Message.created_by_id,
+        Message.contact_id,
+        Contact.company_id,
+        Message.conversation_id,
+        Message.handle_id,
+        Message.channel,
+        Message.purpose,
+        func.coalesce(Message.reference, literal_column("''")).label("reference"),
+        FrozenContent.hash,
+        FrozenContent.from_address,
+        FrozenContent.from_name,
+        FrozenContent.to_address,
+        FrozenContent.to_name,
+        FrozenContent.subject,
+        FrozenContent.text,
+        FrozenContent.html,
+        FrozenContent.headers,
+        (
+            func.num_nonnulls(Message.batch_id, Message.voucher_id, Message.stop_if_replied_since) > literal_column("0")
+        ).label("has_parts"),
+    )
+    .outerjoin(Contact, Contact.id == Message.contact_id)
+    .join(FrozenContent, (FrozenContent.message_id == Message.id) & (FrozenContent.hash == Message.approved_hash))
+    .where(Message.id == any_(bindparam("ids", type_=ARRAY(Uuid()))))
+)
+_FIRST, _MORE = (statements.DUE.format(limit=limit) for limit in (BATCH, MORE))
+_BEHIND = statements.BEHIND.format(backlog=BACKLOG)
+
+
+def sendable(session: Session, message_ids: Sequence[UUID]) -> tuple[Sendable, ...]:
     """The frozen words of messages, in the given order; a message without approved words is left out."""
     if not message_ids:
-        return []
-    rows = session.execute(
-        select(
-            Message.id,
-            Message.created_by_id,
-            Message.contact_id,
-            Contact.company_id,
-            Message.conversation_id,
-            Message.handle_id,
-            Message.channel,
-            Message.purpose,
-            Message.reference,
-            FrozenContent.hash,
-            FrozenContent.from_address,
-            FrozenContent.from_name,
-            FrozenContent.to_address,
-            FrozenContent.to_name,
-            FrozenContent.subject,
-            FrozenContent.text,
-            FrozenContent.html,
-            FrozenContent.headers,
-            func.num_nonnulls(Message.batch_id, Message.voucher_id, Message.stop_if_replied_since).label("parts"),
-        )
-        .outerjoin(Contact, Contact.id == Message.contact_id)
-        .join(FrozenContent, (FrozenContent.message_id == Message.id) & (FrozenContent.hash == Message.approved_hash))
-        .where(among(Message.id, message_ids))
-    ).all()
-    found = {
-        row.id: Sendable(
-            message_id=row.id,
-            author_id=row.created_by_id,
-            contact_id=row.contact_id,
-            company_id=row.company_id,
-            conversation_id=row.conversation_id,
-            handle_id=row.handle_id,
-            channel=row.channel,
-            purpose=row.purpose,
-            reference=row.reference or "",
-            content_hash=row.hash,
-            from_address=row.from_address,
-            from_name=row.from_name,
-            to_address=row.to_address,
-            to_name=row.to_name,
-            subject=row.subject,
-            text=row.text,
-            html=row.html,
-            headers=row.headers,
-            has_parts=row.parts > 0,
-        )
-        for row in rows
-    }
-    return [found[message_id] for message_id in message_ids if message_id in found]
+        return ()
+    (words,) = together(session, Step(_SENDABLE, {"ids": array(message_ids)}))
+    return _in_order(message_ids, words)
+
+
+def _in_order(message_ids: Sequence[UUID], words: Sequence[tuple[Any, ...]]) -> tuple[Sendable, ...]:
+    # The columns come in the order of the fields.
+    found = {row[0]: Sendable(*row) for row in words}
+    return tuple(found[message_id] for message_id in message_ids if message_id in found)
 
 
 def renew(session: Session, *, claim_id: UUID, lease: timedelta) -> bool:

@@ -1,6 +1,30 @@
-"""The constant statements of a wave: each takes arrays, so that its text never changes with the number of rows."""
+"""The constant statements of a claim and of a wave: each takes arrays, so that its text fits any number of rows."""
 
 from typing import Final
+
+#: The head of an account's queue. The LIMIT must be a literal: with a parameter the plan may be a sequential scan.
+DUE: Final = """
+    select id from message where account_id = %(account_id)s and state = 'scheduled' and due_at <= %(now)s
+    order by due_at, id limit {limit} for update skip locked"""
+
+CLAIM: Final = """
+    insert into claim (id, workspace_id, account_id, worker, leased_until)
+    values (%(claim_id)s, %(workspace_id)s, %(account_id)s, %(worker)s, now() + %(lease)s::interval)
+    returning fencing"""
+RENEW: Final = """
+    update claim set leased_until = now() + %(lease)s::interval where id = %(claim_id)s and finished_at is null
+    returning fencing"""
+
+#: Only into a claim that nobody took away; the statement before this one holds its row.
+TAKE: Final = """
+    update message set state = 'claimed', claim_id = %(claim_id)s, updated_at = %(now)s
+    where id = any(%(ids)s::uuid[])
+        and exists (select from claim where claim.id = %(claim_id)s and claim.finished_at is null)"""
+
+#: Whether more than so many are due behind those that were taken.
+BEHIND: Final = """
+    select 1 from message where account_id = %(account_id)s and state = 'scheduled' and due_at <= %(now)s
+    order by due_at, id offset {backlog} limit 1"""
 
 #: The recipients of a wave in one order, so that two runs can't wait for each other in a circle.
 LOCK_PEOPLE: Final = "select id from contact where id = any(%(ids)s::uuid[]) order by id for no key update"
