@@ -245,7 +245,8 @@ class Resolved:
 class Adapter(Protocol):
     """One sender account on one channel. No database, no web request, no shared state.
 
-    An adapter may keep connections; `close` ends them. It is used by one thread at a time.
+    An adapter may keep connections; `close` ends them. It is used by one thread at a time. One that waits for the
+    network through `crm.hub` alone may say so with `takes_turns = True` (see `takes_turns`).
     """
 
     @property
@@ -284,3 +285,8 @@ class Adapter(Protocol):
     def close(self) -> None:
         """End kept connections; safe to call twice."""
         ...
+
+
+def takes_turns(adapter: Adapter) -> bool:
+    """Whether `send` gives way to the other lines of its thread; else it must be called in a thread of its own."""
+    return getattr(adapter, "takes_turns", False)

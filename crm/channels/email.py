@@ -88,8 +88,10 @@ def imap_config(config: Mapping[str, Any], *, secret: str) -> ImapConfig | None:
 class EmailAdapter:
     """One mailbox that sends, and is looked into where `mailbox` says how.
 
-    Keeps its connections between messages; used by one thread at a time.
+    Keeps its connections between messages; used by one line or thread at a time.
     """
+
+    takes_turns = True
 
     def __init__(self, config: SmtpConfig, guard: Guard, *, mailbox: ImapConfig | None = None) -> None:
         self._connection = EmailConnection(config, guard)

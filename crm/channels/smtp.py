@@ -16,6 +16,7 @@ from crm.channels.mime import MimeCode, MimeError, build, is_address
 from crm.channels.smtp_replies import Reply, Stage, outcome_of_loss, outcome_of_reply
 from crm.channels.smtp_wire import Wire
 from crm.failpoints import Failpoint, reach
+from crm.hub import apart
 from crm.net.errors import NetCode, NetError
 from crm.net.guard import Guard
 
@@ -128,6 +129,10 @@ class EmailConnection:
                 return self._transaction(sender, outbound, content)
         except _StageError as error:
             return error.outcome
+        except BaseException:
+            # Whoever waits here can be ended; nobody could make sense of the rest of the conversation.
+            self._drop()
+            raise
 
     def close(self) -> None:
         """Say goodbye and close; safe to call twice."""
@@ -171,7 +176,9 @@ class EmailConnection:
         if config.username and config.security is Security.NONE:
             raise _StageError(Outcome(kind=OutcomeKind.AUTH, code="auth_needs_tls"), lost=False)
         try:
-            connection = self._guard.dial(config.host, config.port, seconds=timeouts.connect, ports=SMTP_PORTS)
+            connection = apart(
+                lambda: self._guard.dial(config.host, config.port, seconds=timeouts.connect, ports=SMTP_PORTS)
+            )
         except NetError as error:
             raise _StageError(_outcome_of_dial(error.code), lost=True) from error
         if config.security is Security.TLS:
@@ -196,10 +203,14 @@ class EmailConnection:
         self._used_at = time.monotonic()
 
     def _encrypt(self, connection: socket.socket) -> ssl.SSLSocket:
-        tls = self._tls or ssl.create_default_context()
         connection.settimeout(self._config.timeouts.connect)
-        try:
+
+        def shake_hands() -> ssl.SSLSocket:
+            tls = self._tls or ssl.create_default_context()
             return tls.wrap_socket(connection, server_hostname=self._config.host)
+
+        try:
+            return apart(shake_hands)
         except ssl.SSLCertVerificationError as error:
             outcome = Outcome(kind=OutcomeKind.AUTH, code="tls_certificate")
             raise _StageError(outcome, lost=True) from error

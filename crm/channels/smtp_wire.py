@@ -1,13 +1,15 @@
 """The bytes of an SMTP connection: one deadline over each stage and limits on what a server may send."""
 
 import re
-import selectors
 import smtplib
 import socket
 import ssl
 import time
 from collections.abc import Callable
 from typing import Any, Final
+
+from crm.channels.base import always
+from crm.hub import READ, WRITE, wait_for
 
 _MAX_LINE: Final = 4096
 _MAX_LINES: Final = 128
@@ -16,12 +18,14 @@ _MAX_LINES: Final = 128
 class Wire(smtplib.SMTP):
     """The standard library's client with a deadline over each reply and limits on its size.
 
-    Its own reader has a time-out per line only, and no limit on the number of lines.
+    Its own reader has a time-out per line only, and no limit on the number of lines. All waits give way to other lines
+    of a hub.
     """
 
     def __init__(self, connection: socket.socket, host: str) -> None:
         # Without a name of ours the library would ask DNS for one.
         super().__init__(local_hostname="localhost")
+        connection.setblocking(False)
         self.sock = connection
         self._host = host  # The name that STARTTLS verifies.
         self._received = bytearray()
@@ -45,10 +49,7 @@ class Wire(smtplib.SMTP):
 
     def send(self, s: Any) -> None:
         """Write everything before the deadline. Raises `OSError`."""
-        self._hurry()
-        if self.sock is None:
-            raise smtplib.SMTPServerDisconnected("not connected")
-        self.sock.sendall(s.encode("ascii") if isinstance(s, str) else s)
+        self.send_while(always, s.encode("ascii") if isinstance(s, str) else s)
 
     def send_while(self, may_leave: Callable[[], bool], data: bytes) -> bool:
         """Write `data` before the deadline; False when `may_leave` said no before it was out. Raises `OSError`.
@@ -60,22 +61,20 @@ class Wire(smtplib.SMTP):
         connection = self.sock
         if connection is None:
             raise smtplib.SMTPServerDisconnected("not connected")
-        connection.setblocking(False)
         left = memoryview(data)
         while left and may_leave():
             try:
                 left = left[connection.send(left) :]
             except (BlockingIOError, ssl.SSLWantWriteError):
-                self._wait_for(connection, selectors.EVENT_WRITE)
+                self._wait(WRITE)
             except ssl.SSLWantReadError:
-                self._wait_for(connection, selectors.EVENT_READ)
+                self._wait(READ)
         return not left
 
-    def _wait_for(self, connection: socket.socket, event: int) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(connection, event)
-            if not selector.select(max(0.0, self._deadline - time.monotonic())):
-                raise TimeoutError
+    def _wait(self, events: int) -> None:
+        """Give way until the connection is ready. Raises `TimeoutError` at the deadline."""
+        if self.sock is None or not wait_for(self.sock.fileno(), events, until=self._deadline):
+            raise TimeoutError
 
     def has_unread(self) -> bool:
         """Whether bytes are waiting that no command asked for."""
@@ -88,7 +87,7 @@ class Wire(smtplib.SMTP):
             self._hurry()
             if self.sock is None:
                 raise smtplib.SMTPServerDisconnected("not connected")
-            piece = self.sock.recv(8192)
+            piece = self._piece(self.sock)
             if not piece:
                 raise smtplib.SMTPServerDisconnected("closed by the server")
             self._received += piece
@@ -96,9 +95,15 @@ class Wire(smtplib.SMTP):
         del self._received[: end + 1]
         return line
 
+    def _piece(self, connection: socket.socket) -> bytes:
+        while True:
+            try:
+                return connection.recv(8192)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                self._wait(READ)
+            except ssl.SSLWantWriteError:
+                self._wait(WRITE)
+
     def _hurry(self) -> None:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
+        if self._deadline <= time.monotonic():
             raise TimeoutError
-        if self.sock is not None:
-            self.sock.settimeout(left)

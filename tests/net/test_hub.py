@@ -1,0 +1,210 @@
+"""Lines that take turns in one thread: nobody is forgotten, and no line's trouble is another's."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import pytest
+
+from crm.hub import READ, WRITE, Ended, Hub, apart, drive, wait_for
+
+
+@dataclass
+class Pipe:
+    """What a line waits for, and how a test lets it go on."""
+
+    end: int
+    other: int
+
+    def ring(self) -> None:
+        os.write(self.other, b"!")
+
+    def hear(self, *, seconds: float = 30.0) -> bool:
+        """Wait for a ring as a channel does; False when it is too late."""
+        if not wait_for(self.end, READ, until=time.monotonic() + seconds):
+            return False
+        return os.read(self.end, 1) == b"!"
+
+
+@pytest.fixture
+def pipe() -> Iterator:
+    made: list[Pipe] = []
+
+    def make() -> Pipe:
+        made.append(Pipe(*os.pipe()))
+        return made[-1]
+
+    yield make
+    for each in made:
+        os.close(each.end)
+        os.close(each.other)
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    made = Hub()
+    yield made
+    made.close()
+
+
+def soon() -> float:
+    return time.monotonic() + 30.0
+
+
+def test_a_line_goes_on_when_its_own_descriptor_is_ready(hub, pipe):
+    bells, heard = [pipe() for _ in range(3)], []
+    for number, bell in enumerate(bells):
+        hub.spawn(lambda number=number, bell=bell: heard.append(number) if bell.hear() else None)
+    hub.turn(0.0)
+    for number in (1, 0, 2):
+        bells[number].ring()
+        hub.turn(soon())
+    assert heard == [1, 0, 2]
+    assert hub.lines == 0
+
+
+def test_lines_that_always_have_something_to_do_take_turns(hub, pipe):
+    turns: list[str] = []
+
+    def work(name: str, bell: Pipe) -> None:
+        for _ in range(5):
+            bell.ring()
+            bell.hear()
+            turns.append(name)
+
+    for name in "abc":
+        hub.spawn(partial(work, name, pipe()))
+    hub.finish(until=soon())
+    assert sorted(turns) == sorted("abc" * 5)
+    assert all(set(turns[at : at + 3]) == set("abc") for at in range(0, 15, 3))
+
+
+def test_a_line_whose_time_is_over_goes_on_and_one_that_hangs_stops_nobody(hub, pipe):
+    heard: dict[str, bool] = {}
+    silent, late, good = pipe(), pipe(), pipe()
+    hub.spawn(lambda: heard.update(silent=silent.hear(seconds=30.0)))
+    hub.spawn(lambda: heard.update(late=late.hear(seconds=0.01)))
+    hub.spawn(lambda: heard.update(good=good.hear(seconds=30.0)))
+    good.ring()
+    until = soon()
+    while len(heard) < 2 and time.monotonic() < until:
+        hub.turn(until)
+    assert heard == {"late": False, "good": True}
+    assert hub.lines == 1
+
+
+def test_an_error_of_a_line_reaches_home_and_the_others_go_on(hub, pipe):
+    bell, heard = pipe(), []
+
+    def fail() -> None:
+        raise LookupError("a bug")
+
+    hub.spawn(lambda: heard.append(bell.hear()))
+    hub.spawn(fail)
+    bell.ring()
+    with pytest.raises(LookupError):
+        hub.turn(0.0)
+    hub.finish(until=soon())
+    assert heard == [True]
+
+
+def test_what_waits_in_a_way_of_its_own_stops_nobody_and_gives_its_result_or_its_error(hub, pipe):
+    bell, gate, found = pipe(), threading.Event(), []
+
+    def blocked() -> str:
+        assert gate.wait(30)
+        return threading.current_thread().name
+
+    def failing() -> None:
+        raise LookupError("no such host")
+
+    def ask() -> None:
+        found.append(apart(blocked))
+
+    def fail() -> None:
+        with pytest.raises(LookupError):
+            apart(failing)
+        found.append("failed")
+
+    def let_go() -> None:
+        assert bell.hear()
+        found.append("heard")
+        gate.set()
+
+    for work in (ask, fail, let_go):
+        hub.spawn(work)
+    bell.ring()
+    hub.finish(until=soon())
+    assert set(found[:2]) == {"failed", "heard"}
+    assert found[2] != threading.current_thread().name
+
+
+def test_without_a_hub_the_same_code_simply_waits(pipe):
+    bell = pipe()
+    assert not bell.hear(seconds=0.01)
+    bell.ring()
+    assert bell.hear()
+    assert wait_for(bell.other, WRITE, until=soon())
+    assert apart(threading.current_thread) is threading.current_thread()
+
+
+def test_home_waits_for_its_own_while_the_lines_go_on(hub, pipe):
+    question, answered = pipe(), pipe()
+
+    def line() -> None:
+        assert question.hear()
+        hub.sleep(0.01)
+        answered.ring()
+
+    def steps():
+        question.ring()
+        ready = yield 1
+        assert ready == 1
+        return os.read(answered.end, 1)
+
+    hub.spawn(line)
+    assert drive(hub, answered.end, steps()) == b"!"
+    assert hub.wait(question.end, READ, until=time.monotonic() + 0.01) == 0
+
+
+def test_lines_that_are_ended_leave_what_they_hold(hub, pipe):
+    left: list[str] = []
+
+    def work() -> None:
+        try:
+            pipe().hear()
+        except Exception:  # noqa: BLE001 - what a careless line would catch.
+            left.append("taken for its own trouble")
+        except Ended:
+            left.append("ended")
+            raise
+
+    def never() -> None:
+        left.append("begun")
+
+    hub.spawn(work)
+    hub.turn(0.0)
+    hub.spawn(never)
+    hub.close()
+    assert left == ["ended"]
+    assert hub.lines == 0
+    hub.turn(0.0)
+    assert left == ["ended"]
+
+
+def test_nobody_waits_for_a_thread_of_a_line_that_was_ended(hub):
+    gate, done = threading.Event(), threading.Event()
+
+    def blocked() -> None:
+        assert gate.wait(30)
+        done.set()
+
+    hub.spawn(lambda: apart(blocked))
+    hub.turn(0.0)
+    hub.finish(until=time.monotonic())
+    assert hub.lines == 0
+    gate.set()
+    assert done.wait(30)
