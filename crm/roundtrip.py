@@ -1,8 +1,8 @@
 """Runs several statements of one transaction in one round trip, for the sender's inner loop.
 
-A wave runs hundreds of times a second beside eight busy threads. What costs there is each wait for an answer (the
-interpreter must be won back) and each statement's own preparation in Python; so the statements are constant texts, are
-prepared on the server, and travel together. The driver's own pipeline waits before each statement, hence libpq's.
+A wave runs hundreds of times a second. What costs there is each round trip and each statement's own preparation in
+Python; so the statements are constant texts, are prepared on the server, and travel together. The driver's own pipeline
+waits before each statement, hence libpq's.
 """
 
 import itertools
@@ -26,11 +26,13 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.orm import Session
 
 from crm.db import PREPARED, announced_apart
+from crm.hub import Ended, Hub, drive
 
 _DIALECT = PGDialect_psycopg()
 _PLACE = re.compile(r"%\((\w+)\)s")
 # What PostgreSQL takes a parameter for; it finds the type of a text by what the text is used for.
 _OIDS = {UUID: 2950, datetime: 1184}
+_HUB = "hub"
 _NUMBERS = itertools.count()
 _FINE = frozenset({ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK, ExecStatus.PIPELINE_SYNC})
 
@@ -74,10 +76,36 @@ def _plain(value: Any) -> str:
     raise TypeError(f"{type(value).__name__} has no place in a statement's rows")
 
 
+def beside(session: Session, hub: Hub) -> None:
+    """Let the lines of `hub` take turns whenever the session waits in a transaction that `begin` began.
+
+    For whoever made the hub: no line may touch the session.
+    """
+    session.info[_HUB] = hub
+
+
+def _give_way(driver: psycopg.Connection[Any], hub: Hub) -> None:
+    """Make the driver's one place of waiting turn the hub; the rare wait with a limit of its own stays as it is."""
+
+    def wait(gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        if timeout is not None:
+            return psycopg.Connection.wait(driver, gen, interval, timeout)
+        try:
+            return drive(hub, driver.pgconn.socket, gen)
+        except Ended:
+            driver.close()
+            raise
+
+    driver.wait = wait
+
+
 def begin(session: Session) -> datetime:
     """Begin the session's next transaction and announce its workspace; the database's time, all in one round trip."""
     with announced_apart(session):
-        session.connection()
+        driver = session.connection().connection.driver_connection
+    hub: Hub | None = session.info.get(_HUB)
+    if hub is not None and isinstance(driver, psycopg.Connection):
+        _give_way(driver, hub)
     workspace_id = session.info.get("workspace_id")
     given = {"id": str(workspace_id) if workspace_id else "", "limit": session.info.get("idle_limit") or "0"}
     ((begun,),) = together(session, Step(_ANNOUNCE, given))

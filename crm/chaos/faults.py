@@ -19,7 +19,7 @@ from crm.failpoints import Failpoint
 from crm.jobs import JobQueue, QueueName
 from crm.outreach.lines import CONNECTIONS
 from crm.outreach.runner import AHEAD
-from crm.outreach.services.claim import BACKLOG
+from crm.outreach.services.claim import BACKLOG, BATCH
 
 Rules = list[dict[str, Any]]
 
@@ -195,7 +195,8 @@ def _killed() -> list[Fault]:
             "worker killed above a backlog",
             _killed_at(Failpoint.AFTER_ACCEPT, Part.WORKER, "kill"),
             CONNECTIONS + AHEAD,
-            number=BACKLOG + 60,
+            # The first claim takes some of them; what is left must still be a backlog.
+            number=BACKLOG + BATCH + 60,
         ),
     ]
 

@@ -1,7 +1,5 @@
-"""Owns the sender threads of one account: each keeps one connection, takes started messages, gives back outcomes."""
+"""Owns the connections of one account: each takes started messages, one after the other, and gives back outcomes."""
 
-import queue
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -9,15 +7,17 @@ from typing import Final
 
 import structlog
 
-from crm.channels.base import Adapter, Outbound, Outcome, OutcomeKind
+from crm.channels.base import Adapter, Outbound, Outcome, OutcomeKind, takes_turns
 from crm.failpoints import Failpoint, reach
+from crm.hub import Hub, apart
 from crm.outreach.services.outcomes import Finished, Started
 
 log = structlog.get_logger(__name__)
 
 #: Connections per account and process: what a mail server takes from one client without complaint.
 CONNECTIONS: Final = 8
-
+#: What all connections together may take to say goodbye.
+GOODBYE_SECONDS: Final = 1.5
 
 _LEASE_OVER: Final = Outcome(kind=OutcomeKind.RETRY_LATER, code="lease_over")
 
@@ -28,75 +28,48 @@ def steady() -> float:
 
 
 class Lines:
-    """Up to `size` threads with a connection each, started when there is work for them.
-
-    The threads touch no database. Whatever happens in one becomes an outcome: an adapter that raises leaves the
-    message unknown, because nobody can say how far it got.
-    """
+    """Up to `size` adapters with a connection each, made when there is work for them and kept from run to run."""
 
     def __init__(self, connect: Callable[[], Adapter], *, size: int = CONNECTIONS) -> None:
         self.size = size
         self.used_at = time.monotonic()
+        #: Messages handed over whose outcome is not there yet.
+        self.busy = 0
         self._connect = connect
-        self._tasks: queue.SimpleQueue[tuple[Started, Lane] | None] = queue.SimpleQueue()
-        self._threads: list[threading.Thread] = []
-        self._lock = threading.Lock()
-        self._busy = 0
+        self._idle: list[Adapter] = []
 
-    @property
-    def busy(self) -> int:
-        """Messages handed over whose outcome is not there yet."""
-        return self._busy
+    def borrow(self) -> Adapter:
+        """An adapter that nobody else uses. Raises what making one raises."""
+        return self._idle.pop() if self._idle else self._connect()
 
-    def hand_over(self, started: list[Started], lane: "Lane") -> None:
-        """Give messages to the threads, whose answers go to `lane`; their attempts must be committed."""
-        self.used_at = time.monotonic()
-        with self._lock:
-            self._busy += len(started)
-            while len(self._threads) < min(self.size, self._busy):
-                thread = threading.Thread(target=self._work, name=f"line-{len(self._threads)}", daemon=True)
-                self._threads.append(thread)
-                thread.start()
-        for each in started:
-            self._tasks.put((each, lane))
+    def give_back(self, adapter: Adapter) -> None:
+        """Keep an adapter for the next message."""
+        self._idle.append(adapter)
 
     def close(self) -> None:
-        """Let the threads end after what they are doing; their connections say goodbye."""
-        for _ in self._threads:
-            self._tasks.put(None)
-        self._threads.clear()
-
-    def _work(self) -> None:
-        adapter: Adapter | None = None
-        while (task := self._tasks.get()) is not None:
-            started, lane = task
-            try:
-                adapter = adapter or self._connect()
-                outcome = adapter.send(outbound(started, may_leave=lane.may_leave)) if lane.may_leave() else _LEASE_OVER
-            except Exception as error:
-                log.exception("adapter_raised", message=str(started.item.message_id))
-                outcome = Outcome(kind=OutcomeKind.UNKNOWN, code="adapter_error", detail=type(error).__name__)
-            if outcome.kind is OutcomeKind.ACCEPTED:
-                reach(Failpoint.AFTER_ACCEPT)
-            with self._lock:
-                self._busy -= 1
-            lane.answer(Finished(started, outcome))
-        if adapter is not None:
-            adapter.close()
+        """Let the idle connections say goodbye, all at once."""
+        hub = Hub()
+        for adapter in self._idle:
+            hub.spawn(adapter.close)
+        self._idle.clear()
+        hub.finish(until=time.monotonic() + GOODBYE_SECONDS)
 
 
 class Lane:
     """What one coordinator has given to the lines: its answers come back here, and to nobody else.
 
-    `leased_until` tells until when (`steady`) the coordinator's claim is its own.
+    The lines take turns in the coordinator's own thread, whenever it waits through `hub`. They touch no database.
+    Whatever happens in one becomes an outcome: an adapter that raises leaves the message unknown, because nobody can
+    say how far it got. `leased_until` tells until when (`steady`) the coordinator's claim is its own.
     """
 
-    def __init__(self, lines: Lines, *, leased_until: Callable[[], float]) -> None:
+    def __init__(self, lines: Lines, hub: Hub, *, leased_until: Callable[[], float]) -> None:
         self._lines = lines
+        self._hub = hub
         self._leased_until = leased_until
-        self._answers: deque[Finished] = deque()
-        self._is_enough = threading.Event()
-        self._enough = 1
+        self._tasks: deque[Started] = deque()
+        self._answers: list[Finished] = []
+        self._running = 0
         self._in_flight = 0
 
     def may_leave(self) -> bool:
@@ -113,35 +86,49 @@ class Lane:
 
     def hand_over(self, started: list[Started]) -> None:
         """Give messages to the lines; their attempts must be committed."""
+        self._lines.used_at = time.monotonic()
+        self._lines.busy += len(started)
         self._in_flight += len(started)
-        self._lines.hand_over(started, self)
+        self._tasks.extend(started)
+        for _ in range(min(self._lines.size - self._running, len(started))):
+            self._running += 1
+            self._hub.spawn(self._work)
 
-    def answer(self, finished: Finished) -> None:
-        """Take an outcome from a line's thread; wakes the coordinator only when it is worth it."""
-        self._answers.append(finished)
-        if len(self._answers) >= self._enough:
-            self._is_enough.set()
+    @property
+    def answered(self) -> int:
+        """Outcomes that wait to be collected."""
+        return len(self._answers)
 
-    def collect(self, *, seconds: float, enough: int = 1, linger: float = 0.0) -> list[Finished]:
-        """The outcomes that are there; waits up to `seconds` for the first one when something is in flight.
-
-        Once one is there, it waits up to `linger` more for `enough` of them: one transaction for many costs less than
-        many, and a waiting coordinator leaves the interpreter to the threads.
-        """
-        self._enough = max(1, min(enough, self._in_flight))
-        until = time.monotonic() + (seconds if self._in_flight else 0.0)
-        while True:
-            # Cleared before the look: an answer that comes in between sets it again.
-            self._is_enough.clear()
-            has_waited = len(self._answers) > 0
-            left = until - time.monotonic()
-            if len(self._answers) >= self._enough or left <= 0:
-                break
-            if not self._is_enough.wait(min(left, linger or left)) and has_waited:
-                break
-        found = [self._answers.popleft() for _ in range(len(self._answers))]
+    def collect(self) -> list[Finished]:
+        """The outcomes that are there."""
+        found, self._answers = self._answers, []
         self._in_flight -= len(found)
         return found
+
+    def _work(self) -> None:
+        """One line: messages one after the other, until there is none."""
+        adapter: Adapter | None = None
+        try:
+            while self._tasks:
+                started = self._tasks.popleft()
+                try:
+                    adapter = adapter or self._lines.borrow()
+                    outcome = self._send(adapter, started) if self.may_leave() else _LEASE_OVER
+                except Exception as error:
+                    log.exception("adapter_raised", message=str(started.item.message_id))
+                    outcome = Outcome(kind=OutcomeKind.UNKNOWN, code="adapter_error", detail=type(error).__name__)
+                if outcome.kind is OutcomeKind.ACCEPTED:
+                    reach(Failpoint.AFTER_ACCEPT)
+                self._lines.busy -= 1
+                self._answers.append(Finished(started, outcome))
+        finally:
+            self._running -= 1
+        if adapter is not None:
+            self._lines.give_back(adapter)
+
+    def _send(self, adapter: Adapter, started: Started) -> Outcome:
+        letter = outbound(started, may_leave=self.may_leave)
+        return adapter.send(letter) if takes_turns(adapter) else apart(lambda: adapter.send(letter))
 
 
 def outbound(started: Started, *, may_leave: Callable[[], bool]) -> Outbound:

@@ -1,15 +1,19 @@
-"""Sends what is due for one account: one coordinator with the only database connection, threads with the connections.
+"""Sends what is due for one account: a coordinator with the only database connection, and lines with a connection each.
 
 Work goes in waves. Each wave is one transaction: the outcomes that came back, and the attempts of as many next messages
 as there are free connections. Nothing is handed over before its attempt is committed, and no transaction is open while
-anything waits for the network.
+the coordinator waits for the network.
+
+All in one thread: whenever the coordinator waits, for the database or for an outcome, the lines take turns
+(`crm.hub`). So while the database works on one half of the messages, the other half leaves.
 """
 
 import os
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
@@ -24,21 +28,26 @@ from crm.accounts.rules import system_actor
 from crm.channels.email import ConfigError
 from crm.db import Database, commit, rollback
 from crm.failpoints import Failpoint, reach
+from crm.hub import Ended, Hub
 from crm.outreach.adapters import SenderSpec, connect, load_spec
 from crm.outreach.lines import CONNECTIONS, Lane, Lines, steady
 from crm.outreach.secrets import SecretError
 from crm.outreach.services.accounts import hold_account
 from crm.outreach.services.claim import Claimed, Sendable, claim, finish, renew
-from crm.outreach.services.outcomes import Finished
+from crm.outreach.services.outcomes import Finished, Started
 from crm.outreach.services.wave import WaveResult, was_committed, wave
-from crm.roundtrip import begin
+from crm.roundtrip import begin, beside
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-#: Attempts written ahead of the free connections, above a backlog only: it hides the commit from the connections and
-#: costs this many uncertain messages more after a crash.
-AHEAD: Final = 8
+#: Attempts written ahead of the free connections, above a backlog only: waves get larger, and the lines have something
+#: to do while the database works. It costs this many uncertain messages more after a crash.
+AHEAD: Final = 24
+#: Database connections: the coordinator works for one wave while the database works for the other.
+DESKS: Final = 2
+#: With fewer claimed messages than this in hand, the next ones are claimed.
+REFILL_BELOW: Final = 32
 #: How long a wave may wait to become half full once its first outcome is there.
 LINGER_SECONDS: Final = 0.01
 #: A deadlock or a lost connection is tried again this often, with growing pauses of seconds.
@@ -85,8 +94,16 @@ def run(
     Connections to the account's server are kept for the next run of this process.
     """
     job = _Job(database, workspace_id, account_id, lease, time.monotonic() + seconds, connections)
-    with database.kept(workspace_id) as session:
-        return _Run(session, job).run()
+    with ExitStack() as stack:
+        hub = Hub()
+        sessions = [stack.enter_context(database.kept(workspace_id)) for _ in range(DESKS)]
+        for session in sessions:
+            beside(session, hub)
+        try:
+            return _Run(sessions, hub, job).run()
+        finally:
+            # Nothing is left but after an error, or when the claim was lost.
+            hub.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +121,10 @@ class _Job:
 class _Run:
     """One run of the coordinator."""
 
-    def __init__(self, session: Session, job: _Job) -> None:
-        self._session = session
+    def __init__(self, sessions: Sequence[Session], hub: Hub, job: _Job) -> None:
+        #: Database connections that are at nothing just now.
+        self._free = list(sessions)
+        self._hub = hub
         self._job = job
         self._actor = system_actor(job.workspace_id)
         self._account_id = job.account_id
@@ -117,11 +136,14 @@ class _Run:
         self._report = Report()
         self._claimed: Claimed | None = None
         self._waiting: deque[Sendable] = deque()
+        #: Of each wave under way the larger of what came back and what it begins: its commit swaps them.
+        self._pending = 0
+        self._is_taking = False
         self._is_dry = False
         self._is_stopping = False
 
     def run(self) -> Report:
-        self._take()
+        self._take(self._free[0])
         if self._claimed is not None:
             self._send(self._open_lines(self._job.connections))
         return self._report
@@ -129,10 +151,10 @@ class _Run:
     def _send(self, lines: Lines | None) -> None:
         try:
             if lines is not None:
-                self._pump(Lane(lines, leased_until=lambda: self._leased_until), lines.size)
+                self._pump(Lane(lines, self._hub, leased_until=lambda: self._leased_until), lines.size)
             self._let_go()
         except _LostClaimError:
-            # What the threads still hold belongs to whoever took the claim; their answers reach nobody.
+            # What the lines still hold belongs to whoever took the claim: they end where they stand.
             log.warning("claim_lost", account=str(self._account_id))
 
     def _open_lines(self, connections: int) -> Lines | None:
@@ -148,7 +170,7 @@ class _Run:
             )
             return None
 
-    def _take(self) -> None:
+    def _take(self, session: Session) -> None:
         """Claim the next batch; remembers when there is nothing more."""
         known = self._claimed.claim_id if self._claimed else None
 
@@ -167,7 +189,7 @@ class _Run:
             return claimed
 
         asked_at = steady()
-        claimed = self._transaction(take)
+        claimed = self._transaction_in(session, take)
         if claimed is None:
             self._is_dry = True
             return
@@ -179,35 +201,78 @@ class _Run:
         self._report.claimed += len(claimed.items)
 
     def _pump(self, lane: Lane, size: int) -> None:
-        """Keep the threads busy until nothing is due, time is over, or the account held."""
+        """Keep the lines busy until nothing is due, time is over, or the account held."""
         while True:
-            self._refill()
             ahead = AHEAD if self._claimed is not None and self._claimed.is_backlog else 0
             capacity = size + ahead
-            can_begin = bool(self._waiting) and lane.in_flight < capacity
-            finished = lane.collect(
-                seconds=0.0 if can_begin else self._patience(), enough=capacity // 2, linger=LINGER_SECONDS
-            )
+            can_begin = bool(self._waiting) and self._pending + lane.in_flight < capacity
+            self._await(lane, enough=max(size // 2, capacity * 3 // 8), can_begin=can_begin)
+            self._refill()
             # Beyond the lease nothing may be begun; what came back is written down, and the claim asked for again.
-            room = capacity - lane.in_flight if lane.may_leave() else 0
-            following = [self._waiting.popleft() for _ in range(min(len(self._waiting), room))]
-            if finished or following:
-                self._wave(lane, finished, following)
-            elif not lane.in_flight and not self._waiting:
+            room = capacity - self._pending - lane.in_flight + lane.answered if lane.may_leave() else 0
+            begins = max(0, min(len(self._waiting), room))
+            if self._free and (lane.answered or begins):
+                self._begin_wave(lane, [self._waiting.popleft() for _ in range(begins)])
+            elif not (self._is_busy(lane) or self._waiting) and (self._is_dry or self._is_stopping):
                 return
             self._keep_claim()
 
+    def _is_busy(self, lane: Lane) -> bool:
+        """Whether anything is under way that will come back by itself."""
+        return bool(lane.in_flight or self._pending or self._is_taking)
+
+    def _await(self, lane: Lane, *, enough: int, can_begin: bool) -> None:
+        """Give way until a wave is worth its round trips, or something else changed.
+
+        One transaction for many costs less than many, so the first outcome waits a moment for others.
+        """
+        until = time.monotonic() + (self._patience() if self._is_busy(lane) else 0.0)
+        before = (len(self._free), len(self._waiting))
+        has_first = False
+        while (len(self._free), len(self._waiting)) == before:
+            now = time.monotonic()
+            if self._free and lane.answered and not has_first:
+                has_first, until = True, min(until, now + LINGER_SECONDS)
+            wanted = min(enough, lane.in_flight)
+            is_worth = self._free and (lane.answered >= wanted > 0 or can_begin)
+            self._hub.turn(0.0 if is_worth else until)
+            if is_worth or now >= until:
+                return
+
+    def _begin_wave(self, lane: Lane, following: list[Sendable]) -> None:
+        """Let one session work on a wave; what it begins is handed over when it is committed."""
+        session, finished = self._free.pop(), lane.collect()
+        weight = max(len(finished), len(following))
+        self._pending += weight
+
+        def work() -> None:
+            started = self._wave(session, finished, following)
+            self._pending -= weight
+            self._free.append(session)
+            lane.hand_over(started)
+
+        self._hub.spawn(work)
+
     def _refill(self) -> None:
+        """Claim more in good time; what is left when the time is over goes back."""
         if time.monotonic() >= self._until:
             self._is_stopping = True
         if self._is_stopping:
             self._report.has_more = self._report.has_more or bool(self._waiting) or not self._is_dry
             self._waiting.clear()
-        elif not self._is_dry and len(self._waiting) < self._job.connections:
-            self._take()
+        elif self._free and not self._is_dry and not self._is_taking and len(self._waiting) < REFILL_BELOW:
+            session = self._free.pop()
+            self._is_taking = True
+
+            def work() -> None:
+                self._take(session)
+                self._is_taking = False
+                self._free.append(session)
+
+            self._hub.spawn(work)
 
     def _patience(self) -> float:
-        """How long the coordinator may wait for a thread before it must renew its lease."""
+        """How long the coordinator may wait before it must renew its lease."""
         return max(0.05, self._renew_at - time.monotonic())
 
     def _keep_claim(self) -> None:
@@ -220,16 +285,16 @@ class _Run:
             raise _LostClaimError
         self._leased_until = asked_at + self._lease.total_seconds()
 
-    def _wave(self, lane: Lane, finished: list[Finished], following: list[Sendable]) -> None:
+    def _wave(self, session: Session, finished: list[Finished], following: list[Sendable]) -> list[Started]:
+        """One wave; the messages to hand over, whose attempts are committed."""
         claimed = self._claimed
         if claimed is None:
             raise _LostClaimError
-        result = self._commit_wave(claimed, finished, following)
+        result = self._commit_wave(session, claimed, finished, following)
         if result.started:
             reach(Failpoint.AFTER_ATTEMPT_COMMIT)
         if result.sent:
             reach(Failpoint.AFTER_FINAL_COMMIT)
-        lane.hand_over(result.started)
         self._report.started += len(result.started)
         self._report.sent += result.sent
         self._report.refused += len(result.refused)
@@ -238,8 +303,11 @@ class _Run:
             self._is_stopping = True
         if result.orphaned:
             raise _LostClaimError
+        return result.started
 
-    def _commit_wave(self, claimed: Claimed, finished: list[Finished], following: list[Sendable]) -> WaveResult:
+    def _commit_wave(
+        self, session: Session, claimed: Claimed, finished: list[Finished], following: list[Sendable]
+    ) -> WaveResult:
         """The wave's transaction; when the answer to its commit is lost, the database is asked before a repetition."""
         last: list[WaveResult] = []
 
@@ -250,7 +318,7 @@ class _Run:
             last.append(result)
             return result
 
-        return self._transaction(work)
+        return self._transaction_in(session, work)
 
     def _let_go(self) -> None:
         if self._claimed is not None:
@@ -258,23 +326,37 @@ class _Run:
             self._transaction(lambda session, now: finish(session, self._actor, claim_id=claim_id, now=now))
 
     def _transaction(self, work: Callable[[Session, datetime], T]) -> T:
+        """`_transaction_in` one of the free sessions, after those in use were given back; for the coordinator alone."""
+        while not self._free:
+            self._hub.turn(time.monotonic() + self._patience())
+        session = self._free.pop()
+        try:
+            return self._transaction_in(session, work)
+        finally:
+            self._free.append(session)
+
+    def _transaction_in(self, session: Session, work: Callable[[Session, datetime], T]) -> T:
         """One transaction with the database's time; a deadlock or a server that went away is tried again."""
         pause = FIRST_PAUSE
         for number in range(1, TRIES + 1):
             try:
-                result = work(self._session, begin(self._session))
-                commit(self._session)
+                result = work(session, begin(session))
+                commit(session)
             except (DBAPIError, psycopg.Error) as error:
-                rollback(self._session)
-                self._session.expunge_all()
+                rollback(session)
+                session.expunge_all()
                 if number == TRIES or not _is_passing(error):
                     raise
                 log.warning("transaction_repeated", number=number, error=type(error).__name__)
-                time.sleep(pause)
+                self._hub.sleep(pause)
                 pause *= 2
+            except Ended:
+                # In the middle of a conversation nobody could make sense of the rest.
+                session.invalidate()
+                raise
             else:
                 # What was read in one transaction must not stand for the state in the next.
-                self._session.expunge_all()
+                session.expunge_all()
                 return result
         raise AssertionError("unreachable")
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 from factories import outreach
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 
 from crm.accounts.models import Workspace
 from crm.accounts.rules import system_actor
@@ -14,7 +14,9 @@ from crm.channels.base import Adapter, ChannelKind, CheckResult, Limits, Outcome
 from crm.channels.smtp import Timeouts
 from crm.db import database_now, new_id
 from crm.outreach import runner, services
-from crm.outreach.models import Message, SenderAccount
+from crm.outreach.lines import CONNECTIONS
+from crm.outreach.models import Claim, Message, SenderAccount
+from crm.outreach.services import statements
 from crm.outreach.services.claim import recover
 from crm.settings import Settings
 
@@ -155,6 +157,74 @@ def test_an_answer_that_takes_longer_than_the_lease_is_still_waited_for(sending,
     assert sending.run(lease=0.9).sent == 1
     assert all(asked)
     assert sending.states() == ["sent"]
+
+
+@pytest.mark.parametrize("ahead", [0, runner.AHEAD])
+def test_no_more_are_under_way_than_connections_and_those_written_ahead(sending, monkeypatch, ahead):
+    if ahead:
+        monkeypatch.setattr("crm.outreach.services.claim._BEHIND", statements.BEHIND.format(backlog=0))
+    sending.write(*["News"] * 150)
+    original, under_way = runner.commit, []
+
+    def commit(session):
+        original(session)
+        with sending.database.scope(sending.workspace_id) as other:
+            under_way.append(other.scalar(select(func.count()).where(Message.state == "sending")))
+
+    monkeypatch.setattr(runner, "commit", commit)
+    assert sending.run().sent == 150
+    # At the end of the queue nothing is behind any more.
+    assert CONNECTIONS + ahead / 2 <= max(under_way) <= CONNECTIONS + ahead
+
+
+def test_a_run_whose_claim_was_taken_away_ends_where_it_stands(sending, monkeypatch):
+    sending.write("slow", *["News"] * 30)
+    original, waves = runner.wave, []
+
+    def wave(session, actor, *, claimed, **given):
+        waves.append(claimed)
+        if len(waves) == 2:
+            with sending.database.scope(sending.workspace_id) as other:
+                held = other.scalars(select(Claim).where(Claim.id == claimed.claim_id)).one()
+                held.leased_until = database_now(other) - timedelta(seconds=1)
+            with sending.database.scope(sending.workspace_id) as other:
+                assert recover(other, actor, claim_id=claimed.claim_id, now=database_now(other)) is not None
+        return original(session, actor, claimed=claimed, **given)
+
+    monkeypatch.setattr(runner, "wave", wave)
+    # The slow one never answers: nobody waits for it.
+    assert sending.run().orphaned > 0
+    monkeypatch.setattr(runner, "wave", original)
+    sending.run()
+    sending.slow_may_answer.set()
+    assert set(sending.states()) == {"sent", "uncertain"}
+    assert sending.states().count("uncertain") <= CONNECTIONS
+    references = [reference for reference, _ in sending.left]
+    assert len(references) == len(set(references))
+
+
+def test_a_bug_in_a_wave_ends_the_run_and_the_next_one_goes_on(sending, monkeypatch):
+    sending.write("slow", *["News"] * 20)
+    original, waves = runner.wave, []
+
+    def wave(*given, **named):
+        waves.append(named)
+        if len(waves) == 3:
+            raise LookupError("a bug")
+        return original(*given, **named)
+
+    monkeypatch.setattr(runner, "wave", wave)
+    with pytest.raises(LookupError):
+        sending.run()
+    assert sending.states().count("sending") <= CONNECTIONS
+    with sending.database.scope(sending.workspace_id) as session:
+        (claim,) = session.scalars(select(Claim).where(Claim.finished_at.is_(None)))
+        claim.leased_until = database_now(session) - timedelta(seconds=1)
+        session.flush()
+        recover(session, sending.actor, claim_id=claim.id, now=database_now(session))
+    sending.run()
+    sending.slow_may_answer.set()
+    assert set(sending.states()) == {"sent", "uncertain"}
 
 
 def test_a_held_message_does_not_stop_the_others(sending):
