@@ -78,7 +78,7 @@ def event_text(event: Event, *, files_sent: bool) -> str:
         case Step.DEFERRED:
             text = _("Put off until then. %(reason)s", reason=reason)
         case _:
-            text = str(_PLAIN[event.step])
+            text = str(_PLAIN[event.step] if not event.who else _BY_SOMEBODY.get(event.step, _PLAIN[event.step]))
     return text.strip()
 
 
@@ -105,6 +105,12 @@ _PLAIN: Final = {
     Step.SENT: lazy_p("message", "Sent"),
     Step.REPLIED: lazy("Answered"),
     Step.PLANNED: lazy("Agreed time"),
+}
+
+#: Behind the name of who did it.
+_BY_SOMEBODY: Final = {
+    Step.WRITTEN: lazy_p("somebody", "Written"),
+    Step.APPROVED: lazy_p("somebody", "Approved"),
 }
 
 _DECISIONS: Final = {

@@ -295,7 +295,7 @@ def _choices(wanted: CalendarFilter) -> list[dict[str, Any]]:
     every = pgettext("filter", "all")
     chosen = "none" if wanted.is_direct else wanted.batch_id
     rows = (
-        ("account", _("From"), every, accounts, wanted.account_id),
+        ("account", _("Sender"), every, accounts, wanted.account_id),
         ("owner", _("Owner"), every, owners, wanted.owner_id),
         ("campaign", _("Campaign"), pgettext("campaigns", "all"), campaigns, chosen),
         ("channel", _("Channel"), every, channels, wanted.channel),
