@@ -22,16 +22,19 @@ TABLE = "Nome;Cognome;E-mail;Cellulare;Azienda;Ruolo;Tag\n" + "".join(
 
 
 @pytest.fixture
-def house(fresh_database):
-    with fresh_database.database.scope() as session:
-        return make_house(session, name="Lanterna")
+def make(fresh_database):
+    def make(name: str):
+        with fresh_database.database.scope() as session:
+            return make_house(session, name=name)
+
+    return make
 
 
 @pytest.fixture
-def rows_read(fresh_database, house, tmp_path):
+def rows_read(fresh_database, tmp_path):
     """Load the table in many parts on one connection; how many rows of any table that made the database look at."""
 
-    def rows_read() -> int:
+    def rows_read(house, *, created: int = ROWS) -> int:
         database, folder = fresh_database.database, tmp_path / "files"
         with database.scope(house.workspace.id) as session:
             now, stream = database_now(session), io.BytesIO(TABLE.encode())
@@ -48,7 +51,7 @@ def rows_read(fresh_database, house, tmp_path):
         with database.scope(house.workspace.id) as session:
             row = session.merge(row, load=False)
             session.refresh(row)
-            assert (row.created, row.state) == (ROWS, ImportState.DONE)
+            assert (row.created, row.state) == (created, ImportState.DONE)
         return _counted(fresh_database) - before
 
     return rows_read
@@ -68,14 +71,27 @@ def _analyse(fresh_database):
         connection.execute(text("analyze"))
 
 
-def test_the_first_import_looks_at_a_few_rows_for_each_of_its_own(rows_read, monkeypatch):
+def test_the_first_import_looks_at_a_few_rows_for_each_of_its_own(make, rows_read, monkeypatch):
     monkeypatch.setattr(runner, "PART_ROWS", 100)
 
-    assert rows_read() < 200 * ROWS
+    assert rows_read(make("Lanterna")) < 200 * ROWS
+
+
+def test_an_import_into_a_workspace_that_the_statistics_do_not_know_looks_at_a_few_rows_for_each_of_its_own(
+    make, rows_read, monkeypatch
+):
+    monkeypatch.setattr(runner, "PART_ROWS", 100)
+    known, fresh = make("Lanterna"), make("Faro")
+    rows_read(known)
+
+    first, again = rows_read(fresh), rows_read(fresh, created=0)
+
+    assert first < 100 * ROWS
+    assert again < 100 * ROWS
 
 
 def test_an_import_beside_many_small_workspaces_looks_at_a_few_rows_for_each_of_its_own(
-    fresh_database, rows_read, monkeypatch
+    fresh_database, make, rows_read, monkeypatch
 ):
     monkeypatch.setattr(runner, "PART_ROWS", 100)
     for number in range(100):
@@ -86,4 +102,4 @@ def test_an_import_beside_many_small_workspaces_looks_at_a_few_rows_for_each_of_
             session.execute(insert(Contact).values(workspace_id=workspace_id, display_name="Ann", sort_name="ann"))
     _analyse(fresh_database)
 
-    assert rows_read() < 200 * ROWS
+    assert rows_read(make("Lanterna")) < 200 * ROWS
