@@ -67,7 +67,7 @@ def import_file(
         mapping=_mapping(mapping) if mapping else None,
     )
     with available(Settings.load(), command="crm import") as settings:
-        database = Database(settings.database_url, handlers=wiring.handlers(), pooled=False)
+        database = Database(settings.database_url, handlers=wiring.handlers(), size=1)
         try:
             workspace_id = _workspace(database, workspace)
             begun = begin(database, settings, workspace_id=workspace_id, file=file, wishes=wishes)
