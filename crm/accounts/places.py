@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
-from flask import Flask, current_app, url_for
+from flask import Blueprint, Flask, current_app, url_for
 from flask_babel import LazyString
 
 from crm.accounts.kinds import Permission
@@ -76,6 +76,11 @@ def add_choice(app: Flask, choice: Choice) -> None:
 def add_words(app: Flask, words: Mapping[str, Words]) -> None:
     """Say how these kinds are told: "progress.done", "import", "contact.merged"."""
     _table(app, "crm_words").update(words)
+
+
+def tell(blueprint: Blueprint, words: Mapping[str, Words]) -> None:
+    """`add_words` to whichever application `blueprint` becomes part of."""
+    blueprint.record_once(lambda state: add_words(cast("Flask", state.app), words))
 
 
 def settings_pages(actor: Actor) -> list[SettingsPage]:

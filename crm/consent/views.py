@@ -5,6 +5,7 @@ from uuid import UUID
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from crm.accounts import places
 from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
 from crm.channels.base import ChannelKind
@@ -18,6 +19,7 @@ from crm.web.i18n import _, translated
 from crm.web.sessions import current_session, request_now
 
 blueprint = Blueprint("consent", __name__)
+places.tell(blueprint, words.TOLD)
 
 
 @blueprint.get("/contacts/<uuid:contact_id>/consents")

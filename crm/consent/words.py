@@ -2,9 +2,12 @@
 
 from typing import Final
 
+from crm.accounts.places import Words
 from crm.consent.kinds import Basis, ConsentAction, ConsentPurpose, SuppressionReason
 from crm.web.i18n import lazy
 
+#: What the audit log tells of consent.
+TOLD: Final = {"suppression.lifted": Words(lazy("Allowed writing to a suppressed address again"), "lock")}
 PURPOSE_LABELS: Final = {
     ConsentPurpose.PROMOTIONAL: lazy("Promotions"),
     ConsentPurpose.PERSONAL: lazy("Personal messages"),

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from flask_babel import format_date
 
+from crm.accounts.places import Words
 from crm.channels.base import ChannelKind
 from crm.contacts.fields.choices import (
     CHANNELS,
@@ -45,6 +46,13 @@ CHANNEL_ICONS: Final = {
     ChannelKind.MASTODON: "brand-mastodon",
     ChannelKind.BLUESKY: "brand-bluesky",
     ChannelKind.WEBHOOK: "webhook",
+}
+#: What the audit log tells of people and companies.
+TOLD: Final = {
+    "contact.assigned": Words(lazy("Gave a person another owner"), "user"),
+    "contact.deleted": Words(lazy("Deleted a person"), "trash"),
+    "contact.restored": Words(lazy("Brought a deleted person back"), "refresh"),
+    "company.deleted": Words(lazy("Deleted a company"), "trash"),
 }
 LIFECYCLE_LABELS: Final = {choice.value: choice.label for choice in LIFECYCLES}
 IMPORTANCE_LABELS: Final = {choice.value: choice.label for choice in IMPORTANCES}

@@ -5,6 +5,7 @@ from uuid import UUID
 from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from crm.accounts import places
 from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
 from crm.contacts import queries as contacts
@@ -20,6 +21,7 @@ from crm.web.i18n import _, translated
 from crm.web.sessions import current_session, request_now
 
 blueprint = Blueprint("enrichment", __name__)
+places.tell(blueprint, words.TOLD)
 
 
 def wake(run: EnrichmentRun) -> None:

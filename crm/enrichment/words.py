@@ -1,6 +1,10 @@
 """The words of enrichment in the reader's language: fields, reasons of a failed look."""
 
+from crm.accounts.places import Words
 from crm.web.i18n import lazy
+
+#: What the audit log tells of enrichment.
+TOLD = {"enrichment.source_changed": Words(lazy("Changed a source of enrichment"), "world")}
 
 FIELDS = {
     "name": lazy("Name"),

@@ -7,6 +7,7 @@ from uuid import UUID
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from crm.accounts import places
 from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
 from crm.contacts import queries as contact_queries
@@ -22,6 +23,7 @@ from crm.web.i18n import _, ngettext, translated
 from crm.web.sessions import current_session, request_now
 
 blueprint = Blueprint("segments", __name__)
+places.tell(blueprint, words.TOLD)
 may_look = requires(Permission.VIEW_OWN)
 may_edit = requires(Permission.EDIT)
 

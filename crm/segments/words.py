@@ -9,6 +9,7 @@ from babel.dates import get_month_names
 from flask_babel import get_locale
 from markupsafe import Markup
 
+from crm.accounts.places import Words
 from crm.filters.catalogue import Catalogue, Field, Labels
 from crm.filters.evaluate import Explained
 from crm.filters.moments import Unit
@@ -21,6 +22,13 @@ from crm.segments.kinds import SegmentKind
 from crm.web.i18n import gettext
 from crm.web.i18n import lazy as _
 
+#: What the audit log tells of segments.
+TOLD: Final = {
+    "segment.created": Words(_("Made a segment"), "filter-plus"),
+    "segment.rule_changed": Words(_("Changed the rule of a segment"), "filter"),
+    "segment.frozen": Words(_("Made a hand-picked list of a segment"), "snowflake"),
+    "segment.deleted": Words(_("Deleted a segment"), "trash"),
+}
 #: Name and tone of each kind.
 KINDS: Final = {
     SegmentKind.LIVE: (_("live"), "ok"),

@@ -2,7 +2,11 @@
 
 from flask import Blueprint, request
 
+from crm.accounts import places
+from crm.contacts import words
+
 blueprint = Blueprint("contacts", "crm.contacts")
+places.tell(blueprint, words.TOLD)
 
 
 def is_partial() -> bool:
