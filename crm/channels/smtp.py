@@ -264,7 +264,7 @@ class EmailConnection:
         wire = self._wire
         if wire is None:
             raise _StageError(outcome_of_loss(Stage.MAIL, "closed"), lost=True)
-        stuffed = re.sub(rb"(?m)^\.", b"..", content)
+        stuffed = _stuffed(content)
         size = ""
         if wire.has_extn("size"):
             limit = wire.esmtp_features["size"].strip()
@@ -371,6 +371,11 @@ class EmailConnection:
         self._drop()
         reason = "timeout" if isinstance(error, TimeoutError) else "hang_up"
         return _StageError(outcome_of_loss(stage, reason), lost=True)
+
+
+def _stuffed(content: bytes) -> bytes:
+    """Double the dot at the beginning of a line (RFC 5321, 4.5.2); most messages have none."""
+    return re.sub(rb"(?m)^\.", b"..", content) if content.startswith(b".") or b"\n." in content else content
 
 
 def _base64(data: bytes) -> str:
