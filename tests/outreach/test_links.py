@@ -1,6 +1,8 @@
 """A person's own link is in what they get, and in nothing that colleagues can read."""
 
 import re
+import string
+from uuid import uuid4
 
 import pytest
 from conftest import House
@@ -12,11 +14,13 @@ from crm.channels.base import ChannelKind
 from crm.consent.kinds import Purpose
 from crm.db import database_now
 from crm.outreach import services
-from crm.outreach.links import hide_tokens
+from crm.outreach.links import Links, PreferenceToken, hide_tokens
 from crm.outreach.models import FrozenContent, MessageText
 from crm.outreach.setup import links
 
 TOKEN = re.compile(r"/[pu]/[A-Za-z0-9_-]{40,}")
+LINKS = Links("https://crm.example", b"k" * 32)
+URL_SAFE = string.ascii_letters + string.digits + "-_"
 
 
 def token_in(text: str):
@@ -90,3 +94,19 @@ def test_the_stand_in_opens_nothing(anonymous, house: House):
 
 def test_a_quoted_token_is_hidden_too():
     assert hide_tokens(f"> https://crm.example/p/{'a' * 60}\n/p/short") == "> https://crm.example/p/personal\n/p/short"
+
+
+@pytest.mark.parametrize("channel", ChannelKind)
+def test_a_preference_token_has_one_spelling(channel):
+    token = LINKS.preference_token(PreferenceToken(uuid4(), uuid4(), channel))
+    others = [token[:-1] + letter for letter in URL_SAFE if letter != token[-1]]
+    assert LINKS.read_preference_token(token) is not None
+    assert [other for other in others if LINKS.read_preference_token(other)] == []
+
+
+def test_a_reply_token_has_one_spelling_in_any_case():
+    message_id = uuid4()
+    token = LINKS.reply_token(message_id)
+    others = [token[:-1] + letter for letter in string.ascii_lowercase + "234567" if letter != token[-1]]
+    assert LINKS.read_reply_token(token) == LINKS.read_reply_token(token.upper()) == message_id
+    assert [other for other in others if LINKS.read_reply_token(other)] == []
