@@ -1,9 +1,9 @@
 """Writes many people at once: the set-based path that imports take instead of one use case per row."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Text, func, literal, select, true, tuple_, update
@@ -19,6 +19,7 @@ from crm.events import ContactCreated, HandleLinked, publish
 from crm.filters.text import normalise
 
 Address = tuple[ChannelKind, str, str]
+_NAMES: Final = frozenset({"first_name", "last_name"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,7 +245,8 @@ def change_people(session: Session, actor: Actor, *, people: Sequence[Loaded], p
 
 
 def _change(session: Session, person: Loaded, places: Places, now: datetime) -> None:
-    changes = {**columns_of(person), "updated_at": now, "version": Contact.version + 1}
+    whole = replace(person, values={**_rest_of_name(session, person), **person.values})
+    changes = {**columns_of(whole), "updated_at": now, "version": Contact.version + 1}
     changes = {name: value for name, value in changes.items() if name in _touched(person)}
     if person.company_name:
         changes["company_id"] = places.companies[normalise(person.company_name)]
@@ -256,9 +258,18 @@ def _change(session: Session, person: Loaded, places: Places, now: datetime) -> 
         _move(session, person.contact_id, changes["company_id"], str(person.values.get("title", "")))
 
 
+def _rest_of_name(session: Session, person: Loaded) -> dict[str, str]:
+    """The name as it is; a row names the part that changes, and the derived columns are made of both."""
+    if not _NAMES & person.values.keys():
+        return {}
+    known = select(Contact.first_name, Contact.last_name).where(Contact.id == person.contact_id)
+    first, last = session.execute(known).one()
+    return {"first_name": first, "last_name": last}
+
+
 def _touched(person: Loaded) -> set[str]:
     touched = {"updated_at", "version", *person.values}
-    if touched & {"first_name", "last_name"}:
+    if touched & _NAMES:
         touched |= {"display_name", "sort_name", "first_name_norm", "last_name_norm"}
     for name in ("title", "city"):
         if name in touched:

@@ -208,6 +208,23 @@ def test_a_person_whose_second_row_names_another_company_moves_there(session, br
     assert session.scalar(select(Company.name).join(Contact, Contact.company_id == Company.id)) == "Seconda"
 
 
+@pytest.mark.parametrize(
+    ("header", "cells", "name", "sorts_as"),
+    [
+        ("Nome", "Lucia", "Lucia Bianchi", "bianchi lucia"),
+        ("Cognome", "Verdi", "Luca Verdi", "verdi luca"),
+    ],
+)
+def test_a_row_that_changes_one_part_of_a_name_keeps_the_other(session, bring, run, header, cells, name, sorts_as):
+    run(bring("Nome;Cognome;E-mail\nLuca;Bianchi;luca@valdarno.it\n"))
+
+    run(bring(f"{header};E-mail\n{cells};luca@valdarno.it\n"))
+
+    luca = session.scalars(select(Contact)).one()
+    assert (luca.display_name, luca.sort_name) == (name, sorts_as)
+    assert (luca.first_name_norm, luca.last_name_norm) == tuple(name.lower().split())
+
+
 def test_an_address_that_an_earlier_row_added_is_known_to_be_that_persons(session, bring, run):
     table = "Nome;E-mail;Cellulare\nAnn;ann@example.it;\nAnn;ann@example.it;339 1234567\nAnna;;339 1234567\n"
 
