@@ -10,7 +10,6 @@ import socket
 import ssl
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from stack.running import until
 
 PASSWORD = "geheim-è"
 #: The folder that the server itself marks as the one of sent mail, in mailboxes that have it.
@@ -196,15 +196,17 @@ def _group_of(owner: pwd.struct_passwd) -> str:
 
 
 def _wait_for(server: MailServer, process: subprocess.Popen, log: Path) -> None:
-    until = time.monotonic() + _STARTS_WITHIN
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            with socket.create_connection(("127.0.0.1", server.port), 1) as probe:
-                if probe.recv(64).startswith(b"* OK"):
-                    return
-        except OSError:
-            time.sleep(0.05)
-    pytest.fail(f"Dovecot does not start: {log.read_text() if log.exists() else 'no log'}")
+    until(lambda: _greets(server.port) or process.poll() is not None, "Dovecot to start", seconds=_STARTS_WITHIN)
+    if process.poll() is not None:
+        pytest.fail(f"Dovecot does not start: {log.read_text() if log.exists() else 'no log'}")
+
+
+def _greets(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), 1) as probe:
+            return probe.recv(64).startswith(b"* OK")
+    except OSError:
+        return False
 
 
 @pytest.fixture(scope="session")

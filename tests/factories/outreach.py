@@ -14,6 +14,8 @@ from crm.outreach import services
 from crm.outreach.models import Message, SenderAccount
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+#: Sending hours of a workspace that is never closed, at no minute and on no holiday, whenever a test runs.
+ALWAYS_OPEN = {"window_start": "00:00", "window_end": "23:59:59.999999", "window_days": "1,2,3,4,5,6,7", "country": ""}
 
 
 def account(

@@ -96,7 +96,7 @@ def test_from_a_list_to_points_at_the_till(stack, api):
         assert "Only for you" in str(draft)
         changed = api.post(f"{path}/approve", {"recipient_ids": [one["id"]]})
         assert len(changed["done"]) == 1
-    at = datetime.now(UTC) + timedelta(seconds=4)
+    at = datetime.now(UTC) + timedelta(seconds=10)
     assert api.post(f"{path}/schedule", {"at": at.isoformat()})["scheduled"] == 2
 
     until(lambda: all(one["sent_at"] for one in api.get(f"{path}/recipients")["items"]), "both messages to leave")

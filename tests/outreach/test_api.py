@@ -9,6 +9,7 @@ from sqlalchemy import update
 
 from crm.accounts.rules import system_actor
 from crm.channels.base import ChannelKind
+from crm.clock import zone
 from crm.consent.kinds import Purpose
 from crm.db import database_now, enter_workspace, new_id
 from crm.outreach import services
@@ -136,8 +137,8 @@ def test_a_promotion_without_consent_is_refused_with_the_reason(client, session,
 @pytest.fixture
 def always_open(session, workspace):
     """Promotions may leave at any hour, so that the hour of the test doesn't matter."""
-    workspace.window_start, workspace.window_end, workspace.window_days = "00:00", "23:59", "1,2,3,4,5,6,7"
-    workspace.country = ""
+    for name, value in outreach.ALWAYS_OPEN.items():
+        setattr(workspace, name, value)
     session.flush()
 
 
@@ -157,7 +158,10 @@ def test_the_gate_answers_for_a_list_with_its_reasons_counted(client, session, a
 
 
 def test_the_gate_says_until_when_and_what_about_the_account(client, session, ann, account, workspace):
-    workspace.window_start, workspace.window_end = "03:00", "03:01"
+    # The minute that began two hours ago, on every day: closed now and until tomorrow, whenever this runs.
+    opened = database_now(session).astimezone(zone(workspace.time_zone)) - timedelta(hours=2)
+    workspace.window_start, workspace.window_end = (f"{opened + timedelta(minutes=more):%H:%M}" for more in (0, 1))
+    workspace.window_days, workspace.country = "1,2,3,4,5,6,7", ""
     session.flush()
     url, promotion = f"/api/v1/contacts/{ann}/gate", {"purpose": "promotional"}
     closed = client.get(url, query_string=promotion).json

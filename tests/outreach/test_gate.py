@@ -156,10 +156,7 @@ class Pair:
                     name="Lanterna",
                     slug=f"w-{self.workspace_id.hex}",
                     promotional_per_week=1,
-                    window_start="00:00",
-                    window_end="23:59",
-                    window_days="1,2,3,4,5,6,7",
-                    country="",
+                    **outreach.ALWAYS_OPEN,
                 )
             )
             session.flush()

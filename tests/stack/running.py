@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import psycopg
+from factories.outreach import ALWAYS_OPEN
 
 from crm.channels.sandbox import Letter, SandboxStore
 from crm.embedded import PostgresServer
@@ -82,12 +83,11 @@ class Stack:
         return self
 
     def open_at_night(self) -> None:
-        """Widen the sending hours of the workspaces that are there: a test may run at any hour."""
+        """Let the workspaces that are there send always: a test may run at any minute, and on a holiday."""
         sockets = str(PostgresServer(self.home).sockets)
         with psycopg.connect(host=sockets, user="postgres", dbname="crm", autocommit=True) as connection:
-            connection.execute(
-                "update workspace set window_start = '00:00', window_end = '23:59', window_days = '1,2,3,4,5,6,7'"
-            )
+            columns = ", ".join(f"{name} = %({name})s" for name in ALWAYS_OPEN)
+            connection.execute(f"update workspace set {columns}", ALWAYS_OPEN)  # noqa: S608 - names of our own.
 
     def letter(self, address: str) -> tuple[Letter, EmailMessage]:
         """The one mail that really arrived for `address` at the sandbox's mail server, and what stands in it."""
