@@ -16,7 +16,7 @@ CODE := crm workers migrations tests benchmarks hatch_build.py wsgi.py
 .PHONY: help run install assets i18n test test-all check fix bench bench-outreach faults clean
 
 help: ## Show this list.
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: assets ## Start everything with a demo workspace; prints the address and the sign-in.
 	@$(BIN)/crm up --demo $(ARGS)
