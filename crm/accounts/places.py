@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, cast
 
@@ -42,7 +42,7 @@ class SettingsPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """One way through a step of the first run: a link, or with `post` a button that does it."""
+    """One way through a step of the first run: a link with `values`, or with `post` a button that does it."""
 
     step: Step
     key: str
@@ -50,6 +50,7 @@ class Choice:
     text: LazyString
     icon: str
     endpoint: str
+    values: Mapping[str, str] = field(default_factory=dict)
     post: bool = False
     primary: bool = False
     order: int = 50
@@ -100,7 +101,7 @@ def choices(step: Step) -> list[dict[str, Any]]:
             "title": row.label,
             "text": row.text,
             "label": row.label,
-            "url": url_for(row.endpoint),
+            "url": url_for(row.endpoint, **row.values),
             "post": row.post,
             "primary": row.primary,
         }

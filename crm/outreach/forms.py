@@ -89,7 +89,7 @@ class AccountForm(Form):
     username = StringField(lazy("User name"), validators=[Length(max=200)])
     password = PasswordField(
         lazy("Password"),
-        description=lazy("Kept encrypted and never shown again. Leave it empty to keep the one that is there."),
+        description=lazy("Kept encrypted and never shown again."),
         validators=[Length(max=500)],
     )
     imap_host = StringField(
@@ -104,7 +104,7 @@ class AccountForm(Form):
     )
     imap_password = PasswordField(
         lazy("Password"),
-        description=lazy("Only where it differs. Empty keeps the one that is there."),
+        description=lazy("Only where it differs."),
         validators=[Length(max=500)],
     )
     imap_folder = StringField(

@@ -313,6 +313,27 @@ def test_an_account_is_made_changed_paused_resumed_and_retired(client, session, 
     assert client.get(made.location).status_code == 404
 
 
+def test_a_mailbox_connected_in_the_first_run_leads_on_to_its_last_step(client):
+    assert 'href="/settings/channels/new?setup=1"' in client.get("/setup/sender").text
+    page = client.get("/settings/channels/new?setup=1").text
+    assert 'action="/settings/channels/new?setup=1"' in page
+    assert 'href="/setup/sender"' in page
+    form = {"name": "Sales", "address": "s@lanterna.example", "port": "587", "security": "starttls"}
+    refused = client.post("/settings/channels/new?setup=1", data=form)
+    assert 'action="/settings/channels/new?setup=1"' in refused.text
+    made = client.post("/settings/channels/new?setup=1", data={**form, "host": "mail.invalid"})
+    assert 'href="/setup/people"' in client.get(made.location).text
+    checked = client.post(f"{made.location.replace('?setup=1', '/check?setup=1')}")
+    assert 'href="/setup/people"' in client.get(checked.location).text
+    assert "/setup/people" not in client.get(made.location.removesuffix("?setup=1")).text
+
+
+def test_a_new_account_speaks_of_no_password_to_keep(client, account):
+    kept = "Leave empty to keep"
+    assert kept not in client.get("/settings/channels/new").text
+    assert kept in client.get(f"/settings/channels/{account.id}/edit").text
+
+
 def test_an_account_needs_a_server_or_the_sandbox(client):
     form = {"name": "Sales", "address": "s@lanterna.example", "port": "587", "security": "starttls"}
     page = client.post("/settings/channels/new", data=form)

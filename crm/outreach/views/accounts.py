@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from flask import flash, redirect, render_template, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from crm.accounts.forms import ZONES
@@ -54,7 +54,7 @@ def new_account() -> str:
     """A blank account, in the zone of the workspace."""
     house = workspace(current_session(), current_actor())
     form = AccountForm(data={"time_zone": house.time_zone})
-    return render_template("outreach/account_form.html", form=form, account=None)
+    return _blank(form)
 
 
 @blueprint.post("/settings/channels/new")
@@ -64,9 +64,18 @@ def create_account() -> ResponseReturnValue:
     form = AccountForm()
     account = _saved(form, None)
     if account is None:
-        return render_template("outreach/account_form.html", form=form, account=None), 422
+        return _blank(form), 422
     flash(_("The account is ready. Check the connection before the first message."), "success")
-    return redirect(url_for(".account", account_id=account.id), code=303)
+    return redirect(url_for(".account", account_id=account.id, setup=_setup()), code=303)
+
+
+def _setup() -> str | None:
+    """`1` on the way through the first run, which goes on from the page of the account."""
+    return "1" if request.args.get("setup") == "1" else None
+
+
+def _blank(form: AccountForm) -> str:
+    return render_template("outreach/account_form.html", form=form, account=None, setup=_setup())
 
 
 @blueprint.post("/settings/channels/sandbox")
@@ -98,6 +107,7 @@ def account(account_id: UUID) -> str:
         errors=queries.account_errors(session, actor, account_id=account_id, now=now),
         slow=queries.slow_domains(session, actor, account=row, now=now),
         telling=telling,
+        setup=_setup(),
     )
 
 
@@ -144,7 +154,7 @@ def change_account(account_id: UUID, action: str) -> ResponseReturnValue:
         waiting = services.delete_account(session, actor, account_id=account_id, now=now)
         flash(_("The account is gone; %(num)s messages wait for another one.", num=waiting), "success")
         return redirect(url_for(".accounts"), code=303)
-    return redirect(url_for(".account", account_id=account_id), code=303)
+    return redirect(url_for(".account", account_id=account_id, setup=_setup()), code=303)
 
 
 def _filled(row: SenderAccount) -> AccountForm:

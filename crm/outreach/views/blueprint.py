@@ -76,6 +76,7 @@ def _settings(state: BlueprintSetupState) -> None:
             text=lazy("Server, user and password of the address you write from."),
             icon="mail",
             endpoint="outreach.new_account",
+            values={"setup": "1"},
             order=10,
         ),
     )
