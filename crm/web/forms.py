@@ -34,7 +34,9 @@ class Form(FlaskForm):
         for name, message in error.fields.items():
             field = self._fields.get(name)
             if field is not None:
-                field.errors = [*field.errors, translated(message)]
+                said = translated(message)
+                # A page can ask its services twice, to save and to preview: the same refusal is told once.
+                field.errors = [*(told for told in field.errors if told != said), said]
                 placed = True
         if not placed:
             self.form_errors.append(translated(error.message) or error.code)

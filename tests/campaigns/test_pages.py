@@ -98,6 +98,27 @@ def test_a_text_with_a_syntax_error_is_said_beside_its_field_and_what_was_typed_
     assert "Line 1: a field is opened with" in text(wrong)
 
 
+def test_each_problem_of_a_text_is_said_once_beside_its_field(client, session, actor, account):
+    campaign = campaigns.campaign(session, actor, campaigns.people(session, actor, 1))
+    data = {"purpose": "promotional", "channel": "email", "subject": "Hi", "body": "Dear {{ contact.nome }}"}
+    answer = client.post(url(campaign, "message"), data=data)
+    assert answer.status_code == 422
+    # In the list at the top, beside the field, and as it was typed.
+    assert text(answer).count("{{ contact.nome }}") == 3
+
+
+def test_the_missing_code_of_an_offer_is_missed_until_it_is_typed(client, session, actor, account, clock):
+    people = campaigns.people(session, actor, 1)
+    offer = loyalty.offer(session, actor, now=clock)
+    campaign = campaigns.campaign(session, actor, people, offer_id=offer.id)
+    warning = "doesn’t show the personal code yet"
+    assert warning in text(client.get(url(campaign, "message")))
+    data = {"subject": "Hi", "body": "Dear {{ contact.first_name }}", "person": str(people[0])}
+    assert warning in text(client.post(url(campaign, "preview"), data=data))
+    data["body"] = "Dear {{ contact.first_name }}, {{ voucher.code }}"
+    assert warning not in text(client.post(url(campaign, "preview"), data=data))
+
+
 def test_the_preview_shows_the_words_for_a_real_person(client, session, actor, account):
     people = campaigns.people(session, actor, 1)
     campaign = campaigns.campaign(session, actor, people)
@@ -159,6 +180,18 @@ def test_the_keys_of_the_review_are_on_its_buttons(client, session, drafts):
     second = campaigns.recipient(session, drafts, 1)
     html = client.get(url(drafts, f"review?at={second.id}")).get_data(as_text=True)
     assert {"j", "k", "a", "e", "s"} <= set(re.findall(r'data-hotkey="(\w)"', html))
+
+
+def test_promotions_without_a_postal_address_are_told_before_they_are_scheduled(
+    client, session, actor, workspace, drafts, clock
+):
+    services.approve(session, actor, campaign_id=drafts.id, now=clock)
+    workspace.postal_address = ""
+    session.flush()
+    assert "The postal address of your workspace is empty" in text(client.get(url(drafts, "schedule")))
+    workspace.postal_address = "Via Roma 1, Forlì"
+    session.flush()
+    assert "postal address" not in text(client.get(url(drafts, "schedule")))
 
 
 def test_a_time_in_the_past_is_refused_beside_its_field(client, session, actor, drafts, clock):

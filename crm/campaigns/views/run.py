@@ -15,7 +15,9 @@ from crm.campaigns.kinds import CampaignState, Outcome, Reaction
 from crm.campaigns.models import Campaign
 from crm.campaigns.queries import CampaignLine, RecipientLine, Report
 from crm.campaigns.views.blueprint import blueprint, head, load, may_look, may_write
+from crm.channels.base import ChannelKind
 from crm.clock import local_day, zone
+from crm.consent.kinds import Purpose
 from crm.errors import AppError
 from crm.web.formats import local, money
 from crm.web.i18n import _, ngettext
@@ -49,6 +51,12 @@ def schedule(campaign_id: UUID) -> ResponseReturnValue:
     return _schedule(line, form)
 
 
+def _is_nameless(campaign: Campaign) -> bool:
+    """True when the promotions would end without the postal address that the law asks for."""
+    is_letter = campaign.channel == ChannelKind.EMAIL and campaign.purpose == Purpose.PROMOTIONAL
+    return is_letter and not _house().postal_address.strip()
+
+
 def _schedule(line: CampaignLine, form: ScheduleForm) -> str:
     queue = queries.queue(current_session(), current_actor(), campaign=line.campaign)
     return render_template(
@@ -57,6 +65,7 @@ def _schedule(line: CampaignLine, form: ScheduleForm) -> str:
         approved=[person for person in queue if person.message_state in {"approved", "scheduled"}],
         waiting=sum(person.waits_for_review for person in queue),
         house=_house(),
+        nameless=_is_nameless(line.campaign),
         abroad=sum(person.time_zone not in {"", _house().time_zone} for person in queue),
         **head(line),
     )

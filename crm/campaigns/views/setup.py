@@ -261,9 +261,15 @@ def _message(line: CampaignLine, form: WordsForm, shown: Rendered | None = None)
         other="en" if locale.startswith("it") else "it",
         texts=queries.texts(session, line.campaign),
         offer=offer,
+        needs_code=_needs_code(line.campaign, form),
         is_email=line.campaign.channel == ChannelKind.EMAIL,
         **head(line),
     )
+
+
+def _needs_code(campaign: Campaign, form: WordsForm) -> bool:
+    """True while the campaign has an offer and the text leaves the code out that makes it the reader's."""
+    return campaign.offer_id is not None and "voucher.code" not in (form.body.data or "")
 
 
 def _preview(campaign: Campaign, form: WordsForm, contact_id: UUID) -> Rendered | None:
@@ -293,7 +299,8 @@ def preview(campaign_id: UUID) -> str:
     form.body.errors, form.subject.errors = [], []
     shown = _preview(line.campaign, form, readers[0]) if readers and form.body.data else None
     problems = [*form.subject.errors, *form.body.errors, *form.form_errors]
-    return render_template("campaigns/_preview.html", shown=shown, problems=problems)
+    needs_code = _needs_code(line.campaign, form)
+    return render_template("campaigns/_preview.html", shown=shown, problems=problems, needs_code=needs_code)
 
 
 @blueprint.post("/campaigns/<uuid:campaign_id>/message")
