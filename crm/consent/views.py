@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.blueprints import BlueprintSetupState
 from werkzeug.wrappers import Response
 
 from crm.accounts import places
@@ -15,11 +16,27 @@ from crm.consent.kinds import SuppressionReason
 from crm.contacts import queries as contact_queries
 from crm.contacts.words import CHANNEL_ICONS, CHANNEL_LABELS
 from crm.errors import ConflictError, InvalidInputError
-from crm.web.i18n import _, translated
+from crm.web.i18n import _, lazy, translated
 from crm.web.sessions import current_session, request_now
 
 blueprint = Blueprint("consent", __name__)
 places.tell(blueprint, words.TOLD)
+
+
+@blueprint.record_once
+def _settings(state: BlueprintSetupState) -> None:
+    places.add_settings_page(
+        state.app,  # type: ignore[arg-type]
+        places.SettingsPage(
+            key="suppressions",
+            label=lazy("Suppressed addresses"),
+            text=lazy("Who gets nothing any more, whatever is planned."),
+            icon="hand-stop",
+            endpoint="consent.suppressions",
+            needs=Permission.EDIT,
+            order=60,
+        ),
+    )
 
 
 @blueprint.get("/contacts/<uuid:contact_id>/consents")

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, url_for
+from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 
 from crm.accounts import places
@@ -17,11 +18,28 @@ from crm.enrichment.models import EnrichmentRun
 from crm.enrichment.sources import SOURCES
 from crm.errors import AppError
 from crm.jobs import JobName
-from crm.web.i18n import _, translated
+from crm.web.i18n import _, lazy, translated
 from crm.web.sessions import current_session, request_now
 
 blueprint = Blueprint("enrichment", __name__)
 places.tell(blueprint, words.TOLD)
+
+
+@blueprint.record_once
+def _settings(state: BlueprintSetupState) -> None:
+    places.add_settings_page(
+        state.app,  # type: ignore[arg-type]
+        places.SettingsPage(
+            key="enrichment",
+            label=lazy("Public sources"),
+            text=lazy("Where empty fields of people and companies may be filled from."),
+            icon="world",
+            endpoint="enrichment.sources",
+            group=places.SettingsGroup.CHANNELS,
+            needs=Permission.MANAGE_CHANNELS,
+            order=30,
+        ),
+    )
 
 
 def wake(run: EnrichmentRun) -> None:

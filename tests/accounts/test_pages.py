@@ -252,3 +252,15 @@ def test_every_sentence_of_accounts_is_translated():
 
 def _strings(message):
     return message.string if isinstance(message.string, tuple) else (message.string,)
+
+
+def test_the_settings_lead_to_every_page_under_them(app, client):
+    pages = {
+        str(rule)
+        for rule in app.url_map.iter_rules()
+        if "GET" in (rule.methods or ()) and str(rule).startswith("/settings/") and not rule.arguments
+    }
+    # Those stand on the page that they belong to; recovery codes only where there is a second factor.
+    pages -= {page for page in pages if page.endswith(("/new", ".csv", "/recovery-codes"))}
+    shown = set(re.findall(r'href="(/settings/[^"]+)"', client.get("/settings").text))
+    assert pages - shown == set()
