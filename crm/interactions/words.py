@@ -100,9 +100,13 @@ _DID_ON: Final = {
     InteractionKind.MENTION: N_("mentioned us on %(channel)s"),
 }
 _POINTS: Final = {
-    InteractionKind.POINTS_EARNED: N_("%(points)s points earned"),
-    InteractionKind.POINTS_SPENT: N_("%(points)s points spent"),
+    InteractionKind.POINTS_EARNED: N_("earned %(points)s points"),
+    InteractionKind.POINTS_SPENT: N_("spent %(points)s points"),
 }
+#: What somebody of the house does; a program or a rule does it in the name of all.
+_OURS: Final = frozenset(
+    {InteractionKind.MESSAGE_SENT, InteractionKind.CALL, InteractionKind.MEETING, InteractionKind.NOTE}
+)
 #: How two people last had to do with each other, behind the date.
 _EXCHANGED: Final = {
     InteractionKind.MESSAGE_SENT: lazy("you wrote"),
@@ -138,15 +142,17 @@ def line(entry: TimelineEntry, *, viewer_id: object, about: str = "") -> Line:
     inbound = entry.direction == Direction.INBOUND
     person = entry.contact_name or entry.address or _("Somebody")
     us = _("You") if entry.author_id and entry.author_id == viewer_id else entry.author_name
+    if not us and entry.kind in _OURS:
+        us = _("We")
     icon = KIND_ICONS.get(entry.kind, "point")  # type: ignore[call-overload]
     if entry.kind in {InteractionKind.MESSAGE_SENT, InteractionKind.MESSAGE_RECEIVED}:
         icon = CHANNEL_ICONS.get(entry.channel, icon)  # type: ignore[call-overload]
     side = "them" if inbound else "us" if entry.body or entry.subject else "event"
     if inbound and not (entry.body or entry.subject):
         side = "event"
-    who = person if inbound else us
+    who = person if inbound or entry.kind in _POINTS else us
     did = _did(entry)
-    if about and not inbound:
+    if about and not inbound and entry.kind not in _POINTS:
         did = _("%(did)s, with %(name)s", did=did, name=about)
     return Line(side, who, did, icon, _tags(entry))
 

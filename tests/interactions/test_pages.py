@@ -1,11 +1,13 @@
 """Logging in two clicks, and the list of what is to do."""
 
+import re
 from datetime import UTC, datetime
 from urllib.parse import urlparse
 
 import pytest
 from factories.contacts import contact, interaction, task
 
+from crm.accounts.rules import system_actor
 from crm.interactions import queries
 from crm.interactions.queries import TaskFilter
 
@@ -65,6 +67,21 @@ def test_what_can_not_be_logged_keeps_the_words(client, session, actor, ann, giv
     assert refused.status_code == 422
     assert message in text(refused)
     assert entries(session, actor, ann) == []
+
+
+@pytest.mark.parametrize("kind", ["points.earned", "points.spent"])
+def test_points_are_the_persons_whoever_counted_them(client, session, actor, ann, kind):
+    for someone in (actor, system_actor(actor.workspace_id)):
+        interaction(session, someone, ann.id, kind, points=25)
+    page = " ".join(re.sub(r"<[^>]+>", " ", text(client.get(f"/contacts/{ann.id}"))).split())
+    assert page.count(f"Ann Bo {kind.split('.')[1]} 25 points") == 2
+
+
+@pytest.mark.parametrize("kind", ["message.sent", "call", "meeting", "note"])
+def test_what_no_colleague_signed_was_done_by_the_house(client, session, actor, ann, kind):
+    interaction(session, system_actor(actor.workspace_id), ann.id, kind, body="So it was.")
+    page = " ".join(re.sub(r"<[^>]+>", " ", text(client.get(f"/contacts/{ann.id}"))).split())
+    assert re.search(r"\bWe (wrote|called|met in person|noted)", page)
 
 
 def test_an_entry_is_taken_back_from_the_timeline(client, session, actor, ann):
