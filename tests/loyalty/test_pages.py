@@ -31,7 +31,10 @@ def clock(session):
 
 
 def test_without_a_programme_the_page_offers_to_start_one(client):
-    assert "Start the programme" in text_of(client.get("/loyalty"))
+    page = client.get("/loyalty")
+    assert "Start the programme" in text_of(page)
+    assert page.text.count("<h1") == 1
+    assert page.text.count('href="/loyalty/program"') == 1
     assert client.get("/loyalty/members").status_code == 200
     assert client.get("/loyalty/offers").status_code == 200
     assert client.get("/loyalty/rules/new").status_code == 404
