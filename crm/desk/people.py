@@ -29,7 +29,7 @@ from crm.interactions.words import exchange_text
 from crm.loyalty.models import Member
 from crm.segments import queries as segments
 from crm.segments.words import grouped
-from crm.web.i18n import _, lazy, ngettext, translated
+from crm.web.i18n import _, lazy, ngettext, pgettext, translated
 from crm.web.paging import Page
 from crm.web.sessions import current_session, request_now
 
@@ -155,7 +155,7 @@ def _tabs(session: Session, actor: Actor, args: dict[str, str]) -> list[dict[str
     """Everybody, mine, key people, those not heard, and the first saved segments."""
     plain = {key: value for key, value in args.items() if key not in {"after", "sort"}}
     tabs = [
-        (_("All"), {}),
+        (pgettext("people", "All"), {}),
         (_("Mine"), {"owner": "me"}),
         (_("Key people"), {"importance": Importance.KEY.value}),
         (_("Not heard for 30 days"), {"quiet": "30", "sort": ContactSort.LAST_EXCHANGE.value}),
