@@ -16,6 +16,7 @@ import psutil
 import psycopg
 import pytest
 import redis
+from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from crm.embedded import PostgresServer, ValkeyServer
@@ -41,14 +42,18 @@ def eventually(condition: Callable[[], object], seconds: float = 60.0) -> bool:
 class House:
     """One `crm up` on a home, its output in a file, and the processes below it."""
 
-    def __init__(self, home: Path, *words: str) -> None:
+    def __init__(self, home: Path, *words: str, **variables: str) -> None:
         self.home = home
         self.output = home.parent / f"output-{len(list(home.parent.glob('output-*')))}.txt"
-        self.environment = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in {"DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL"}
-        } | {"PYTHONPATH": str(ROOT), "CRM_PASSWORD_HASH_COST": "test"}
+        self.environment = (
+            {
+                name: value
+                for name, value in os.environ.items()
+                if name not in {"DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL"}
+            }
+            | {"PYTHONPATH": str(ROOT), "CRM_PASSWORD_HASH_COST": "test"}
+            | variables
+        )
         with self.output.open("ab") as output:
             self.process = subprocess.Popen(
                 self.command("up", "--home", str(home), "--port", "0", *words),
@@ -222,12 +227,13 @@ def test_a_killed_queue_is_started_again_and_the_workers_find_it(house: House):
     assert eventually(house.answers)
 
 
-def test_a_stop_signal_ends_everything_and_a_new_start_finds_the_data(doomed: House):
+def test_ctrl_c_ends_everything_a_new_start_finds_the_data_and_a_kill_leaves_no_orphan(doomed: House):
     with psycopg.connect(PostgresServer(doomed.home).url("crm_owner").replace("+psycopg", "")) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 1 AS one")
     below = set(doomed.tree())
     assert len(below) > 6
-    doomed.process.send_signal(signal.SIGTERM)
+    # What a terminal does at Ctrl-C: the signal goes to the whole group of the foreground.
+    os.killpg(doomed.process.pid, signal.SIGINT)
     assert doomed.process.wait(60) == 0
     assert alive(below) == set()
     again = House(doomed.home)
@@ -241,3 +247,27 @@ def test_a_stop_signal_ends_everything_and_a_new_start_finds_the_data(doomed: Ho
         assert eventually(lambda: not alive(below)), [line for pid, line in again.tree().items() if pid in below]
     finally:
         again.end()
+
+
+def test_with_servers_of_the_operator_s_it_starts_none_and_leaves_them_running(fresh_database, valkey_url, tmp_path):
+    house = House(
+        tmp_path / "home",
+        DATABASE_URL=fresh_database.url,
+        DATABASE_OWNER_URL=fresh_database.owner_url,
+        REDIS_URL=valkey_url,
+    )
+    try:
+        assert house.address()
+        assert eventually(house.answers)
+        below = house.tree()
+        assert house.pid_of("crm web")
+        assert [line for line in below.values() if "postgres -D" in line or "valkey-server" in line] == []
+        house.process.send_signal(signal.SIGTERM)
+        assert house.process.wait(60) == 0
+        assert alive(set(below)) == set()
+    finally:
+        house.end()
+    assert not {"postgres", "valkey"} & {path.name for path in house.home.iterdir()}
+    with fresh_database.database.scope() as session:
+        assert session.scalar(text("select current_user")) == "crm_app"
+    assert redis.Redis.from_url(valkey_url).ping()
