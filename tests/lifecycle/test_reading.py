@@ -37,6 +37,17 @@ def test_the_delimiter_is_found_even_when_cells_hold_the_others(delimiter):
     assert reading.detect_delimiter(table) == delimiter
 
 
+@pytest.mark.parametrize("said", ["sep=;", "SEP=;", '"sep=;"'])
+def test_a_line_for_excel_that_names_the_delimiter_is_no_header(said):
+    file = io.BytesIO(f"{said}\r\nNome, intero;E-mail\r\nPerò, Anna;a@example.it\r\n".encode("cp1252"))
+
+    dialect, columns = reading.open_table(file)
+    file.seek(0)
+
+    assert (dialect.delimiter, columns) == (";", ["Nome, intero", "E-mail"])
+    assert list(reading.rows(file, dialect))[1:] == [["Però, Anna", "a@example.it"]]
+
+
 @pytest.mark.parametrize(
     ("content", "code"),
     [

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import BinaryIO, Final
 
 from crm.errors import InvalidInputError, worded
@@ -20,6 +20,9 @@ MAX_COLUMNS: Final = 200
 MAX_CELL: Final = 20_000
 #: A header never holds one of these; a row of data nearly always does.
 _VALUE: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|\+?[\d\s./-]{7,}|https?://\S+|\d{4}-\d{2}-\d{2}")
+
+#: The line that programs put above the table to tell Excel the delimiter.
+_SAYS_DELIMITER: Final = re.compile(r'"?sep=([,;\t|])"?\r?\n?', re.IGNORECASE)
 
 
 class UnreadableFileError(InvalidInputError):
@@ -81,7 +84,12 @@ def _decodes(file: BinaryIO, encoding: str) -> bool:
 
 
 def detect_delimiter(sample: str) -> str:
-    """The delimiter that cuts the most rows of `sample` into the same number (two or more) of cells; else a comma."""
+    """The delimiter that the first line names, or that cuts the most rows of `sample` alike (into two or more cells).
+
+    A comma where there is none.
+    """
+    if said := _SAYS_DELIMITER.fullmatch(sample.split("\n", 1)[0]):
+        return said[1]
     best, best_score = ",", (0.0, 0)
     for delimiter in DELIMITERS:
         try:
@@ -117,7 +125,10 @@ def rows(file: BinaryIO, dialect: Dialect) -> Iterator[list[str]]:
 
     Raises `UnreadableFileError` for a cell or row beyond all reason.
     """
-    reader = csv.reader(_lines(file, dialect.encoding), delimiter=dialect.delimiter)
+    lines = _lines(file, dialect.encoding)
+    first = next(lines, "")
+    lines = lines if _SAYS_DELIMITER.fullmatch(first) else chain((first,), lines)
+    reader = csv.reader(lines, delimiter=dialect.delimiter)
     try:
         for row in reader:
             cells = [cell.strip().replace("\0", "") for cell in row]
