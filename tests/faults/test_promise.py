@@ -38,6 +38,8 @@ def test_no_fault_loses_a_message_or_sends_one_twice():
     results = list(run(range(2026, 2026 + len(CHOSEN)), only=CHOSEN, lanes=3))
     assert sorted(result.fault for result in results) == sorted(CHOSEN)
     assert {result.fault: result.violations for result in results if result.violations} == {}
+    lost_bells = [result for result in results if result.family.startswith("Valkey")]
+    assert [(result.messages, result.uncertain) for result in lost_bells] == [(200, 0), (200, 0)]
 
 
 def test_consecutive_seeds_play_every_fault_once_before_any_comes_again():
