@@ -20,7 +20,7 @@ from crm.db import enter_workspace
 from crm.errors import ForbiddenError, worded
 from crm.web.api import PREFIX
 from crm.web.errors import problem, wants_json
-from crm.web.i18n import _
+from crm.web.i18n import _, choose_locale
 from crm.web.sessions import current_session, request_now
 
 P = ParamSpec("P")
@@ -119,7 +119,9 @@ def enter(user: User, workspace_id: UUID | None = None) -> Actor | None:
         return None
     enter_workspace(db, chosen.id)
     g.user, g.workspace_of_user, g.workspaces = user, chosen, spaces
-    g.locale, g.time_zone = user.locale or chosen.locale, user.time_zone or chosen.time_zone
+    # Whoever looks at a demo reads it in their own language, whatever its people speak.
+    g.locale = user.locale or (choose_locale() if chosen.is_demo else chosen.locale)
+    g.time_zone = user.time_zone or chosen.time_zone
     g.actor = Actor(
         workspace_id=chosen.id,
         kind=ActorKind.USER,

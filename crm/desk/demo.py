@@ -47,7 +47,7 @@ def exists(session: Session) -> bool:
 
 def build(session: Session, *, password: NewPassword, now: datetime) -> Actor:
     """Build the workspace with its owner; raises what the use cases raise. The caller commits."""
-    owner = users.create(session, email=OWNER_ADDRESS, name="Giulia Ferri", password=password, locale="it")
+    owner = users.create(session, email=OWNER_ADDRESS, name="Giulia Ferri", password=password)
     workspace = workspaces.create(session, owner=owner, name=NAME, locale="it", now=now)
     workspace.set_up_at = now
     workspace.postal_address = "Lanterna Dati srl, via della Lanterna 1, Genova"
