@@ -98,13 +98,26 @@ class Tenant:
     workspace_id: Mapped[UUID] = mapped_column(ForeignKey("workspace.id", ondelete="CASCADE"))
 
 
-def tenant_args(*items: SchemaItem, append_only: bool = False, frozen: bool = False) -> tuple[Any, ...]:
-    """`__table_args__` of a tenant table: the given items and the key that composite references point at.
+class Attached(Tenant):
+    """Mixin of a tenant table whose rows can't be without a row of another one.
+
+    Its reference to that row carries the workspace and so proves that there is one; checking the workspace itself too
+    would only cost each insert another look at the one row that all others look at.
+    """
+
+    workspace_id: Mapped[UUID] = mapped_column()
+
+
+def tenant_args(
+    *items: SchemaItem, append_only: bool = False, frozen: bool = False, referred: bool = True
+) -> tuple[Any, ...]:
+    """`__table_args__` of a tenant table: the given items and, where `referred`, the key that references point at.
 
     `append_only` withholds UPDATE and DELETE from the application role, `frozen` UPDATE alone (see `crm.tenancy`).
     """
     info = {"tenant": True, "append_only": append_only, "frozen": frozen}
-    return (*items, UniqueConstraint("workspace_id", "id"), {"info": info})
+    key = (UniqueConstraint("workspace_id", "id"),) if referred else ()
+    return (*items, *key, {"info": info})
 
 
 def one_of(column: str, kinds: type[StrEnum]) -> CheckConstraint:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from crm.campaigns.kinds import CampaignStage, LeaverPolicy, RecipientState, ScheduleKind
 from crm.channels.base import ChannelKind
 from crm.consent.kinds import Purpose
-from crm.db import Base, Tenant, created_at, one_of, reference, tenant_args
+from crm.db import Attached, Base, Tenant, created_at, one_of, reference, tenant_args
 
 
 class Campaign(Tenant, Base):
@@ -62,7 +62,7 @@ class Campaign(Tenant, Base):
     )
 
 
-class CampaignText(Tenant, Base):
+class CampaignText(Attached, Base):
     """What is written, per channel and language; language '' is the one used when no other fits."""
 
     __tablename__ = "campaign_text"
@@ -77,10 +77,11 @@ class CampaignText(Tenant, Base):
         one_of("channel", ChannelKind),
         reference("campaign", "campaign_id", ondelete="CASCADE"),
         UniqueConstraint("workspace_id", "campaign_id", "channel", "language"),
+        referred=False,
     )
 
 
-class CampaignPick(Tenant, Base):
+class CampaignPick(Attached, Base):
     """A person chosen by hand, or taken out of the segment by hand, before preparation."""
 
     __tablename__ = "campaign_pick"
@@ -93,10 +94,11 @@ class CampaignPick(Tenant, Base):
         reference("campaign", "campaign_id", ondelete="CASCADE"),
         reference("contact", "contact_id", ondelete="CASCADE"),
         UniqueConstraint("workspace_id", "campaign_id", "contact_id"),
+        referred=False,
     )
 
 
-class Recipient(Tenant, Base):
+class Recipient(Attached, Base):
     """One contact in one campaign: enrolment and step only."""
 
     __tablename__ = "recipient"
@@ -119,4 +121,5 @@ class Recipient(Tenant, Base):
         Index("ix_recipient_message", "workspace_id", "message_id"),
         Index("ix_recipient_contact", "workspace_id", "contact_id"),
         Index("ix_recipient_position", "workspace_id", "campaign_id", "position"),
+        referred=False,
     )

@@ -7,10 +7,10 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm.consent.kinds import Basis, ConsentAction, ConsentPurpose, SuppressionReason
-from crm.db import Base, Tenant, created_at, one_of, reference, tenant_args
+from crm.db import Attached, Base, Tenant, created_at, one_of, reference, tenant_args
 
 
-class ConsentEvent(Tenant, Base):
+class ConsentEvent(Attached, Base):
     """Someone agreed or objected: codes only, append-only; `channel` null means every channel."""
 
     __tablename__ = "consent_event"
@@ -36,7 +36,7 @@ class ConsentEvent(Tenant, Base):
     )
 
 
-class ConsentEvidence(Tenant, Base):
+class ConsentEvidence(Attached, Base):
     """The personal side of a consent event (words, page, address), emptied by erasure."""
 
     __tablename__ = "consent_evidence"
@@ -46,11 +46,13 @@ class ConsentEvidence(Tenant, Base):
     note: Mapped[str] = mapped_column(server_default="")
 
     __table_args__ = tenant_args(
-        reference("consent_event", "event_id"), Index("ix_consent_evidence_event", "workspace_id", "event_id")
+        reference("consent_event", "event_id"),
+        Index("ix_consent_evidence_event", "workspace_id", "event_id"),
+        referred=False,
     )
 
 
-class ConsentState(Tenant, Base):
+class ConsentState(Attached, Base):
     """The state derived from the events, one row per contact, purpose and channel ('' for every channel).
 
     Written in the same transaction as the event and rebuildable from the events alone.
@@ -72,6 +74,7 @@ class ConsentState(Tenant, Base):
         reference("contact", "contact_id", ondelete="CASCADE"),
         Index("uq_consent_state_key", "workspace_id", "contact_id", "purpose", "channel", unique=True),
         Index("ix_consent_state_purpose", "workspace_id", "purpose", "channel", "action", "contact_id"),
+        referred=False,
     )
 
 

@@ -17,7 +17,7 @@ from crm.contacts.kinds import (
     Lifecycle,
     LinkKind,
 )
-from crm.db import Base, Tenant, created_at, one_of, reference, tenant_args
+from crm.db import Attached, Base, Tenant, created_at, one_of, reference, tenant_args
 
 
 class Company(Tenant, Base):
@@ -147,7 +147,7 @@ class Contact(Tenant, Base):
     )
 
 
-class Affiliation(Tenant, Base):
+class Affiliation(Attached, Base):
     """A person's place in a company; `contact.company_id` repeats the primary one for lists."""
 
     __tablename__ = "affiliation"
@@ -171,10 +171,11 @@ class Affiliation(Tenant, Base):
             unique=True,
             postgresql_where=text("is_primary and ended_on is null"),
         ),
+        referred=False,
     )
 
 
-class ContactLink(Tenant, Base):
+class ContactLink(Attached, Base):
     __tablename__ = "contact_link"
 
     contact_id: Mapped[UUID]
@@ -189,6 +190,7 @@ class ContactLink(Tenant, Base):
         reference("contact", "other_id", ondelete="CASCADE"),
         UniqueConstraint("workspace_id", "contact_id", "other_id", "kind"),
         Index("ix_contact_link_other", "workspace_id", "other_id"),
+        referred=False,
     )
 
 
@@ -247,7 +249,7 @@ class Handle(Tenant, Base):
     )
 
 
-class HandleChange(Tenant, Base):
+class HandleChange(Attached, Base):
     """An earlier address of a handle that was renamed."""
 
     __tablename__ = "handle_change"
@@ -260,6 +262,7 @@ class HandleChange(Tenant, Base):
     __table_args__ = tenant_args(
         reference("handle", "handle_id", ondelete="CASCADE"),
         Index("ix_handle_change_handle", "workspace_id", "handle_id"),
+        referred=False,
     )
 
 
@@ -302,6 +305,7 @@ class Fact(Tenant, Base):
             "state",
             postgresql_where=text("company_id is not null"),
         ),
+        referred=False,
     )
 
 
@@ -315,7 +319,7 @@ class Tag(Tenant, Base):
     __table_args__ = tenant_args(UniqueConstraint("workspace_id", "name_norm"))
 
 
-class ContactTag(Tenant, Base):
+class ContactTag(Attached, Base):
     __tablename__ = "contact_tag"
 
     contact_id: Mapped[UUID]
@@ -327,10 +331,11 @@ class ContactTag(Tenant, Base):
         reference("tag", "tag_id", ondelete="CASCADE"),
         UniqueConstraint("workspace_id", "contact_id", "tag_id"),
         Index("ix_contact_tag_tag", "workspace_id", "tag_id", "contact_id"),
+        referred=False,
     )
 
 
-class CompanyTag(Tenant, Base):
+class CompanyTag(Attached, Base):
     __tablename__ = "company_tag"
 
     company_id: Mapped[UUID]
@@ -340,4 +345,5 @@ class CompanyTag(Tenant, Base):
         reference("company", "company_id", ondelete="CASCADE"),
         reference("tag", "tag_id", ondelete="CASCADE"),
         UniqueConstraint("workspace_id", "company_id", "tag_id"),
+        referred=False,
     )

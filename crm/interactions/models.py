@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crm.db import Base, Tenant, created_at, one_of, reference, tenant_args
+from crm.db import Attached, Base, Tenant, created_at, one_of, reference, tenant_args
 from crm.interactions.kinds import Direction, Sentiment, Visibility
 
 
@@ -45,7 +45,14 @@ class Interaction(Tenant, Base):
         reference("company", "company_id", ondelete="SET NULL"),
         reference("handle", "handle_id", ondelete="SET NULL"),
         Index("ix_interaction_contact", "workspace_id", "contact_id", "happened_at", "id"),
-        Index("ix_interaction_company", "workspace_id", "company_id", "happened_at", "id"),
+        Index(
+            "ix_interaction_company",
+            "workspace_id",
+            "company_id",
+            "happened_at",
+            "id",
+            postgresql_where=text("company_id is not null"),
+        ),
         # Counts in a window ("two calls in 90 days") read this index alone; what they leave out stays out of it.
         Index(
             "ix_interaction_kind",
@@ -76,7 +83,7 @@ class Interaction(Tenant, Base):
     )
 
 
-class InteractionBody(Tenant, Base):
+class InteractionBody(Attached, Base):
     """The words of an interaction, apart so that lists stay narrow and erasure can empty them."""
 
     __tablename__ = "interaction_body"
@@ -88,6 +95,7 @@ class InteractionBody(Tenant, Base):
     __table_args__ = tenant_args(
         reference("interaction", "interaction_id", ondelete="CASCADE"),
         Index("uq_interaction_body_interaction", "workspace_id", "interaction_id", unique=True),
+        referred=False,
     )
 
 

@@ -8,11 +8,11 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm.consent.kinds import Basis
-from crm.db import Base, Tenant, created_at, one_of, reference, tenant_args
+from crm.db import Attached, Base, Tenant, created_at, one_of, reference, tenant_args
 from crm.lifecycle.kinds import ImportMode, ImportState
 
 
-class Import(Tenant, Base):
+class Import(Attached, Base):
     __tablename__ = "import"
 
     file_id: Mapped[UUID]
@@ -45,7 +45,7 @@ class Import(Tenant, Base):
     )
 
 
-class RefusedRow(Tenant, Base):
+class RefusedRow(Attached, Base):
     """A row that did not go in, with its reason, for download and correction."""
 
     __tablename__ = "refused_row"
@@ -57,7 +57,9 @@ class RefusedRow(Tenant, Base):
     values: Mapped[list[Any]]
 
     __table_args__ = tenant_args(
-        reference("import", "import_id", ondelete="CASCADE"), UniqueConstraint("workspace_id", "import_id", "row")
+        reference("import", "import_id", ondelete="CASCADE"),
+        UniqueConstraint("workspace_id", "import_id", "row"),
+        referred=False,
     )
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crm.db import Base, Tenant, big, created_at, one_of, reference, tenant_args
+from crm.db import Attached, Base, Tenant, big, created_at, one_of, reference, tenant_args
 from crm.loyalty.kinds import EntryKind, LedgerAccount, OfferKind, OfferState, VoucherState
 
 
@@ -30,7 +30,7 @@ class Program(Tenant, Base):
     )
 
 
-class Member(Tenant, Base):
+class Member(Attached, Base):
     """A contact's membership; the ledger knows this opaque id only. Balances are a cache of the postings."""
 
     __tablename__ = "member"
@@ -61,7 +61,7 @@ class Member(Tenant, Base):
     )
 
 
-class LedgerTransaction(Tenant, Base):
+class LedgerTransaction(Attached, Base):
     """One movement of points: who, why, when; its postings sum to zero. `at` is when it counts.
 
     A reversal keeps the rule and the local day of what it reverses, so that sums per rule and day are net.
@@ -97,7 +97,7 @@ class LedgerTransaction(Tenant, Base):
     )
 
 
-class LedgerNote(Tenant, Base):
+class LedgerNote(Attached, Base):
     """What a person typed as the reason of an entry: apart from the ledger, so that erasure can remove it."""
 
     __tablename__ = "ledger_note"
@@ -108,10 +108,11 @@ class LedgerNote(Tenant, Base):
     __table_args__ = tenant_args(
         reference("ledger_transaction", "transaction_id"),
         Index("uq_ledger_note_transaction", "workspace_id", "transaction_id", unique=True),
+        referred=False,
     )
 
 
-class Posting(Tenant, Base):
+class Posting(Attached, Base):
     """`points` into (+) or out of (-) an account; `member_id` is null for the programme's own accounts."""
 
     __tablename__ = "posting"
@@ -132,10 +133,11 @@ class Posting(Tenant, Base):
         Index("ix_posting_transaction", "workspace_id", "transaction_id"),
         Index("ix_posting_member", "workspace_id", "member_id", "account"),
         append_only=True,
+        referred=False,
     )
 
 
-class Lot(Tenant, Base):
+class Lot(Attached, Base):
     """Points that came in together; what is left is `points` less the sum of its uses."""
 
     __tablename__ = "lot"
@@ -158,7 +160,7 @@ class Lot(Tenant, Base):
     )
 
 
-class LotUse(Tenant, Base):
+class LotUse(Attached, Base):
     """Points taken from a lot (+) or put back into it (-) by a transaction."""
 
     __tablename__ = "lot_use"
@@ -174,10 +176,11 @@ class LotUse(Tenant, Base):
         Index("ix_lot_use_lot", "workspace_id", "lot_id"),
         Index("ix_lot_use_transaction", "workspace_id", "transaction_id"),
         append_only=True,
+        referred=False,
     )
 
 
-class EarningRule(Tenant, Base):
+class EarningRule(Attached, Base):
     """Points for a kind of interaction, with a cap per member and local day."""
 
     __tablename__ = "earning_rule"
@@ -198,6 +201,7 @@ class EarningRule(Tenant, Base):
         CheckConstraint("points > 0", name="points"),
         reference("program", "program_id"),
         Index("ix_earning_rule_kind", "workspace_id", "interaction_kind", postgresql_where=text("is_active")),
+        referred=False,
     )
 
 
@@ -238,7 +242,7 @@ class Offer(Tenant, Base):
     )
 
 
-class Voucher(Tenant, Base):
+class Voucher(Attached, Base):
     """A single-holder code of an offer."""
 
     __tablename__ = "voucher"
@@ -266,7 +270,7 @@ class Voucher(Tenant, Base):
     )
 
 
-class Redemption(Tenant, Base):
+class Redemption(Attached, Base):
     """One use of a voucher at the till or by API; undone, never deleted."""
 
     __tablename__ = "redemption"
@@ -298,4 +302,5 @@ class Redemption(Tenant, Base):
         ),
         Index("ix_redemption_offer", "workspace_id", "offer_id", "at"),
         Index("ix_redemption_contact", "workspace_id", "contact_id"),
+        referred=False,
     )

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from crm.channels.base import ChannelKind, OutcomeKind
 from crm.consent.kinds import Purpose
-from crm.db import Base, Tenant, created_at, new_id, one_of, tenant_args
+from crm.db import Attached, Base, Tenant, created_at, new_id, one_of, tenant_args
 from crm.db import reference as refers_to
 from crm.outreach.kinds import (
     AccountState,
@@ -60,7 +60,7 @@ class SenderAccount(Tenant, Base):
     __table_args__ = tenant_args(one_of("channel", ChannelKind), one_of("state", AccountState))
 
 
-class SenderPace(Tenant, Base):
+class SenderPace(Attached, Base):
     """How many attempts an account took in one minute, hour or day (in the account's zone)."""
 
     __tablename__ = "sender_pace"
@@ -74,10 +74,11 @@ class SenderPace(Tenant, Base):
         CheckConstraint("span in ('minute', 'hour', 'day')", name="span"),
         refers_to("sender_account", "account_id", ondelete="CASCADE"),
         UniqueConstraint("workspace_id", "account_id", "span", "starts_at"),
+        referred=False,
     )
 
 
-class DomainPace(Tenant, Base):
+class DomainPace(Attached, Base):
     """How fast an account writes to one mail domain just now: see `crm.outreach.domain_pace`."""
 
     __tablename__ = "domain_pace"
@@ -95,6 +96,7 @@ class DomainPace(Tenant, Base):
     __table_args__ = tenant_args(
         refers_to("sender_account", "account_id", ondelete="CASCADE"),
         UniqueConstraint("workspace_id", "account_id", "domain"),
+        referred=False,
     )
 
 
@@ -168,7 +170,7 @@ class Conversation(Tenant, Base):
     )
 
 
-class Claim(Tenant, Base):
+class Claim(Attached, Base):
     """A batch of messages taken by one sender run: its lease and fencing number."""
 
     __tablename__ = "claim"
@@ -271,8 +273,14 @@ class Message(Tenant, Base):
         Index("ix_message_created", "workspace_id", "created_at", "id"),
         Index("ix_message_state", "workspace_id", "state", "created_at", "id"),
         Index("ix_message_planned", "workspace_id", "planned_at", "id"),
-        Index("ix_message_batch", "workspace_id", "batch_id", "state"),
-        Index("ix_message_conversation", "workspace_id", "conversation_id", "created_at"),
+        Index("ix_message_batch", "workspace_id", "batch_id", "state", postgresql_where=sql("batch_id is not null")),
+        Index(
+            "ix_message_conversation",
+            "workspace_id",
+            "conversation_id",
+            "created_at",
+            postgresql_where=sql("conversation_id is not null"),
+        ),
         Index("ix_message_voucher", "workspace_id", "voucher_id", postgresql_where=sql("voucher_id is not null")),
         Index(
             "uq_message_reference",
@@ -284,7 +292,7 @@ class Message(Tenant, Base):
     )
 
 
-class MessageText(Tenant, Base):
+class MessageText(Attached, Base):
     """The words of a draft as a person edits them, and the readable text of a received message."""
 
     __tablename__ = "message_text"
@@ -299,10 +307,11 @@ class MessageText(Tenant, Base):
     __table_args__ = tenant_args(
         refers_to("message", "message_id", ondelete="CASCADE"),
         Index("uq_message_text_message", "workspace_id", "message_id", unique=True),
+        referred=False,
     )
 
 
-class FrozenContent(Tenant, Base):
+class FrozenContent(Attached, Base):
     """What was approved, to the letter, and its hash: the only thing a sender ever sends."""
 
     __tablename__ = "frozen_content"
@@ -323,10 +332,11 @@ class FrozenContent(Tenant, Base):
         refers_to("message", "message_id", ondelete="CASCADE"),
         Index("uq_frozen_content_hash", "workspace_id", "message_id", "hash", unique=True),
         frozen=True,
+        referred=False,
     )
 
 
-class Attempt(Tenant, Base):
+class Attempt(Attached, Base):
     """One try to hand one message to a channel, committed before any byte goes out."""
 
     __tablename__ = "attempt"
@@ -348,7 +358,7 @@ class Attempt(Tenant, Base):
     )
 
 
-class AttemptOutcome(Tenant, Base):
+class AttemptOutcome(Attached, Base):
     """How one attempt ended, as the channel told it, or as a person decided it for an uncertain one."""
 
     __tablename__ = "attempt_outcome"
@@ -365,10 +375,11 @@ class AttemptOutcome(Tenant, Base):
         refers_to("attempt", "attempt_id"),
         Index("ix_attempt_outcome_attempt", "workspace_id", "attempt_id"),
         append_only=True,
+        referred=False,
     )
 
 
-class AttemptEvidence(Tenant, Base):
+class AttemptEvidence(Attached, Base):
     """The server's own words about an attempt; may hold addresses, so erasure empties it."""
 
     __tablename__ = "attempt_evidence"
@@ -377,11 +388,13 @@ class AttemptEvidence(Tenant, Base):
     detail: Mapped[str] = mapped_column(server_default="")
 
     __table_args__ = tenant_args(
-        refers_to("attempt", "attempt_id"), Index("ix_attempt_evidence_attempt", "workspace_id", "attempt_id")
+        refers_to("attempt", "attempt_id"),
+        Index("ix_attempt_evidence_attempt", "workspace_id", "attempt_id"),
+        referred=False,
     )
 
 
-class BudgetUse(Tenant, Base):
+class BudgetUse(Attached, Base):
     """A promotional or personal message that was tried for a person, counted over campaigns and colleagues."""
 
     __tablename__ = "budget_use"
@@ -398,11 +411,19 @@ class BudgetUse(Tenant, Base):
         refers_to("company", "company_id", ondelete="SET NULL"),
         UniqueConstraint("workspace_id", "message_id"),
         Index("ix_budget_use_contact", "workspace_id", "contact_id", "purpose", "at"),
-        Index("ix_budget_use_company", "workspace_id", "company_id", "purpose", "at"),
+        Index(
+            "ix_budget_use_company",
+            "workspace_id",
+            "company_id",
+            "purpose",
+            "at",
+            postgresql_where=sql("company_id is not null"),
+        ),
+        referred=False,
     )
 
 
-class InboundEvent(Tenant, Base):
+class InboundEvent(Attached, Base):
     """Something a channel told us, stored raw once by the platform's id before anything else happens."""
 
     __tablename__ = "inbound_event"
@@ -425,7 +446,7 @@ class InboundEvent(Tenant, Base):
     )
 
 
-class InboundRaw(Tenant, Base):
+class InboundRaw(Attached, Base):
     """The raw bytes of an inbound event, emptied by erasure and retention."""
 
     __tablename__ = "inbound_raw"
@@ -436,6 +457,7 @@ class InboundRaw(Tenant, Base):
     __table_args__ = tenant_args(
         refers_to("inbound_event", "event_id", ondelete="CASCADE"),
         Index("uq_inbound_raw_event", "workspace_id", "event_id", unique=True),
+        referred=False,
     )
 
 

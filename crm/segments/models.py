@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crm.db import Base, Tenant, created_at, one_of, reference, tenant_args
+from crm.db import Attached, Base, Tenant, created_at, one_of, reference, tenant_args
 from crm.segments.kinds import PickMode, SegmentKind
 
 
@@ -33,7 +33,7 @@ class Segment(Tenant, Base):
     )
 
 
-class SegmentPick(Tenant, Base):
+class SegmentPick(Attached, Base):
     __tablename__ = "segment_pick"
 
     segment_id: Mapped[UUID]
@@ -47,10 +47,11 @@ class SegmentPick(Tenant, Base):
         reference("contact", "contact_id", ondelete="CASCADE"),
         UniqueConstraint("workspace_id", "segment_id", "contact_id"),
         Index("ix_segment_pick_contact", "workspace_id", "contact_id"),
+        referred=False,
     )
 
 
-class SegmentMember(Tenant, Base):
+class SegmentMember(Attached, Base):
     """Who was in the segment at its last refresh (or for good, when it is frozen)."""
 
     __tablename__ = "segment_member"
@@ -64,10 +65,11 @@ class SegmentMember(Tenant, Base):
         reference("contact", "contact_id", ondelete="CASCADE"),
         UniqueConstraint("workspace_id", "segment_id", "contact_id"),
         Index("ix_segment_member_contact", "workspace_id", "contact_id"),
+        referred=False,
     )
 
 
-class SegmentChange(Tenant, Base):
+class SegmentChange(Attached, Base):
     __tablename__ = "segment_change"
 
     segment_id: Mapped[UUID]
@@ -82,4 +84,5 @@ class SegmentChange(Tenant, Base):
         reference("contact", "contact_id", ondelete="CASCADE"),
         Index("ix_segment_change_segment", "workspace_id", "segment_id", "at"),
         Index("ix_segment_change_contact", "workspace_id", "contact_id", "at"),
+        referred=False,
     )

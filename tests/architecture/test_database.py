@@ -6,11 +6,15 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from factories import contacts
 from sqlalchemy import UniqueConstraint, create_engine, inspect, text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.pool import NullPool
 
 from crm import models
+from crm.accounts.models import Workspace
+from crm.accounts.rules import system_actor
+from crm.db import new_id
 
 ROOT = Path(__file__).parents[2]
 TABLES = {table.name: table for table in models.metadata.sorted_tables}
@@ -28,11 +32,64 @@ def test_every_table_is_a_tenant_or_on_the_short_list_of_global_ones():
     assert set(TABLES) - set(TENANT) == GLOBAL
 
 
-@pytest.mark.parametrize("table", TENANT)
-def test_every_tenant_table_has_the_key_that_references_point_at(table):
-    keys = [sorted(key.columns.keys()) for key in TABLES[table].constraints if isinstance(key, UniqueConstraint)]
+def _keys(table: str) -> list[list[str]]:
+    """The columns of each unique key of a table."""
+    return [sorted(key.columns.keys()) for key in TABLES[table].constraints if isinstance(key, UniqueConstraint)]
 
-    assert ["id", "workspace_id"] in keys
+
+def _targets(table: str) -> set[str]:
+    """The tables to which every row of `table` refers."""
+    return {
+        key.referred_table.name
+        for key in TABLES[table].foreign_key_constraints
+        if not any(TABLES[table].c[column].nullable for column in key.column_keys)
+    }
+
+
+def test_every_tenant_table_that_is_referred_to_has_the_key_for_it():
+    referred = {
+        key.referred_table.name
+        for name in TENANT
+        for key in TABLES[name].foreign_key_constraints
+        if "workspace_id" in key.column_keys and key.referred_table.name != "workspace"
+    }
+
+    assert referred
+    assert {name for name in referred if ["id", "workspace_id"] not in _keys(name)} == set()
+
+
+@pytest.mark.parametrize("table", TENANT)
+def test_every_tenant_table_proves_its_workspace_once(table):
+    targets = _targets(table)
+    parents = targets & set(TENANT)
+
+    assert ("workspace" in targets) is not bool(parents)
+    # From parent to parent the workspace is reached.
+    seen: set[str] = set()
+    while parents - seen:
+        seen |= parents
+        parents = parents | {target for name in parents for target in _targets(name) & set(TENANT)}
+    assert "workspace" in targets or any("workspace" in _targets(name) for name in seen)
+
+
+def test_a_removed_workspace_takes_what_hangs_on_its_rows_along(fresh_database):
+    workspace_id = new_id()
+    actor = system_actor(workspace_id)
+    with fresh_database.database.scope(workspace_id) as session:
+        session.add(Workspace(id=workspace_id, name="Lanterna", slug=f"w-{workspace_id.hex}"))
+        session.flush()
+        person = contacts.contact(session, actor, email="ann@example.com", company_name="Bo Ceramiche", tags=["VIP"])
+        contacts.interaction(session, actor, person.id, body="We spoke.")
+    hanging = ("affiliation", "contact_tag", "interaction_body")
+    engine = create_engine(fresh_database.owner_url, poolclass=NullPool)
+    with engine.begin() as connection:
+        counts = {name: text(f"select count(*) from {name}") for name in hanging}  # noqa: S608 - own names
+        before = {name: connection.scalar(count) for name, count in counts.items()}
+        connection.execute(text("delete from workspace where id = :id"), {"id": workspace_id})
+        after = {name: connection.scalar(count) for name, count in counts.items()}
+
+    assert before == dict.fromkeys(hanging, 1)
+    assert after == dict.fromkeys(hanging, 0)
 
 
 def test_references_between_tenants_carry_the_workspace():
