@@ -1,11 +1,10 @@
 """A look at a website from its request to the facts, over real HTTP."""
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from sqlalchemy import select
+from stack.website import Site, serving
 
 from crm.contacts import services as contacts
 from crm.contacts.kinds import FactOrigin
@@ -19,47 +18,10 @@ from workers import Runtime, enrichment
 PAGE = '<title>Lanterna</title><meta name="description" content="Carta e inchiostro">'
 
 
-class Site(ThreadingHTTPServer):
-    """Answers by the path: (status, headers, body); remembers what it was asked."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.pages: dict[str, tuple[int, dict[str, str], str]] = {}
-        self.asked: list[tuple[str, dict[str, str]]] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Site
-
-    def do_GET(self) -> None:
-        self.server.asked.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
-        status, headers, body = self.server.pages.get(self.path, (404, {}, ""))
-        data = body.encode()
-        self.send_response(status)
-        for name, value in {"Content-Type": "text/html", "Content-Length": str(len(data)), **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *_args: object) -> None:
-        """Stay quiet."""
-
-
 @pytest.fixture
 def site() -> Iterator[Site]:
-    server = Site()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join(5)
+    with serving() as server:
+        yield server
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import expect
+from stack.callers import Api
 from stack.running import Stack
 
 # Milliseconds: real processes on a busy machine.
@@ -17,6 +18,15 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running.started()
     finally:
         running.stop()
+
+
+@pytest.fixture
+def api(stack: Stack) -> Iterator[Api]:
+    """A program with a token of the demo's owner."""
+    printed = stack.crm("token", "create", "--workspace", "Lanterna Dati", "--role", "owner", "--name", "journey")
+    api = Api(stack.address, printed.strip().splitlines()[-1])
+    yield api
+    api.client.close()
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 import re
 from datetime import UTC, datetime, timedelta
 
-import httpx
 import pytest
+from stack.callers import browsing
 from stack.running import until
 
 pytestmark = pytest.mark.journey
@@ -16,33 +16,6 @@ Zora;Celesti;zora@celesti.example;Faenza
 Nobody;Nowhere;not-an-address;Faenza
 """
 BODY = "Good morning {{ contact.first_name }},\n\nyour code is {{ voucher.code }}.\n"
-
-
-class Api:
-    """The API behind a token."""
-
-    def __init__(self, address: str, token: str) -> None:
-        self.client = httpx.Client(
-            base_url=f"{address}/api/v1/", headers={"Authorization": f"Bearer {token}"}, timeout=30
-        )
-
-    def get(self, path: str, **params: object) -> dict:
-        answer = self.client.get(path, params=params)
-        assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text}"
-        return answer.json()
-
-    def post(self, path: str, json: object = None, *, status: int = 200, **options) -> dict:
-        answer = self.client.post(path, json={} if json is None and not options.get("files") else json, **options)
-        assert answer.status_code == status, f"{path}: {answer.status_code} {answer.text}"
-        return answer.json()
-
-
-@pytest.fixture
-def api(stack):
-    printed = stack.crm("token", "create", "--workspace", "Lanterna Dati", "--role", "owner", "--name", "journey")
-    api = Api(stack.address, printed.strip().splitlines()[-1])
-    yield api
-    api.client.close()
 
 
 def imported(api):
@@ -150,16 +123,9 @@ def received(stack, address):
 
 def answer(stack, address, text):
     """Write back as that person: the sandbox has a face for people only, so somebody signs in for it."""
-
-    def token(page):
-        return re.search(r'name="csrf_token" value="([^"]+)"', page.text)[1]
-
-    with httpx.Client(base_url=stack.address, follow_redirects=True, timeout=30) as browser:
-        form = {"csrf_token": token(browser.get("/sign-in")), "email": stack.email, "password": stack.password}
-        assert browser.post("/sign-in", data=form).status_code == 200
-        page = browser.get("/sandbox", params={"to": address})
-        done = browser.post(
+    with browsing(stack) as browser:
+        browser.post(
             f"/sandbox/{stack.letter(address)[0].id}/answer",
-            data={"csrf_token": token(page), "kind": "reply", "text": text},
+            {"kind": "reply", "text": text},
+            of=f"/sandbox?to={address}",
         )
-        assert done.status_code == 200, done.text
