@@ -111,7 +111,8 @@ def test_of_any_two_the_earlier_reason_of_the_design_decides():
         found = [order.index(objection.reason) for objection in verdict.objections if objection.binds]
         assert found, (first, second)
         assert found == sorted(found), (first, second)
-    assert order.index(verdict.reason) <= order.index(first[0])
+        assert verdict.reason is not None
+        assert order.index(verdict.reason) <= order.index(first), (first, second)
 
 
 #: What only a promotion keeps away from.
