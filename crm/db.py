@@ -337,7 +337,8 @@ class Database:
     def kept(self, workspace_id: UUID) -> Iterator[Session]:
         """A session that keeps its one connection over many transactions, so that its statements stay prepared.
 
-        The caller commits each transaction and catches what goes wrong.
+        The caller commits each transaction and catches what goes wrong. An error that leaves it takes the connection
+        along, which may be in the middle of anything.
         """
         with self.engine.connect() as connection:
             connection.info[PREPARED] = {}
@@ -347,6 +348,9 @@ class Database:
             )
             try:
                 yield session
+            except BaseException:
+                session.invalidate()
+                raise
             finally:
                 session.close()
 

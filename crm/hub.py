@@ -14,7 +14,9 @@ from collections.abc import Callable, Generator
 from typing import Any, Final, TypeVar
 
 import greenlet
+import structlog
 
+log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 #: What a line meets that is ended while it waits; no `Exception`, so that no line takes it for its own trouble.
@@ -30,13 +32,16 @@ class _Line(greenlet.greenlet):
     """One line of work; it knows whom to give way to."""
 
     hub: "Hub"
+    #: Nobody lets it go on any more: whatever it still waits for, it is ended again.
+    is_ended = False
 
 
 class Hub:
     """Runs lines in turns, in the thread and on the stack of whoever made it ("home").
 
-    Home turns the hub by waiting through it. Every line starts with the first turn after `spawn`. What a line raises
-    reaches home.
+    Home turns the hub by waiting through it. Every line starts with the first turn after `spawn`. An error of a line
+    reaches home with its next turn or sleep, never in the middle of a conversation of home's own, which would take it
+    for its own trouble. What is no `Exception` is heard at once.
     """
 
     def __init__(self) -> None:
@@ -45,6 +50,7 @@ class Hub:
         self._waiting: dict[int, tuple[_Line | None, float]] = {}
         self._fresh: deque[_Line] = deque()
         self._lines: set[_Line] = set()
+        self._failed: deque[Exception] = deque()
         #: No wait ends before this moment.
         self._soonest = _NEVER
         self._threads: _Threads | None = None
@@ -56,12 +62,20 @@ class Hub:
         """Lines that have not ended."""
         return len(self._lines)
 
+    @property
+    def is_here(self) -> bool:
+        """Whether the caller is home or one of the lines: nobody else may wait through this hub."""
+        line = greenlet.getcurrent()
+        return line.hub is self if isinstance(line, _Line) else line is self._home
+
     def spawn(self, work: Callable[[], None]) -> None:
         """Let `work` take turns from the next one on."""
 
         def run() -> None:
             try:
                 work()
+            except Exception as error:  # noqa: BLE001 - it is home's, whatever it is.
+                self._failed.append(error)
             finally:
                 self._lines.discard(line)
 
@@ -76,10 +90,10 @@ class Hub:
 
         `until` is the process's monotonic time. Called by home, this turns the hub.
         """
-        line = greenlet.getcurrent()
+        line = self._current()
         self._poll.register(descriptor, events)
         self._soonest = min(self._soonest, until)
-        if isinstance(line, _Line):
+        if line is not None:
             self._waiting[descriptor] = (line, until)
             return self._home.switch()
         self._waiting[descriptor] = (None, until)
@@ -95,50 +109,68 @@ class Hub:
         """Give way for so long."""
         self._names -= 1
         until = time.monotonic() + seconds
-        line = greenlet.getcurrent()
-        if isinstance(line, _Line):
+        line = self._current()
+        if line is not None:
             self._soonest = min(self._soonest, until)
             self._waiting[self._names] = (line, until)
             self._home.switch()
             return
         while time.monotonic() < until:
-            self._turn(until, _NOBODY)
+            self.turn(until)
 
     def turn(self, until: float) -> None:
         """Let all lines go on that can; waits for the first of them until then at most. For home alone."""
-        self._turn(until, _NOBODY)
+        if not self._failed:
+            self._turn(until, _NOBODY)
+        if self._failed:
+            raise self._failed.popleft()
 
     def finish(self, *, until: float) -> None:
         """Turn until all lines have ended; those that have not by then are ended."""
         try:
-            while self._lines and time.monotonic() < until:
-                self._turn(until, _NOBODY)
+            while (self._lines or self._failed) and time.monotonic() < until:
+                self.turn(until)
         finally:
             self.close()
 
     def close(self) -> None:
-        """End all lines where they stand; safe to call twice."""
+        """End all lines where they stand; safe to call twice. What nobody can be told any more is logged."""
         self._fresh.clear()
-        for line in list(self._lines):
+        lines, self._lines = self._lines, set()
+        # They close what they wait for, and its number may soon be another's.
+        for descriptor in list(self._waiting):
+            self._forget(descriptor)
+        for line in lines:
+            line.is_ended = True
+        for line in lines:
             line.throw(Ended)
-        self._lines.clear()
         if self._threads is not None:
-            self._forget(self._threads.descriptor)
             self._threads.close()
             self._threads = None
+        while self._failed:
+            log.error("line_failed", exc_info=self._failed.popleft())
 
     def apart(self, work: Callable[[], T]) -> T:
         """Do something in a thread that waits in a way of its own, and give way meanwhile; for a line alone."""
+        line = self._current()
         if self._threads is None:
             self._threads = _Threads()
             self._waiting[self._threads.descriptor] = (None, _NEVER)
             self._poll.register(self._threads.descriptor, READ)
-        line = greenlet.getcurrent()
         self._threads.start(work, line)
         value, error = self._home.switch()
         if error is not None:
             raise error
         return value
+
+    def _current(self) -> _Line | None:
+        """The line that is about to wait; None is home."""
+        line = greenlet.getcurrent()
+        if not isinstance(line, _Line):
+            return None
+        if line.is_ended:
+            raise Ended
+        return line
 
     def _turn(self, until: float, mine: int) -> int:
         """One turn; for what home's own descriptor is ready, when it is."""
@@ -149,17 +181,16 @@ class Hub:
         now = time.monotonic()
         left = max(0.0, min(until, self._soonest) - now)
         found = self._poll.poll(None if left == _NEVER else left * 1000)
-        if mine >= 0:
-            for descriptor, events in found:
-                if descriptor == mine:
-                    # Home's work keeps others busy, who then work while the lines do; nothing found is lost.
-                    return events
+        ready = 0
         for descriptor, events in found:
-            if descriptor in self._waiting:
+            if descriptor == mine:
+                # Home goes on after the lines, or those would stand still for as long as it is answered quickly.
+                ready = events
+            elif descriptor in self._waiting:
                 self._go_on(descriptor, events)
         if now + left >= self._soonest:
             self._expire()
-        return 0
+        return ready
 
     def _go_on(self, descriptor: int, events: int) -> None:
         if self._threads is not None and descriptor == self._threads.descriptor:
@@ -194,7 +225,7 @@ class _Threads:
         self._results: deque[tuple[Any, tuple[Any, BaseException | None]]] = deque()
         self._is_closed = False
 
-    def start(self, work: Callable[[], Any], line: greenlet.greenlet) -> None:
+    def start(self, work: Callable[[], Any], line: greenlet.greenlet | None) -> None:
         def run() -> None:
             value, error = None, None
             try:

@@ -61,9 +61,10 @@ class JobKind:
     timeout: int
 
 
-# A sending job ends by itself within a minute and is woken again, so that a stop never waits long for it.
+# A sending job ends by itself within a minute and is woken again, so that a stop never waits long for it; only a server
+# that takes its time at every stage keeps it longer, and to break it off then would leave its messages uncertain.
 KINDS: dict[JobName, JobKind] = {
-    JobName.SEND_DUE: JobKind(QueueName.OUTREACH, timeout=300),
+    JobName.SEND_DUE: JobKind(QueueName.OUTREACH, timeout=660),
     JobName.RECEIVE: JobKind(QueueName.OUTREACH, timeout=120),
     # A mailbox may answer slowly; it must hold up no message that is due.
     JobName.READ_BACK: JobKind(QueueName.BACKGROUND, timeout=180),

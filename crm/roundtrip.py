@@ -26,7 +26,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.orm import Session
 
 from crm.db import PREPARED, announced_apart
-from crm.hub import Ended, Hub, drive
+from crm.hub import Hub, drive
 
 _DIALECT = PGDialect_psycopg()
 _PLACE = re.compile(r"%\((\w+)\)s")
@@ -78,6 +78,24 @@ def rows(names: tuple[str, ...], values: Iterable[tuple[Any, ...]]) -> str:
     )
 
 
+def columns(names: tuple[str, ...], values: Iterable[tuple[UUID | str | bool | None, ...]]) -> dict[str, str]:
+    """Rows of values as one array for each column, by its name, for `unnest`; PostgreSQL reads JSON more slowly."""
+    return {name: _column(column) for name, column in zip(names, zip(*values, strict=True), strict=True)}
+
+
+def _column(values: tuple[UUID | str | bool | None, ...]) -> str:
+    """An array as PostgreSQL reads it (its section 8.15.2)."""
+    return "{" + ",".join([_written(value) for value in values]) + "}"
+
+
+def _written(value: UUID | str | bool | None) -> str:
+    if isinstance(value, UUID):
+        return value.hex
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return "null" if value is None else str(value)
+
+
 def beside(session: Session, hub: Hub) -> None:
     """Let the lines of `hub` take turns whenever the session waits in a transaction that `begin` began.
 
@@ -87,14 +105,20 @@ def beside(session: Session, hub: Hub) -> None:
 
 
 def _give_way(driver: psycopg.Connection[Any], hub: Hub) -> None:
-    """Make the driver's one place of waiting turn the hub; the rare wait with a limit of its own stays as it is."""
+    """Make the driver's one place of waiting turn the hub; the rare wait with a limit of its own stays as it is.
+
+    A connection can outlive the hub: whoever uses it then simply waits.
+    """
 
     def wait(gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        if timeout is not None:
+        if timeout is not None or not hub.is_here:
             return psycopg.Connection.wait(driver, gen, interval, timeout)
         try:
             return drive(hub, driver.pgconn.socket, gen)
-        except Ended:
+        except psycopg.Error:
+            raise
+        except BaseException:
+            # In the middle of a conversation nobody could make sense of the rest.
             driver.close()
             raise
 
@@ -124,7 +148,7 @@ def together(session: Session, *steps: Step | None) -> list[list[Any]]:
     known: dict[str, bytes] | None = connection.info.get(PREPARED)
     try:
         return _converse(driver, steps, known)
-    except psycopg.Error as error:
+    except BaseException as error:
         # The driver deallocates everything when it rolls back, and a pooler may have forgotten our names.
         if known is not None:
             known.clear()

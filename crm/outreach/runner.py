@@ -28,7 +28,7 @@ from crm.accounts.rules import system_actor
 from crm.channels.email import ConfigError
 from crm.db import Database, commit, rollback
 from crm.failpoints import Failpoint, reach
-from crm.hub import Ended, Hub
+from crm.hub import Hub
 from crm.outreach.adapters import SenderSpec, connect, load_spec
 from crm.outreach.lines import CONNECTIONS, Lane, Lines, steady
 from crm.outreach.secrets import SecretError
@@ -143,9 +143,13 @@ class _Run:
         self._is_stopping = False
 
     def run(self) -> Report:
-        self._take(self._free[0])
-        if self._claimed is not None:
-            self._send(self._open_lines(self._job.connections))
+        try:
+            self._take(self._free[0])
+            if self._claimed is not None:
+                self._send(self._open_lines(self._job.connections))
+        finally:
+            # Whatever a thread still holds may not leave any more.
+            self._leased_until = 0.0
         return self._report
 
     def _send(self, lines: Lines | None) -> None:
@@ -276,7 +280,7 @@ class _Run:
         return max(0.05, self._renew_at - time.monotonic())
 
     def _keep_claim(self) -> None:
-        if self._claimed is None or time.monotonic() < self._renew_at:
+        if self._claimed is None or (time.monotonic() < self._renew_at and steady() < self._leased_until):
             return
         claim_id = self._claimed.claim_id
         self._renew_at = time.monotonic() + self._lease.total_seconds() / 3
@@ -350,8 +354,8 @@ class _Run:
                 log.warning("transaction_repeated", number=number, error=type(error).__name__)
                 self._hub.sleep(pause)
                 pause *= 2
-            except Ended:
-                # In the middle of a conversation nobody could make sense of the rest.
+            except BaseException:
+                # It may be in the middle of a conversation, and must keep no row from the other session.
                 session.invalidate()
                 raise
             else:

@@ -111,6 +111,64 @@ def test_an_error_of_a_line_reaches_home_and_the_others_go_on(hub, pipe):
     assert heard == [True]
 
 
+def test_an_error_of_a_line_does_not_break_in_on_a_conversation_of_home(hub, pipe):
+    question, next_one, answered = pipe(), pipe(), pipe()
+
+    def fail() -> None:
+        assert question.hear()
+        next_one.ring()
+        raise LookupError("a bug")
+
+    def answer() -> None:
+        assert next_one.hear()
+        answered.ring()
+
+    def steps():
+        question.ring()
+        yield 1
+        return os.read(answered.end, 1)
+
+    hub.spawn(fail)
+    hub.spawn(answer)
+    assert drive(hub, answered.end, steps()) == b"!"
+    with pytest.raises(LookupError):
+        hub.turn(0.0)
+    hub.turn(0.0)
+
+
+def test_a_wish_to_end_the_process_is_heard_at_once_wherever_it_is_raised(hub, pipe):
+    def ask_to_end() -> None:
+        raise SystemExit
+
+    hub.spawn(ask_to_end)
+    with pytest.raises(SystemExit):
+        hub.wait(pipe().end, READ, until=soon())
+
+
+def test_results_of_threads_arrive_also_when_the_line_before_fails(hub):
+    gate, found = threading.Event(), []
+    others = set(threading.enumerate())
+
+    def fail() -> None:
+        apart(lambda: gate.wait(30))
+        raise LookupError("a bug")
+
+    def go_on() -> None:
+        found.append(apart(lambda: gate.wait(30)))
+
+    for work in (fail, go_on, fail, go_on):
+        hub.spawn(work)
+    hub.turn(0.0)
+    gate.set()
+    for thread in set(threading.enumerate()) - others:
+        thread.join(30)
+    for _ in range(2):
+        with pytest.raises(LookupError):
+            hub.turn(soon())
+    hub.finish(until=soon())
+    assert found == [True, True]
+
+
 def test_what_waits_in_a_way_of_its_own_stops_nobody_and_gives_its_result_or_its_error(hub, pipe):
     bell, gate, found = pipe(), threading.Event(), []
 
@@ -193,6 +251,40 @@ def test_lines_that_are_ended_leave_what_they_hold(hub, pipe):
     assert hub.lines == 0
     hub.turn(0.0)
     assert left == ["ended"]
+
+
+def test_all_lines_are_ended_also_those_that_fail_or_wait_once_more(hub, pipe):
+    left: list[str] = []
+
+    def fail() -> None:
+        try:
+            pipe().hear()
+        finally:
+            left.append("failed")
+            raise LookupError("a bug while it tidies up")
+
+    def linger() -> None:
+        try:
+            pipe().hear()
+        finally:
+            # As somebody who wants to say goodbye.
+            pipe().hear()
+            left.append("heard")
+
+    def rest() -> None:
+        try:
+            hub.sleep(30.0)
+        finally:
+            left.append("rested")
+
+    for work in (fail, linger, rest, fail, linger, rest):
+        hub.spawn(work)
+    hub.turn(0.0)
+    hub.close()
+    assert sorted(left) == ["failed", "failed", "rested", "rested"]
+    assert hub.lines == 0
+    hub.turn(0.0)
+    assert "heard" not in left
 
 
 def test_nobody_waits_for_a_thread_of_a_line_that_was_ended(hub):

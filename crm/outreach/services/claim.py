@@ -225,11 +225,16 @@ def renew(session: Session, *, claim_id: UUID, lease: timedelta) -> bool:
 
 
 def finish(session: Session, actor: Actor, *, claim_id: UUID, now: datetime) -> int:
-    """End a claim; what was claimed and not tried is due again. Returns how many that were."""
+    """End a claim; what was claimed and not tried is due again. Returns how many that were.
+
+    An attempt that nobody waits for, because the answer to its commit came too late, keeps the claim open until its
+    lease is over: it is settled then as after a crash.
+    """
+    is_under_way = select(Message.id).where(Message.claim_id == claim_id, Message.state == MessageState.SENDING)
     ended = session.execute(
         update(Claim)
         .where(Claim.id == claim_id, Claim.finished_at.is_(None))
-        .values(finished_at=now)
+        .values(finished_at=case((is_under_way.exists(), None), else_=now))
         .returning(Claim.id)
         .execution_options(synchronize_session=False)
     ).scalar()
