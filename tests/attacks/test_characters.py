@@ -1,65 +1,22 @@
 """Characters that a database can't keep, in every place where a request can carry text."""
 
-import ast
 import io
-from functools import cache
-from importlib import import_module
-from inspect import getsourcefile, unwrap
-from pathlib import Path
+from inspect import unwrap
 
 import pytest
-from factories.everything import WORDS, everything
-from factories.routes import BODIES, bodies, url
-from wtforms import Form
+from factories.everything import everything
+from factories.routes import BODIES, address, bodies, names_of, rules
 
 from crm.web.api import PREFIX
 
 NUL = "a\x00b"
 #: What a terminal, a scanner or a PDF leaves in copied text; the database could keep these.
 ODD = "a\x1b\x07\x7fb"
-READERS = {"get", "getlist"}
-PLACES = {"args", "form", "values"}
-FILES = {"static", "assets.file"}
 
 
 @pytest.fixture
 def ids(session, actor, settings):
     return everything(session, actor, home=settings.home)
-
-
-def rules(app):
-    """Every route that a request reaches a view by."""
-    return sorted((rule for rule in app.url_map.iter_rules() if rule.endpoint not in FILES), key=lambda rule: rule.rule)
-
-
-def address(rule, ids):
-    """The route with real ids; a secret in it is a word."""
-    made = url(rule, {**dict.fromkeys(rule.arguments - set(ids) - set(WORDS), "word"), **ids})
-    return made.partition("?")[0]
-
-
-def names_of(view):
-    """The query and form fields that a view's module reads: those asked for by name, and those of its forms."""
-    return _names_in(unwrap(view).__module__)
-
-
-@cache
-def _names_in(name):
-    module = import_module(name)
-    tree = ast.parse(Path(getsourcefile(module) or "").read_text(encoding="utf-8"))
-    asked = {
-        str(call.args[0].value)
-        for call in ast.walk(tree)
-        if isinstance(call, ast.Call)
-        and isinstance(call.func, ast.Attribute)
-        and call.func.attr in READERS
-        and isinstance(call.func.value, ast.Attribute)
-        and call.func.value.attr in PLACES
-        and call.args
-        and isinstance(call.args[0], ast.Constant)
-    }
-    forms = [item for item in vars(module).values() if isinstance(item, type) and issubclass(item, Form)]
-    return asked | {name for form in forms for name in dir(form) if hasattr(getattr(form, name), "field_class")}
 
 
 def poisoned(value, character):

@@ -1,11 +1,21 @@
 """Builders of requests for every route: its address with real ids, and the smallest body its description accepts."""
 
+import ast
+from functools import cache
+from importlib import import_module
+from inspect import getsourcefile, unwrap
+from pathlib import Path
+
 from factories.everything import WORDS
+from wtforms import Form
 
 # What else a request needs to get as far as the look-up.
 QUERIES = {"segments_api.why": "segment_id"}
 FORMS = {"accounts.change_role": {"role": "sales"}}
 BODIES = {"contacts_api.add_handle": {"channel": "email", "address": "somebody@example.com"}}
+READERS = {"get", "getlist"}
+PLACES = {"args", "form", "values"}
+FILES = {"static", "assets.file"}
 
 
 def words_of(rule):
@@ -21,6 +31,48 @@ def url(rule, ids):
     assert not unknown, f"{rule.rule}: say in factories/everything.py what {sorted(unknown)} means"
     path = rule.build({**{name: ids[name] for name in rule.arguments if name in ids}, **words_of(rule)})[1]
     return f"{path}?segment={queried}" if (queried := ids.get(QUERIES.get(rule.endpoint, ""))) else path
+
+
+def rules(app):
+    """Every route that a request reaches a view by."""
+    return sorted((rule for rule in app.url_map.iter_rules() if rule.endpoint not in FILES), key=lambda rule: rule.rule)
+
+
+def address(rule, ids):
+    """The route with real ids; a secret in it is a word."""
+    made = url(rule, {**dict.fromkeys(rule.arguments - set(ids) - set(WORDS), "word"), **ids})
+    return made.partition("?")[0]
+
+
+def names_of(view):
+    """The query and form fields that a view's module reads: those asked for by name, and those of its forms."""
+    module = import_module(unwrap(view).__module__)
+    forms = [item for item in vars(module).values() if isinstance(item, type) and issubclass(item, Form)]
+    return asked_of(view) | {
+        name for form in forms for name in dir(form) if hasattr(getattr(form, name), "field_class")
+    }
+
+
+def asked_of(view):
+    """The fields that a view's module asks for by name."""
+    return _asked_in(unwrap(view).__module__)
+
+
+@cache
+def _asked_in(name):
+    module = import_module(name)
+    tree = ast.parse(Path(getsourcefile(module) or "").read_text(encoding="utf-8"))
+    return {
+        str(call.args[0].value)
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr in READERS
+        and isinstance(call.func.value, ast.Attribute)
+        and call.func.value.attr in PLACES
+        and call.args
+        and isinstance(call.args[0], ast.Constant)
+    }
 
 
 def example(document, schema):

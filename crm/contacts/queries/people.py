@@ -103,7 +103,7 @@ def _by_exchange(session: Session, wanted: Select[Contact], *, after: str | None
     """Oldest exchange first, then the people without one: two ranges of one index, because an OR would read it all."""
     at, last_id = decode_cursor(after, datetime, UUID) if after else (None, None)
     rows: list[Contact] = []
-    if after is None or at is not None:
+    if not after or at is not None:
         dated = wanted.where(Contact.last_interaction_at.is_not(None))
         if at is not None:
             dated = dated.where(tuple_(Contact.last_interaction_at, Contact.id) > (at, last_id))
@@ -111,7 +111,7 @@ def _by_exchange(session: Session, wanted: Select[Contact], *, after: str | None
         rows = list(session.scalars(dated))
     if len(rows) <= limit:
         never = wanted.where(Contact.last_interaction_at.is_(None))
-        if after is not None and at is None:
+        if after and at is None:
             never = never.where(Contact.id > last_id)
         rows += session.scalars(never.order_by(Contact.id).limit(limit + 1 - len(rows)))
     return page_of(rows, limit=limit, key=lambda row: (row.last_interaction_at, row.id))

@@ -140,14 +140,14 @@ def _by_due_day(
     """The soonest first, then those without a day: two ranges of one index."""
     due, last_id = decode_cursor(after, str, UUID) if after else (None, None)
     rows: list[TaskView] = []
-    if after is None or due is not None:
+    if not after or due is not None:
         dated = wanted.where(Task.due_on.is_not(None))
         if due is not None:
             dated = dated.where(tuple_(Task.due_on, Task.id) > (date.fromisoformat(due), last_id))
         rows = _views(session, dated.order_by(Task.due_on, Task.id).limit(limit + 1))
     if len(rows) <= limit:
         undated = wanted.where(Task.due_on.is_(None))
-        if after is not None and due is None:
+        if after and due is None:
             undated = undated.where(Task.id > last_id)
         rows += _views(session, undated.order_by(Task.id).limit(limit + 1 - len(rows)))
     return page_of(rows, limit=limit, key=lambda row: (row.due_on.isoformat() if row.due_on else None, row.id))
