@@ -42,6 +42,21 @@ def body(people, **more):
     }
 
 
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [{"body": "Salve", "language": "it"}],
+        [{"body": "Hi"}, {"body": "Salve", "language": "it"}, {"body": "Ciao", "language": "it"}],
+    ],
+)
+def test_texts_that_are_not_one_for_each_language_are_refused(call, session, actor, account, texts):
+    people = campaigns.people(session, actor, 1)
+    assert call("POST", body=body(people) | {"texts": texts})[0] == 422
+    _, made = call("POST", body=body(people))
+    status, problem = call("PATCH", f"/{made['id']}", {"texts": texts})
+    assert (status, problem["code"]) == (422, "invalid")
+
+
 def test_a_campaign_lives_through_the_api_alone(call, session, actor, account, clock):
     offer = loyalty.offer(session, actor, now=clock)
     people = campaigns.people(session, actor, 3)

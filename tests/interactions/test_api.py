@@ -21,6 +21,12 @@ def test_what_happened_is_logged_and_read_on_the_timeline(client, ann):
     assert client.get(made.headers["Location"]).json == made.json
 
 
+@pytest.mark.parametrize("about", ["contact_id", "company_id", "handle_id"])
+def test_what_is_about_nobody_known_is_not_found(client, about):
+    given = {"kind": "call", about: "69349831-1e50-25d9-b35c-e4e3106b9204"}
+    assert client.post("/api/v1/interactions", json=given).status_code == 404
+
+
 def test_the_same_platform_event_twice_is_one_entry(client, ann):
     given = {"kind": "comment", "channel": "instagram", "external_id": "17890"}
     first, again = log(client, ann, **given), log(client, ann, **given)

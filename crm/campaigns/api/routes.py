@@ -36,6 +36,7 @@ from crm.campaigns.models import Campaign
 from crm.campaigns.queries import RecipientLine
 from crm.channels.base import ChannelKind
 from crm.consent.kinds import Purpose
+from crm.contacts.inputs import parsed
 from crm.errors import ConflictError, worded
 from crm.outreach import queries as outreach
 from crm.outreach.services import Changed
@@ -116,7 +117,7 @@ def create() -> Response:
     people = PeopleInput(segment_id=data.segment_id, leavers=data.leavers, holdout_percent=data.holdout_percent)
     services.choose_people(session, actor, campaign_id=campaign.id, data=people, now=now)
     if data.texts:
-        words = WordsInput(purpose=data.purpose, channel=data.channel, account_id=data.account_id, texts=data.texts)
+        words = parsed(WordsInput, data.model_dump(include={"purpose", "channel", "account_id", "texts"}))
         services.write_words(session, actor, campaign_id=campaign.id, data=words, now=now)
     return _answer(campaign.id, 201)
 
@@ -167,12 +168,15 @@ def _words(session: Session, campaign: Campaign, data: CampaignPatch) -> WordsIn
         for text in queries.texts(session, campaign).values()
     ]
     personal = (data.purpose or campaign.purpose) == Purpose.PERSONAL
-    return WordsInput(
-        purpose=Purpose.PERSONAL if personal else Purpose.PROMOTIONAL,
-        channel=data.channel or ChannelKind(campaign.channel),
-        account_id=data.account_id if "account_id" in data.model_fields_set else campaign.account_id,
-        # Without a text yet there is nothing to keep: the empty one is refused beside its field.
-        texts=data.texts or known or [TextInput(body="")],
+    return parsed(
+        WordsInput,
+        {
+            "purpose": Purpose.PERSONAL if personal else Purpose.PROMOTIONAL,
+            "channel": data.channel or ChannelKind(campaign.channel),
+            "account_id": data.account_id if "account_id" in data.model_fields_set else campaign.account_id,
+            # Without a text yet there is nothing to keep: the empty one is refused beside its field.
+            "texts": data.texts or known or [TextInput(body="")],
+        },
     )
 
 

@@ -14,7 +14,7 @@ from crm.accounts.kinds import ActorKind, Permission
 from crm.accounts.rules import Actor
 from crm.channels.sentences import N_
 from crm.contacts import queries as contact_queries
-from crm.contacts.models import Contact
+from crm.contacts.models import Company, Contact, Handle
 from crm.db import new_id
 from crm.errors import ForbiddenError, InvalidInputError
 from crm.events import InteractionLogged, InteractionRemoved, publish
@@ -117,6 +117,7 @@ def log_many(session: Session, actor: Actor, *, entries: Sequence[Entry], now: d
     for entry in entries:
         _check(entry, now=now)
     _check_contacts(session, actor, {entry.contact_id for entry in entries if entry.contact_id})
+    _check_places(session, actor, entries)
     ids = [new_id() for _ in entries]
     made = session.scalars(
         insert(Interaction)
@@ -172,6 +173,18 @@ def _check_contacts(session: Session, actor: Actor, contact_ids: set[UUID]) -> N
     found = session.scalars(select(Contact.id).where(Contact.id.in_(contact_ids), contact_queries.alive(actor)))
     if contact_ids - set(found):
         raise contact_queries.ContactNotFoundError(N_("There is no such person, or you may not see them."))
+
+
+def _check_places(session: Session, actor: Actor, entries: Sequence[Entry]) -> None:
+    """The companies and addresses that somebody names are there; the system names none that it hasn't read."""
+    if actor.kind is ActorKind.SYSTEM:
+        return
+    companies = {entry.company_id for entry in entries if entry.company_id}
+    if companies - set(session.scalars(select(Company.id).where(Company.id.in_(companies))) if companies else ()):
+        raise contact_queries.CompanyNotFoundError(N_("There is no such company."))
+    handles = {entry.handle_id for entry in entries if entry.handle_id}
+    if handles - set(session.scalars(select(Handle.id).where(Handle.id.in_(handles))) if handles else ()):
+        raise contact_queries.HandleNotFoundError(N_("There is no such address."))
 
 
 def _row(actor: Actor, key: UUID, entry: Entry, *, now: datetime) -> dict[str, Any]:
