@@ -13,6 +13,7 @@ from crm.web.api import PREFIX, spec
 blueprint = Blueprint("api_docs", __name__, url_prefix=PREFIX)
 _building = Lock()
 _BODY = "application/json"
+_PROBLEM = "application/problem+json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,18 @@ class Operation:
 def document() -> dict[str, Any]:
     """The OpenAPI 3.1 document of all operations; built once, by one thread, inside a request."""
     with _building:
-        return spec.spec
+        described = spec.spec
+        _name_problems(described)
+        return described
+
+
+def _name_problems(described: dict[str, Any]) -> None:
+    """Say that refusals are problem documents: the library knows one media type for all answers."""
+    for methods in described["paths"].values():
+        for operation in methods.values():
+            for status, answer in operation["responses"].items():
+                if status.startswith("4") and _BODY in answer.get("content", {}):
+                    answer["content"][_PROBLEM] = answer["content"].pop(_BODY)
 
 
 def operations() -> dict[str, list[Operation]]:
@@ -81,10 +93,14 @@ def _operation(described: Mapping[str, Any], path: str, method: str, operation: 
         ),
         body=tuple(_members(described, body)),
         answers=tuple(
-            (status, answer["description"], _kind(answer.get("content", {}).get(_BODY, {}).get("schema", {})))
+            (status, answer["description"], _kind(_content(answer).get("schema", {})))
             for status, answer in sorted(operation["responses"].items())
         ),
     )
+
+
+def _content(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    return next(iter(answer.get("content", {}).values()), {})
 
 
 def _members(described: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Field]:

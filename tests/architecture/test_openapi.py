@@ -31,6 +31,17 @@ def test_the_document_is_valid_openapi_3_1(document):
     validate(document)
 
 
+def test_every_refusal_is_described_as_the_problem_document_that_it_is(document):
+    described = {
+        kind
+        for _method, _path, operation in operations(document)
+        for status, answer in operation["responses"].items()
+        if status.startswith("4")
+        for kind in answer["content"]
+    }
+    assert described == {"application/problem+json"}
+
+
 def test_every_view_of_the_api_is_in_the_document(app, document):
     described = {(method, path) for method, path, _operation in operations(document)}
     routed = {
