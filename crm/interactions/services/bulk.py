@@ -13,7 +13,7 @@ from crm.events import InteractionLogged
 from crm.interactions import rules
 from crm.interactions.kinds import Direction
 from crm.interactions.services.timeline import Entry
-from crm.roundtrip import Step, array, rows
+from crm.roundtrip import Step, array, columns
 
 _ROW: Final = (
     *("id", "body_id", "contact_id", "handle_id", "kind", "channel", "is_automatic", "author_id"),
@@ -22,9 +22,11 @@ _ROW: Final = (
 # The text never changes with the number of rows, so that it is prepared once per connection.
 _LOG: Final = """
     with row as materialized (
-        select * from json_to_recordset(%(rows)s::json) as row (id uuid, body_id uuid, contact_id uuid, handle_id uuid,
-            kind text, channel text, is_automatic boolean, author_id uuid, source_kind text, source_id uuid,
-            subject text, body text)),
+        select * from unnest(%(id)s::uuid[], %(body_id)s::uuid[], %(contact_id)s::uuid[], %(handle_id)s::uuid[],
+            %(kind)s::text[], %(channel)s::text[], %(is_automatic)s::boolean[], %(author_id)s::uuid[],
+            %(source_kind)s::text[], %(source_id)s::uuid[], %(subject)s::text[], %(body)s::text[])
+            as row (id, body_id, contact_id, handle_id, kind, channel, is_automatic, author_id, source_kind, source_id,
+                subject, body)),
     entry as (
         insert into interaction (id, workspace_id, contact_id, handle_id, kind, channel, direction, happened_at,
             is_automatic, author_id, source_kind, source_id, created_at)
@@ -84,8 +86,8 @@ def log_of_sent(actor: Actor, *, entries: Sequence[Entry], at: datetime, now: da
             "workspace_id": actor.workspace_id,
             "at": at,
             "now": now,
-            "rows": rows(_ROW, values),
             "contact_ids": array(touched),
+            **columns(_ROW, values),
         },
     )
     return SentLog(

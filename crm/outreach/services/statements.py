@@ -33,7 +33,8 @@ LOCK_COMPANIES: Final = "select id from company where id = any(%(ids)s::uuid[]) 
 OUTCOMES: Final = """
     insert into attempt_outcome (id, workspace_id, attempt_id, kind, code, stage, at)
     select id, %(workspace_id)s, attempt_id, kind, code, stage, %(now)s
-    from json_to_recordset(%(rows)s::json) as row (id uuid, attempt_id uuid, kind text, code text, stage text)"""
+    from unnest(%(id)s::uuid[], %(attempt_id)s::uuid[], %(kind)s::text[], %(code)s::text[], %(stage)s::text[])
+        as row (id, attempt_id, kind, code, stage)"""
 
 SENT: Final = """
     update message set state = 'sent', claim_id = null, reason = '', sent_at = %(now)s, updated_at = %(now)s,
@@ -59,8 +60,9 @@ BEGIN: Final = """
     planned as (
         select begun.id as message_id, begun.tries, row.id, row.hash, row.use_id, row.contact_id, row.company_id,
             row.purpose
-        from begun join json_to_recordset(%(rows)s::json)
-            as row (id uuid, message_id uuid, hash text, use_id uuid, contact_id uuid, company_id uuid, purpose text)
+        from begun join unnest(%(id)s::uuid[], %(ids)s::uuid[], %(hash)s::text[], %(use_id)s::uuid[],
+                %(contact_id)s::uuid[], %(company_id)s::uuid[], %(purpose)s::text[])
+            as row (id, message_id, hash, use_id, contact_id, company_id, purpose)
             on row.message_id = begun.id),
     counted as (
         insert into budget_use (id, workspace_id, message_id, contact_id, company_id, purpose, at)

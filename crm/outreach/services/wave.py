@@ -33,7 +33,7 @@ from crm.outreach.services import statements
 from crm.outreach.services.claim import Claimed, Sendable
 from crm.outreach.services.outcomes import Finished, Started, ids_of, record_others, traces_of
 from crm.outreach.services.transitions import Moved, put_later, refuse, tell
-from crm.roundtrip import Step, array, rows, together
+from crm.roundtrip import Step, array, columns, together
 
 log = structlog.get_logger(__name__)
 
@@ -127,7 +127,7 @@ def _outcomes(actor: Actor, finished: Sequence[Finished], *, now: datetime) -> S
         {
             "workspace_id": actor.workspace_id,
             "now": now,
-            "rows": rows(
+            **columns(
                 ("id", "attempt_id", "kind", "code", "stage"),
                 [
                     (new_id(), done.started.attempt_id, done.outcome.kind, done.outcome.code, done.outcome.detail)
@@ -252,7 +252,7 @@ def _judge(
     return allowed, refused
 
 
-_ATTEMPT: Final = ("id", "message_id", "hash", "use_id", "contact_id", "company_id", "purpose")
+_ATTEMPT: Final = ("id", "ids", "hash", "use_id", "contact_id", "company_id", "purpose")
 
 
 def _start(
@@ -281,8 +281,7 @@ def _start(
             "account_id": claimed.account_id,
             "claim_id": claimed.claim_id,
             "now": now,
-            "ids": array([item.message_id for item in items]),
-            "rows": rows(_ATTEMPT, values),
+            **columns(_ATTEMPT, values),
         },
     )
 
