@@ -29,6 +29,7 @@ R = TypeVar("R")
 PUBLIC: frozenset[str] = frozenset({"static", "assets.file", *SIGN_IN_ENDPOINTS})
 """Endpoints without a sign-in that are not views of ours; our own are marked with `public`."""
 
+CODE_PAGE = "security.two_factor_token_validation"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 WITHOUT_SECOND_FACTOR = frozenset(
@@ -148,6 +149,9 @@ def _check() -> ResponseReturnValue | None:
     if endpoint.startswith("security.") and not is_local(request.values.get("next") or "/"):
         # Flask-Security would follow some of these as far as this host; nobody of ours writes such an address.
         return redirect(url_for(endpoint, **(request.view_args or {})), code=303)
+    if endpoint == CODE_PAGE and session.get("tf_state") != "validating_profile" and signed_in_user():
+        # Flask-Security would sign whoever comes here without a set-up under way out, also by a link of a stranger's.
+        return redirect(url_for("accounts.access"), code=303)
     if endpoint in PUBLIC or getattr(view, "is_public", False):
         return None
     if endpoint.startswith("security.") and endpoint not in MEMBER_ENDPOINTS:

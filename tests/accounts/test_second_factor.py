@@ -170,3 +170,10 @@ def test_the_demand_of_one_workspace_does_not_bind_members_of_another(app, sessi
 
     assert sign_in(browser, row.email).headers["Location"] == "/"
     assert session.get(User, row.id).tf_primary_method is None
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_whoever_strays_to_the_page_for_a_code_stays_signed_in(browser, method):
+    answer = browser.open("/second-factor", method=method)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/settings/access")
+    assert browser.get("/settings/profile").status_code == 200
