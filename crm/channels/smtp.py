@@ -206,8 +206,13 @@ class EmailConnection:
         connection.settimeout(self._config.timeouts.connect)
 
         def shake_hands() -> ssl.SSLSocket:
-            tls = self._tls or ssl.create_default_context()
-            return tls.wrap_socket(connection, server_hostname=self._config.host)
+            try:
+                tls = self._tls or ssl.create_default_context()
+                return tls.wrap_socket(connection, server_hostname=self._config.host)
+            finally:
+                # wrap_socket moves the descriptor into the new object; after a failure this closes it. In here, because
+                # the line may be ended meanwhile, and nobody else may close what a thread still reads from.
+                connection.close()
 
         try:
             return apart(shake_hands)
@@ -216,9 +221,6 @@ class EmailConnection:
             raise _StageError(outcome, lost=True) from error
         except (OSError, ValueError) as error:
             raise _StageError(outcome_of_loss(Stage.STARTTLS, "handshake"), lost=True) from error
-        finally:
-            # wrap_socket moves the descriptor into the new object; after a failure this closes it.
-            connection.close()
 
     def _hello(self) -> None:
         wire = self._wire

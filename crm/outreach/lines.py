@@ -117,6 +117,8 @@ class Lane:
                 except Exception as error:
                     log.exception("adapter_raised", message=str(started.item.message_id))
                     outcome = Outcome(kind=OutcomeKind.UNKNOWN, code="adapter_error", detail=type(error).__name__)
+                    # It may be in the middle of a conversation.
+                    adapter = None
                 if outcome.kind is OutcomeKind.ACCEPTED:
                     reach(Failpoint.AFTER_ACCEPT)
                 self._lines.busy -= 1

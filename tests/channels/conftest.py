@@ -42,6 +42,13 @@ class ScriptedServer:
     messages: list[bytes] = field(default_factory=list)
     connections: int = 0
     stop: threading.Event = field(default_factory=threading.Event)
+    open: list[socket.socket] = field(default_factory=list)
+
+    def hang_up(self) -> None:
+        """Close all connections between two messages, as a server does with idle ones."""
+        while self.open:
+            with contextlib.suppress(OSError):
+                self.open.pop().shutdown(socket.SHUT_RDWR)
 
     def serve(self, listener: socket.socket) -> None:
         while True:
@@ -50,6 +57,7 @@ class ScriptedServer:
             except OSError:
                 return
             self.connections += 1
+            self.open.append(connection)
             threading.Thread(target=self._one, args=(connection, self.connections), daemon=True).start()
 
     def _one(self, connection: socket.socket, number: int) -> None:

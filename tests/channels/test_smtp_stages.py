@@ -1,11 +1,14 @@
 """The handshake of STARTTLS at its worst, and the time that each stage has for itself."""
 
+import socket
+import threading
 import time
 
 import pytest
 
 from crm.channels.base import OutcomeKind
 from crm.channels.smtp import Security, Timeouts
+from crm.hub import Hub
 
 DROP, HANG = b"drop", b"hang"
 RETRY, AUTH, UNKNOWN = OutcomeKind.RETRY_LATER, OutcomeKind.AUTH, OutcomeKind.UNKNOWN
@@ -40,3 +43,32 @@ def test_each_stage_has_its_own_time(scripted, connection_to, outbound, stage, f
     assert outcome.code == f"{stage}_timeout"
     assert outcome.kind is (UNKNOWN if stage == "final" else RETRY)
     assert time.monotonic() - begun < 15
+
+
+class Handshake:
+    """Stands in for the encryption, in whose middle its line is ended."""
+
+    def __init__(self) -> None:
+        self.begun, self.may_go_on, self.ended = threading.Event(), threading.Event(), threading.Event()
+        self.descriptors: list[int] = []
+
+    def wrap_socket(self, connection: socket.socket, *, server_hostname: str) -> socket.socket:
+        self.begun.set()
+        assert self.may_go_on.wait(30)
+        # A closed one is -1, or by now a connection of somebody else's.
+        self.descriptors.append(connection.fileno())
+        self.ended.set()
+        raise OSError(server_hostname)
+
+
+def test_a_handshake_keeps_its_connection_also_when_its_line_is_ended(scripted, connection_to):
+    handshake, hub = Handshake(), Hub()
+    connection = connection_to(scripted.port, security=Security.TLS, tls=handshake)
+    hub.spawn(lambda: connection.check() and None)
+    until = time.monotonic() + 30.0
+    while not handshake.begun.is_set() and time.monotonic() < until:
+        hub.turn(time.monotonic() + 0.01)
+    hub.close()
+    handshake.may_go_on.set()
+    assert handshake.ended.wait(30)
+    assert min(handshake.descriptors) >= 0

@@ -133,3 +133,36 @@ def test_a_connection_in_the_middle_of_a_message_is_not_kept_when_its_line_is_en
     assert [done.outcome.code for done in all_of(hub, other, 1)] == ["accepted"]
     assert len(made) == scripted.connections == 2
     lines.close()
+
+
+def test_an_adapter_that_raised_is_not_used_again(hub, started):
+    made: list[Channel] = []
+
+    class Broken(Channel):
+        def send(self, outbound) -> Outcome:
+            super().send(outbound)
+            raise RuntimeError("a bug in the middle of a conversation")
+
+    def connect() -> Channel:
+        made.append(Broken([]) if not made else Channel([]))
+        return made[-1]
+
+    lines = Lines(connect, size=1)
+    lane = Lane(lines, hub, leased_until=lambda: steady() + 60.0)
+    lane.hand_over(started)
+    kinds = [done.outcome.kind for done in all_of(hub, lane, 3)]
+    assert kinds == [OutcomeKind.UNKNOWN, OutcomeKind.ACCEPTED, OutcomeKind.ACCEPTED]
+    assert [len(channel.left) for channel in made] == [1, 2]
+    lines.close()
+
+
+def test_a_connection_that_the_server_closed_between_two_runs_is_replaced(hub, started, scripted):  # noqa: F811
+    lines = Lines(mail(scripted), size=1)
+    for number, one in enumerate(started[:2], start=1):
+        lane = Lane(lines, hub, leased_until=lambda: steady() + 60.0)
+        lane.hand_over([one])
+        assert [done.outcome.code for done in all_of(hub, lane, 1)] == ["accepted"]
+        assert scripted.connections == number
+        scripted.hang_up()
+    assert len(scripted.messages) == 2
+    lines.close()
