@@ -87,8 +87,8 @@ _DID: Final = {
     InteractionKind.REVIEW: lazy("wrote a review"),
     InteractionKind.PURCHASE: lazy("bought something"),
     InteractionKind.VISIT: lazy("came by"),
-    InteractionKind.OFFER_GIVEN: lazy("offer given"),
-    InteractionKind.OFFER_REDEEMED: lazy("offer used"),
+    InteractionKind.OFFER_GIVEN: lazy("gave an offer"),
+    InteractionKind.OFFER_REDEEMED: lazy("made use of an offer"),
     InteractionKind.FIELD_CHANGED: lazy("value changed"),
     InteractionKind.CONSENT_CHANGED: lazy("consent changed"),
 }
@@ -105,7 +105,13 @@ _POINTS: Final = {
 }
 #: What somebody of the house does; a program or a rule does it in the name of all.
 _OURS: Final = frozenset(
-    {InteractionKind.MESSAGE_SENT, InteractionKind.CALL, InteractionKind.MEETING, InteractionKind.NOTE}
+    {
+        InteractionKind.MESSAGE_SENT,
+        InteractionKind.CALL,
+        InteractionKind.MEETING,
+        InteractionKind.NOTE,
+        InteractionKind.OFFER_GIVEN,
+    }
 )
 #: How two people last had to do with each other, behind the date.
 _EXCHANGED: Final = {

@@ -77,11 +77,11 @@ def test_points_are_the_persons_whoever_counted_them(client, session, actor, ann
     assert page.count(f"Ann Bo {kind.split('.')[1]} 25 points") == 2
 
 
-@pytest.mark.parametrize("kind", ["message.sent", "call", "meeting", "note"])
+@pytest.mark.parametrize("kind", ["message.sent", "call", "meeting", "note", "offer.given"])
 def test_what_no_colleague_signed_was_done_by_the_house(client, session, actor, ann, kind):
     interaction(session, system_actor(actor.workspace_id), ann.id, kind, body="So it was.")
     page = " ".join(re.sub(r"<[^>]+>", " ", text(client.get(f"/contacts/{ann.id}"))).split())
-    assert re.search(r"\bWe (wrote|called|met in person|noted)", page)
+    assert re.search(r"\bWe (wrote|called|met in person|noted|gave an offer)", page)
 
 
 def test_an_entry_is_taken_back_from_the_timeline(client, session, actor, ann):
