@@ -7,7 +7,7 @@ from crm.accounts.guards import public
 from crm.accounts.limits import limiter
 from crm.consent.kinds import ConsentPurpose
 from crm.db import enter_workspace
-from crm.outreach.links import PreferenceToken
+from crm.outreach.links import STAND_IN, PreferenceToken
 from crm.outreach.services import optout
 from crm.outreach.setup import links
 from crm.portal.forms import WORDING_VERSION, PreferencesForm
@@ -20,10 +20,10 @@ one_click = Blueprint("one_click", __name__)
 
 
 def _opened(token: str) -> tuple[PreferenceToken, optout.Preferences]:
-    """Whose link this is and what they get now, in their language; 404 for anything we did not sign."""
+    """Whose link this is and what they get now, in their language; 404, with a way on, for what we did not sign."""
     known = links().read_preference_token(token)
     if known is None:
-        abort(404)
+        abort(make_response(render_template("portal/broken.html", is_stand_in=token == STAND_IN), 404))
     session = current_session()
     enter_workspace(session, known.workspace_id)
     found = optout.preferences(session, token=known)

@@ -73,12 +73,22 @@ def test_the_page_speaks_the_persons_language(anonymous, session, person, token)
     assert "Che cosa desidera ricevere?" in anonymous.get(f"/p/{token}").text
 
 
+def test_the_stand_in_that_colleagues_see_says_what_it_is(anonymous):
+    page = anonymous.get("/p/personal")
+    assert page.status_code == 404
+    assert "The message that leaves has the person’s own link" in page.text
+
+
 @pytest.mark.parametrize(
     "change", [lambda t: t[:-1] + ("A" if t[-1] != "A" else "B"), lambda t: "x" + t, lambda _t: "no"]
 )
 def test_a_forged_link_opens_nothing(anonymous, session, person, token, change):
     forged = change(token)
 
-    assert anonymous.get(f"/p/{forged}").status_code == 404
+    page = anonymous.get(f"/p/{forged}")
+    assert page.status_code == 404
+    # Whoever follows a link that their mail program cut is no colleague: no way to Today, but a way out.
+    assert "answer the message with the word STOP" in page.text
+    assert 'href="/"' not in page.text
     assert anonymous.post(f"/u/{forged}").status_code == 404
     assert _events(session, person) == []
