@@ -1,6 +1,7 @@
 """A look at a website from its request to the facts, over real HTTP."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
@@ -91,6 +92,25 @@ def test_a_failure_ends_in_its_row(look, site, now, answer, code):
     assert (run.state, run.error_code) == (RunState.FAILED, code)
     assert run.retry_at > run.finished_at
     assert company.description == ""
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "60"}, 60),
+        # By the server's own clock, which may be years behind ours.
+        ({"Retry-After": "Mon, 23 Nov 2020 09:30:00 GMT", "Date": "Mon, 23 Nov 2020 09:00:00 GMT"}, 30 * 60),
+        ({"Retry-After": "Mon, 23 Nov 2020 08:00:00 GMT", "Date": "Mon, 23 Nov 2020 09:00:00 GMT"}, 0),
+        ({"Retry-After": "999999999"}, 24 * 3600),
+        ({"Retry-After": "-1"}, 6 * 3600),
+        ({"Retry-After": "soon"}, 6 * 3600),
+        ({}, 6 * 3600),
+    ],
+)
+def test_a_busy_site_is_asked_again_when_it_says(look, site, now, headers, seconds):
+    site.pages["/"] = (503, headers, "")
+    run, _company = look(now)
+    assert run.retry_at - run.finished_at == timedelta(seconds=seconds)
 
 
 def test_an_address_inside_the_house_is_not_asked(look, site, now):

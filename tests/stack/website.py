@@ -28,7 +28,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.asked.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
         status, headers, body = self.server.pages.get(self.path, (404, {}, ""))
         data = body.encode()
-        self.send_response(status)
+        # Without a date and a name of its own: `headers` says all.
+        self.send_response_only(status)
         for name, value in {"Content-Type": "text/html", "Content-Length": str(len(data)), **headers}.items():
             self.send_header(name, value)
         self.end_headers()

@@ -20,6 +20,7 @@ from crm.enrichment.kinds import SourceName
 from crm.enrichment.sources.base import Finding, Found, FoundHandle, SourceError, Subject
 from crm.enrichment.sources.structured import organizations
 from crm.net.client import HttpClient, Response
+from crm.net.retry_after import pause
 
 _PAGE_TYPES: Final = {"text/html", "application/xhtml+xml"}
 _FEED_TYPES: Final = {"application/rss+xml", "application/atom+xml", "application/feed+json"}
@@ -85,8 +86,8 @@ def _check(answer: Response) -> None:
 
 
 def _retry_after(answer: Response) -> timedelta:
-    given = answer.headers.get("retry-after", "")
-    return timedelta(seconds=min(int(given), 86_400)) if given.isdigit() else timedelta(hours=6)
+    asked = pause(answer.headers)
+    return timedelta(hours=6) if asked is None else min(asked, timedelta(days=1))
 
 
 def _decoded(answer: Response) -> str:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm.channels.retry_after import LONGEST, not_before
+from crm.net.retry_after import LONGEST, not_before, pause
 
 NOW = datetime(2026, 11, 23, 10, 0, 0, tzinfo=UTC)
 
@@ -49,3 +49,22 @@ def test_both_forms_name_the_same_moment(seconds):
 def test_nothing_that_a_server_writes_raises_or_leads_beyond_the_bounds(value):
     found = not_before(value, now=NOW)
     assert found is None or NOW <= found <= NOW + LONGEST
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "60", "date": "nonsense"}, 60),
+        ({"retry-after": "Mon, 23 Nov 2026 10:02:00 GMT", "date": "Mon, 23 Nov 2026 10:01:00 GMT"}, 60),
+        ({"retry-after": "60", "date": "Fri, 31 Dec 9999 23:59:59 GMT"}, 60),
+        ({"date": "Mon, 23 Nov 2026 10:01:00 GMT"}, None),
+    ],
+)
+def test_an_answer_asks_for_a_pause_by_its_own_clock(headers, seconds):
+    assert pause(headers) == (None if seconds is None else timedelta(seconds=seconds))
+
+
+@given(value=st.text(max_size=60), date=st.text(max_size=60))
+def test_no_headers_raise(value, date):
+    found = pause({"retry-after": value, "date": date})
+    assert found is None or timedelta() <= found <= LONGEST
