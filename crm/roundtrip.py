@@ -21,9 +21,9 @@ from psycopg import generators
 from psycopg.adapt import Transformer
 from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
-from sqlalchemy import Select
+from sqlalchemy import Select, event
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import ORMExecuteState, Session
 
 from crm.db import PREPARED, announced_apart
 from crm.hub import Hub, drive
@@ -33,6 +33,8 @@ _PLACE = re.compile(r"%\((\w+)\)s")
 # What PostgreSQL takes a parameter for; it finds the type of a text by what the text is used for.
 _OIDS = {UUID: 2950, datetime: 1184}
 _HUB = "hub"
+#: Where a session keeps what it must say before anything else.
+_OPENING = "opening"
 _NUMBERS = itertools.count()
 _FINE = frozenset({ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK, ExecStatus.PIPELINE_SYNC})
 
@@ -127,6 +129,16 @@ def _give_way(driver: psycopg.Connection[Any], hub: Hub) -> None:
 
 def begin(session: Session) -> datetime:
     """Begin the session's next transaction and announce its workspace; the database's time, all in one round trip."""
+    begin_ahead(session)
+    ((begun,),) = together(session, session.info.pop(_OPENING))
+    return begun.now
+
+
+def begin_ahead(session: Session) -> None:
+    """Begin the session's next transaction, whose first round trip announces its workspace before anything else.
+
+    For whoever knows the time and has much to say at once.
+    """
     with announced_apart(session):
         driver = session.connection().connection.driver_connection
     hub: Hub | None = session.info.get(_HUB)
@@ -134,20 +146,40 @@ def begin(session: Session) -> datetime:
         _give_way(driver, hub)
     workspace_id = session.info.get("workspace_id")
     given = {"id": str(workspace_id) if workspace_id else "", "limit": session.info.get("idle_limit") or "0"}
-    ((begun,),) = together(session, Step(_ANNOUNCE if hub is None else _ANNOUNCE_BESIDE, given))
-    return begun.now
+    if not event.contains(session, "before_flush", _before_flush):
+        event.listen(session, "before_flush", _before_flush)
+        event.listen(session, "do_orm_execute", _before_statement)
+    session.info[_OPENING] = Step(_ANNOUNCE if hub is None else _ANNOUNCE_BESIDE, given)
+
+
+# Without a workspace an ordinary statement would find nothing, and somebody take that for an answer.
+
+
+def _before_statement(state: ORMExecuteState) -> None:
+    _open(state.session)
+
+
+def _before_flush(session: Session, _context: Any, _instances: Any) -> None:
+    _open(session)
+
+
+def _open(session: Session) -> None:
+    if _OPENING in session.info:
+        together(session)
 
 
 def together(session: Session, *steps: Step | None) -> list[list[Any]]:
     """Execute the steps in order in the session's transaction; the rows of each, by attribute (empty without any).
 
-    Errors are psycopg's own. A connection that broke is given up, so that the session's rollback makes a new one.
+    After `begin_ahead` the workspace is announced first. Errors are psycopg's own. A connection that broke is given
+    up, so that the session's rollback makes a new one.
     """
     connection = session.connection()
     driver: psycopg.Connection[Any] = connection.connection.driver_connection  # pyright: ignore[reportAssignmentType]
     known: dict[str, bytes] | None = connection.info.get(PREPARED)
+    opening: Step | None = session.info.pop(_OPENING, None)
     try:
-        return _converse(driver, steps, known)
+        return _converse(driver, (opening, *steps), known)[1:]
     except BaseException as error:
         # The driver deallocates everything when it rolls back, and a pooler may have forgotten our names.
         if known is not None:

@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
+from crm.accounts.models import Workspace
 from crm.db import Database, commit, new_id
 from crm.hub import Hub
-from crm.roundtrip import Step, begin, beside, together
+from crm.roundtrip import Step, begin, begin_ahead, beside, columns, together
 
 
 @pytest.fixture
@@ -136,3 +137,43 @@ def test_two_sessions_of_one_thread_wait_for_each_other_s_rows(fresh_database, h
     assert done[0] == "held"
     os.close(held)
     os.close(wanted)
+
+
+WORKSPACE = "select current_setting('crm.workspace', true) as id"
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda session: together(session, Step(WORKSPACE, {}))[0][0].id,
+        lambda session: session.scalar(text(WORKSPACE)),
+        lambda session: session.scalar(select(func.current_setting("crm.workspace", True))),
+    ],
+)
+def test_whatever_is_asked_first_is_asked_for_the_workspace(fresh_database, hub, ask):
+    with kept(fresh_database.database, hub) as session:
+        commit(session)
+        begin_ahead(session)
+        assert ask(session) == str(session.info["workspace_id"])
+
+
+def test_what_is_written_first_belongs_to_the_workspace(fresh_database, hub):
+    with kept(fresh_database.database, hub) as session:
+        workspace_id = session.info["workspace_id"]
+        commit(session)
+        begin_ahead(session)
+        session.add(Workspace(id=workspace_id, name="Lanterna", slug=f"w-{workspace_id.hex}"))
+        session.flush()
+        assert session.scalars(select(Workspace.id)).all() == [workspace_id]
+
+
+def test_columns_reach_the_database_as_they_are(session):
+    key = new_id()
+    values = [(key, 'a "b" \\ {c}, null', True, None), (None, "", False, "x"), (None, "null", None, None)]
+    given = columns(("id", "text", "truth", "more"), values)
+    sql = (
+        "select * from unnest(%(id)s::uuid[], %(text)s::text[], %(truth)s::boolean[], %(more)s::text[])"
+        " as row (id, text, truth, more)"
+    )
+    (rows,) = together(session, Step(sql, given))
+    assert [tuple(row) for row in rows] == values
