@@ -3,10 +3,12 @@
 import binascii
 import re
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from crm.channels.base import Outbound
@@ -118,7 +120,7 @@ def _headers(outbound: Outbound) -> Iterator[tuple[str, str]]:
     if outbound.reply_to is not None:
         yield "Reply-To", _mailbox("", outbound.reply_to, MimeCode.REPLY_TO)
     yield "Subject", _unstructured(outbound.subject)
-    yield "Date", format_datetime(outbound.date)
+    yield "Date", _date(outbound.date.replace(microsecond=0), outbound.date.utcoffset())
     yield "Message-ID", _id(outbound.reference)
     if outbound.in_reply_to is not None:
         yield "In-Reply-To", _id(outbound.in_reply_to)
@@ -129,6 +131,12 @@ def _headers(outbound: Outbound) -> Iterator[tuple[str, str]]:
         if not _HEADER_NAME.fullmatch(name) or name.lower() in _OWN_HEADERS or not _HEADER_VALUE.fullmatch(value):
             raise MimeError(MimeCode.HEADER)
         yield name, value
+
+
+@lru_cache(maxsize=64)
+def _date(moment: datetime, _offset: timedelta | None) -> str:
+    """Remembered for the messages of a second; the offset is there because equal moments of two zones are equal."""
+    return format_datetime(moment)
 
 
 def _id(text: str) -> str:

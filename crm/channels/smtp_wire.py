@@ -11,6 +11,7 @@ from typing import Any, Final
 from crm.channels.base import always
 from crm.hub import READ, WRITE, wait_for
 
+_REPLY: Final = re.compile(rb"[2-5][0-9]{2}(?:[ -]|\Z)")
 _MAX_LINE: Final = 4096
 _MAX_LINES: Final = 128
 
@@ -41,7 +42,7 @@ class Wire(smtplib.SMTP):
         while len(texts) < _MAX_LINES:
             line = self._line()
             texts.append(line[4:].strip())
-            if not re.match(rb"[2-5][0-9]{2}(?:[ -]|\Z)", line):
+            if not _REPLY.match(line):
                 return -1, b""
             if line[3:4] != b"-":
                 return int(line[:3]), b"\n".join(texts)

@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 from crm.accounts.rules import system_actor
 from crm.events import InteractionLogged, InteractionRemoved, MessageStateChanged
 from crm.loyalty import services
+from crm.loyalty.services.earning import NEVER_EARN
 
 # A message in one of these states never reaches its reader, so its code must not work either.
 _NEVER_ARRIVES = frozenset({"cancelled", "skipped", "rejected", "failed"})
@@ -12,7 +13,7 @@ _NEVER_ARRIVES = frozenset({"cancelled", "skipped", "rejected", "failed"})
 
 def award_points(session: Session, event: InteractionLogged) -> None:
     """Give the points that the earning rules grant for it."""
-    if event.contact_id is None:
+    if event.contact_id is None or event.kind in NEVER_EARN:
         return
     services.award(
         session,

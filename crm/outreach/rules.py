@@ -14,7 +14,7 @@ from crm.consent.kinds import Purpose
 from crm.outreach.facts import ConsentAnswer, Facts, MessageFacts, Other, PersonFacts, Policy
 from crm.outreach.kinds import AccountState, BatchState
 from crm.outreach.purposes import PURPOSES, Binding, PurposeNeeds
-from crm.outreach.windows import is_holiday_in, next_opening
+from crm.outreach.windows import opening_in
 
 #: An exchange this recent keeps promotions away.
 CONVERSATION_QUIET = timedelta(days=3)
@@ -335,7 +335,7 @@ def _time(facts: Facts, needs: PurposeNeeds, at: datetime, policy: Policy) -> It
     person = facts.person
     tz = (person.time_zone if person else "") or policy.time_zone
     country = (person.country if person else "") or policy.country
-    opening = next_opening(at, policy.window, tz=tz, is_holiday=is_holiday_in(country))
+    opening = opening_in(at, policy.window, tz=tz, country=country)
     binds = needs.window is Binding.BINDS
     if opening is None:
         yield Objection(Reason.NEVER_OPEN, binds=binds)

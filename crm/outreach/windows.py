@@ -58,6 +58,12 @@ def next_opening(
     return None
 
 
+@lru_cache(maxsize=256)
+def opening_in(at: datetime, window: Window, *, tz: str, country: str) -> datetime | None:
+    """`next_opening` with the holidays of a country; remembered, because all messages of a wave ask for one moment."""
+    return next_opening(at, window, tz=tz, is_holiday=is_holiday_in(country))
+
+
 def is_holiday_in(country: str) -> Callable[[date], bool]:
     """Whether a day is a public holiday of an ISO 3166 country; an unknown country has none."""
     calendar = _calendar(country.upper())
