@@ -15,15 +15,17 @@ from wtforms import (
     TextAreaField,
     TimeField,
 )
-from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
+from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional, ValidationError
 
 from crm.accounts.forms import ZONES
+from crm.channels.addresses import AddressError, normalise
+from crm.channels.base import ChannelKind
 from crm.clock import local_instant
 from crm.consent.kinds import Purpose
 from crm.errors import AppError
 from crm.outreach.words import CHANNELS, PURPOSES
 from crm.web.forms import Form
-from crm.web.i18n import _, lazy, lazy_p
+from crm.web.i18n import _, lazy, lazy_p, translated
 
 NOW, AT = "now", "at"
 WRITTEN = (Purpose.PERSONAL, Purpose.PROMOTIONAL, Purpose.SERVICE)
@@ -134,6 +136,18 @@ class AccountForm(Form):
         validators=[Optional(), NumberRange(1, 10_000)],
     )
     signature = TextAreaField(lazy("Signature"), validators=[Length(max=2000)])
+
+    def validate_address(self, field: StringField) -> None:
+        """Tell a bent address together with whatever else is wrong."""
+        try:
+            normalise(ChannelKind.EMAIL, str(field.data))
+        except AddressError as error:
+            raise ValidationError(translated(error.sentence)) from error
+
+    def validate_host(self, field: StringField) -> None:
+        """A mailbox has a server; only the sandbox needs none."""
+        if not self.is_sandbox.data and not field.data:
+            raise ValidationError(_("Write the name of the mail server."))
 
 
 class TemplateForm(Form):

@@ -13,7 +13,7 @@ from crm.lifecycle.kinds import ImportState
 from crm.lifecycle.models import Import
 from crm.lifecycle.refused import safe
 
-TABLE = "Nome;E-mail;Colore\nAnn;ann@example.it;blu\nBob;bob.example;=1+1\n"
+TABLE = "Nome;E-mail;Colore;Nota\nAnn;ann@example.it;blu;\nBob;bob.example;=1+1;\n"
 
 
 @pytest.fixture
@@ -48,10 +48,11 @@ def test_a_file_goes_from_upload_to_result(client, session, uploaded, jobs, tran
     assert uploaded.state == ImportState.DONE
     result = client.get(f"/imports/{uploaded.id}").text
     assert "Rows that were left out" in result
+    assert ">Bob, bob.example, =1+1<" in result
     assert 'href="/contacts"' in result
     refused = client.get(f"/imports/{uploaded.id}/refused.csv")
     assert refused.mimetype == "text/csv"
-    assert "bob.example;'=1+1;3;E-mail;This is not an e-mail address." in refused.get_data().decode("utf-8-sig")
+    assert "bob.example;'=1+1;;3;E-mail;This is not an e-mail address." in refused.get_data().decode("utf-8-sig")
 
 
 def test_the_result_leads_to_the_people_of_the_file(client, session, actor, uploaded, transaction, settings):

@@ -339,6 +339,9 @@ def test_an_account_needs_a_server_or_the_sandbox(client):
     page = client.post("/settings/channels/new", data=form)
     assert page.status_code == 422
     assert "Write the name of the mail server." in page.text
+    bent = client.post("/settings/channels/new", data={**form, "address": "sales"})
+    assert beside(bent, "host")
+    assert "An e-mail address needs an @" in beside(bent, "address")
     assert client.post("/settings/channels/new", data={**form, "is_sandbox": "y"}).status_code == 303
 
 

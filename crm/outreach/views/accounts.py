@@ -175,9 +175,6 @@ def _saved(form: AccountForm, row: SenderAccount | None) -> SenderAccount | None
     """The account as saved, None when something in the form is wrong (the form then says what)."""
     if not form.validate_on_submit():
         return None
-    if not form.is_sandbox.data and not form.host.data:
-        form.host.errors = [*form.host.errors, _("Write the name of the mail server.")]
-        return None
     session, actor = current_session(), current_actor()
     given = {name: value for name, value in form.data.items() if name not in APART and value is not None}
     try:
