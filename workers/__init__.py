@@ -29,6 +29,16 @@ HANDLERS: dict[JobName, str] = {
 }
 
 
+class Stop:
+    """Whether this process was asked to end: work in slices leaves the next one to its successor."""
+
+    was_asked_for = False
+
+
+#: Set by a signal, in the middle of whatever the process is at; so it is a plain value.
+STOP = Stop()
+
+
 @dataclass(frozen=True)
 class Runtime:
     """What a handler gets besides its ids: settings, the database (without a pool) and the queue."""

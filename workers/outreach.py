@@ -17,13 +17,13 @@ from crm.db import database_now
 from crm.jobs import QueueName
 from crm.outreach import readback, runner
 from crm.outreach.services import give_up, handle_inbound
-from workers import Runtime
+from workers import STOP, Runtime
 
 log = structlog.get_logger(__name__)
 
 #: After this long a busy account lets others have a turn, so that a big campaign delays nobody's message.
 SLICE_SECONDS: Final = 2.0
-#: A job ends after this long in any case, so that a stop never waits long for it.
+#: A job ends after this long in any case; a stop that was asked for ends it with the slice.
 JOB_SECONDS: Final = 45.0
 
 
@@ -41,7 +41,8 @@ def send_due(runtime: Runtime, *, workspace_id: str, account_id: str) -> None:
         )
         if report.claimed:
             log.info("sent", started=report.started, sent=report.sent, refused=report.refused)
-        if not report.has_more or time.monotonic() >= until or _others_wait(runtime):
+        is_over = STOP.was_asked_for or time.monotonic() >= until
+        if not report.has_more or is_over or _others_wait(runtime):
             return
 
 

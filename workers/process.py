@@ -18,7 +18,7 @@ from rq.worker.base import BaseWorker
 from crm.embedded.launch import follow_parent
 from crm.jobs import JobQueue, QueueName
 from crm.settings import Settings
-from workers import runtime
+from workers import STOP, runtime
 from workers.watch import miss_clock
 
 # A dead worker is forgotten within this many seconds (RQ adds a minute of its own).
@@ -35,7 +35,7 @@ class CalmWorker(BaseWorker):
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """Remember the wish: RQ ends its loop in the same way when it gives up."""
-        self.was_asked_to_stop = True
+        self.was_asked_to_stop = STOP.was_asked_for = True
         super().request_stop(signum, frame)
 
     def set_shutdown_requested_date(self) -> None:

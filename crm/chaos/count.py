@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from crm.chaos.faults import Fault, Scene
 from crm.chaos.house import hash_of
+from crm.chaos.scene import Fault, Scene
 from crm.interactions.models import Interaction
 from crm.outreach.kinds import MessageState
 from crm.outreach.models import Attempt, AttemptOutcome, FrozenContent, Message

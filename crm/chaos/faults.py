@@ -4,81 +4,23 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from multiprocessing.context import ForkServerProcess
-from pathlib import Path
 from random import Random
 from typing import Any, Final
 
 from crm.chaos import processes
-from crm.chaos.house import House, StuckError, until
+from crm.chaos.house import StuckError, until
+from crm.chaos.misbehaving import server_faults
 from crm.chaos.processes import Part
-from crm.chaos.servers import MailServer, Servers
+from crm.chaos.scene import FEW, MANY, Fault, Scene
 from crm.chaos.simulator import STAGES
 from crm.failpoints import Failpoint
-from crm.jobs import JobQueue, QueueName
 from crm.outreach.lines import CONNECTIONS
 from crm.outreach.runner import AHEAD
 from crm.outreach.services.claim import BACKLOG, BATCH
 
-Rules = list[dict[str, Any]]
-
-
-@dataclass
-class Scene:
-    """A run while it is played. `struck_at` is the moment of the fault on the monotonic clock."""
-
-    servers: Servers
-    house: House
-    mail: MailServer
-    dice: Random
-    database: str
-    number: int
-    struck_at: float = 0.0
-    #: When all was settled and how many were uncertain then; set by a play in which a person decides afterwards.
-    recovered_at: float = 0.0
-    uncertain: int | None = None
-
-    @property
-    def sign(self) -> Path:
-        """The file that a process makes when it reaches its failpoint."""
-        return self.house.home / "reached"
-
-    def strike(self) -> None:
-        self.struck_at = time.monotonic()
-
-    def wait_until_woken(self) -> None:
-        """Wait until the clock has put a job into the queue."""
-        queue = JobQueue(self.servers.valkey.url)
-        until(lambda: queue.waiting()[QueueName.OUTREACH] > 0, "a wake-up in the queue")
-
-    def wait_for_some(self) -> None:
-        """Wait until a random part of the messages came in, and a random moment longer."""
-        wanted = self.dice.randint(1, self.number // 2)
-        until(lambda: len(self.mail.entries()) >= wanted, f"message {wanted}")
-        threading.Event().wait(self.dice.uniform(0.0, 0.03))
-
-
-#: How many messages are due in a run, and where it is the bells that are lost.
-FEW: Final = 30
-MANY: Final = 200
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One thing that goes wrong.
-
-    `play` starts the processes, does the harm and whatever an operator's supervisor would do afterwards. `bound` is the
-    most uncertain messages that it may cost; None counts what the server left unanswered after a final dot.
-    """
-
-    name: str
-    family: str
-    play: Callable[[Scene], None]
-    bound: int | None = 0
-    script: Callable[[Random], Mapping[str, Any]] = lambda _dice: {}
-    number: int = FEW
-    encrypted: bool = False
+#: What `crm up` gives a worker to finish.
+STOP_SECONDS: Final = 30.0
 
 
 # Killed
@@ -157,7 +99,11 @@ def _killed_in_doubt(scene: Scene) -> None:
 
 def _paced(dice: Random) -> Mapping[str, Any]:
     """A server that takes some time for each message, so that there is a middle."""
-    return {"rules": [{"stage": "final", "do": "slow", "chance": 1.0, "seconds": dice.uniform(0.01, 0.06)}]}
+    return _slow_final(dice.uniform(0.01, 0.06))
+
+
+def _slow_final(seconds: float) -> Mapping[str, Any]:
+    return {"rules": [{"stage": "final", "do": "slow", "chance": 1.0, "seconds": seconds}]}
 
 
 def _hanging_once(dice: Random) -> Mapping[str, Any]:
@@ -203,6 +149,36 @@ def _killed() -> list[Fault]:
             # The first claim takes some of them; what is left must still be a backlog.
             number=BACKLOG + BATCH + 60,
         ),
+    ]
+
+
+# Asked to stop
+
+
+def _asked_to_stop(scene: Scene) -> None:
+    """A restart in the middle of a mailing: the sender ends its slice, and its successor goes on."""
+    sender = _begin(scene)
+    until(lambda: len(scene.mail.entries()) >= CONNECTIONS, "the first messages")
+    scene.strike()
+    processes.send(sender.pid or 0, signal.SIGTERM)
+    sender.join(STOP_SECONDS)
+    if sender.exitcode != 0:
+        raise StuckError("the sender did not stop in time")
+    if not scene.house.states()["scheduled"]:
+        raise StuckError("the sender sent everything before it stopped")
+    scene.house.start(Part.WORKER)
+
+
+def _asked() -> list[Fault]:
+    return [
+        Fault(
+            "worker asked to stop",
+            "worker asked to stop",
+            _asked_to_stop,
+            script=lambda dice: _slow_final(dice.uniform(0.05, 0.08)),
+            # More than a slice gets through.
+            number=BACKLOG + BATCH + 60,
+        )
     ]
 
 
@@ -332,55 +308,8 @@ def _around() -> list[Fault]:
     return [Fault(name, name, play, bound, _paced, number) for name, play, bound, number in plays]
 
 
-# The mail server
-
-
-def _only_the_server(scene: Scene) -> None:
-    scene.house.start(Part.CLOCK)
-    scene.strike()
-    scene.house.start(Part.WORKER)
-
-
-def _misbehaving(stage: str, **rule: Any) -> Callable[[Random], Mapping[str, Any]]:
-    """At `stage`, on one to three of the first connections or messages."""
-
-    def script(dice: Random) -> Mapping[str, Any]:
-        numbers = dice.sample(range(1, CONNECTIONS + 1), dice.randint(1, 3))
-        return {"rules": [{"stage": stage, "numbers": numbers, **rule}], "pipelining": dice.random() < 0.5}  # noqa: PLR2004
-
-    return script
-
-
-_SERVER: Final[Mapping[str, tuple[tuple[str, ...], dict[str, Any]]]] = {
-    "hangs": (STAGES, {"do": "hang"}),
-    "drops the connection": (STAGES, {"do": "drop"}),
-    "answers 4xx": (STAGES, {"do": "reply", "code": 451, "text": "4.3.0 not now"}),
-    "answers 421 and leaves": (STAGES[4:], {"do": "reply", "code": 421, "text": "4.4.2 too busy"}),
-    "answers 5xx": (STAGES, {"do": "reply", "code": 554, "text": "5.0.0 no"}),
-    "answers twice": (STAGES, {"do": "twice"}),
-    "answers garbage": (STAGES, {"do": "garbage"}),
-    "is slow": (STAGES, {"do": "slow", "seconds": 0.3}),
-    "takes the message and drops the connection": (("final",), {"do": "swallow"}),
-}
-
-
-def _server() -> list[Fault]:
-    return [
-        Fault(
-            f"server {what} at {stage}",
-            f"server {what}",
-            _only_the_server,
-            None,
-            _misbehaving(stage, **rule),
-            encrypted=stage in {"starttls", "auth"},
-        )
-        for what, (stages, rule) in _SERVER.items()
-        for stage in stages
-    ]
-
-
 CATALOGUE: Final[Mapping[str, Fault]] = {
-    fault.name: fault for fault in (*_killed(), *_stopped(), *_around(), *_server())
+    fault.name: fault for fault in (*_killed(), *_asked(), *_stopped(), *_around(), *server_faults())
 }
 
 

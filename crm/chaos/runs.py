@@ -14,8 +14,9 @@ from tempfile import TemporaryDirectory
 
 from crm import wiring
 from crm.chaos.count import Result, judge, rows_of
-from crm.chaos.faults import CATALOGUE, Fault, Scene, fault_of
+from crm.chaos.faults import CATALOGUE, fault_of
 from crm.chaos.house import PATIENCE_SECONDS, House, StuckError
+from crm.chaos.scene import Fault, Scene
 from crm.chaos.servers import Servers, mail_server
 from crm.db import Database
 from crm.embedded.launch import follow_parent

@@ -10,10 +10,11 @@ from sqlalchemy import text
 
 from crm import wiring
 from crm.chaos.count import Result, judge, rows_of
-from crm.chaos.faults import CATALOGUE, Scene
+from crm.chaos.faults import CATALOGUE
 from crm.chaos.house import House, address
 from crm.chaos.processes import Part
 from crm.chaos.runs import environment
+from crm.chaos.scene import Scene
 from crm.chaos.servers import MailServer, mail_server
 from crm.db import Database
 

@@ -7,6 +7,7 @@ import pytest
 from factories import outreach
 from sqlalchemy import select, text
 
+import workers
 from crm.accounts.models import Workspace
 from crm.accounts.rules import system_actor
 from crm.contacts.models import Contact
@@ -113,6 +114,25 @@ def test_a_busy_account_gives_way_after_a_slice_when_somebody_waits(settings, mo
     monkeypatch.setattr(runner, "run", run)
     sending.send_due(Runtime(settings, None, Jobs()), workspace_id=str(new_id()), account_id=str(new_id()))
     assert asked == [sending.SLICE_SECONDS] * slices
+
+
+def test_a_worker_that_was_asked_to_stop_leaves_a_busy_account_after_a_slice(settings, monkeypatch):
+    """What it would be killed in the middle of would be uncertain."""
+    slices = []
+
+    def run(*_given, **named):
+        slices.append(named["seconds"])
+        workers.STOP.was_asked_for = True
+        return runner.Report(claimed=64, has_more=True)
+
+    class Jobs:
+        def waiting(self):
+            return {QueueName.OUTREACH: 0}
+
+    monkeypatch.setattr(workers.STOP, "was_asked_for", False)
+    monkeypatch.setattr(runner, "run", run)
+    sending.send_due(Runtime(settings, None, Jobs()), workspace_id=str(new_id()), account_id=str(new_id()))
+    assert slices == [sending.SLICE_SECONDS]
 
 
 def test_a_paused_account_and_one_with_nothing_due_are_left_alone(ticking):
