@@ -157,7 +157,11 @@ class Hub:
             self._threads = _Threads()
             self._waiting[self._threads.descriptor] = (None, _NEVER)
             self._poll.register(self._threads.descriptor, READ)
-        self._threads.start(work, line)
+        try:
+            self._threads.start(work, line)
+        except RuntimeError:
+            # There is no thread to be had: rather everybody waits than nobody goes on.
+            return work()
         value, error = self._home.switch()
         if error is not None:
             raise error

@@ -181,6 +181,9 @@ class EmailConnection:
             )
         except NetError as error:
             raise _StageError(_outcome_of_dial(error.code), lost=True) from error
+        except (OSError, RuntimeError) as error:
+            # This machine has no descriptor or no thread left for it.
+            raise _StageError(_outcome_of_dial(NetCode.CONNECT), lost=True) from error
         if config.security is Security.TLS:
             connection = self._encrypt(connection)
         self._wire = wire = Wire(connection, config.host)

@@ -9,6 +9,7 @@ import pytest
 from crm.channels.base import OutcomeKind
 from crm.channels.smtp import Security, Timeouts
 from crm.hub import Hub
+from crm.net.guard import Guard
 
 DROP, HANG = b"drop", b"hang"
 RETRY, AUTH, UNKNOWN = OutcomeKind.RETRY_LATER, OutcomeKind.AUTH, OutcomeKind.UNKNOWN
@@ -72,3 +73,15 @@ def test_a_handshake_keeps_its_connection_also_when_its_line_is_ended(scripted, 
     handshake.may_go_on.set()
     assert handshake.ended.wait(30)
     assert min(handshake.descriptors) >= 0
+
+
+@pytest.mark.parametrize("trouble", [RuntimeError("can't start new thread"), OSError(24, "Too many open files")])
+def test_a_machine_without_threads_or_descriptors_sends_nothing_and_tries_later(
+    scripted, connection_to, outbound, monkeypatch, trouble
+):
+    def dial(*_given, **_named):
+        raise trouble
+
+    monkeypatch.setattr(Guard, "dial", dial)
+    outcome = connection_to(scripted.port).send(outbound)
+    assert (outcome.kind, outcome.code) == (RETRY, "connect_connect")

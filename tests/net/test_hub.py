@@ -200,6 +200,17 @@ def test_what_waits_in_a_way_of_its_own_stops_nobody_and_gives_its_result_or_its
     assert found[2] != threading.current_thread().name
 
 
+def test_where_no_thread_is_to_be_had_everybody_waits(hub, monkeypatch):
+    def start(_thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    found = []
+    monkeypatch.setattr(threading.Thread, "start", start)
+    hub.spawn(lambda: found.append(apart(lambda: "done")))
+    hub.finish(until=soon())
+    assert found == ["done"]
+
+
 def test_without_a_hub_the_same_code_simply_waits(pipe):
     bell = pipe()
     assert not bell.hear(seconds=0.01)
