@@ -70,7 +70,8 @@ def build(session: Session, *, password: NewPassword, now: datetime) -> Actor:
 def fill(session: Session, actor: Actor, *, owners: Sequence[UUID], now: datetime) -> None:
     """Tell the story in the actor's workspace, its people given to `owners` in turn; what is there stays.
 
-    Writes from the sandbox account of the workspace, which is made where there is none. The caller commits.
+    Everything is written from the sandbox account of the workspace, also where a mailbox is connected; it is made where
+    there is none. The caller commits.
     """
     workspace = session.get_one(Workspace, actor.workspace_id)
     workspace.is_demo = True
@@ -83,7 +84,7 @@ def fill(session: Session, actor: Actor, *, owners: Sequence[UUID], now: datetim
     unhappy = next(person for person, role in zip(people, PEOPLE, strict=True) if role.first_name == "Zoë")
     demo_scenes.complaint(session, actor, contact=unhappy, now=now)
     agreed = [person for person, role in zip(people, PEOPLE, strict=True) if role.agrees]
-    demo_scenes.promotion(session, actor, people=agreed, now=now)
+    demo_scenes.promotion(session, actor, people=agreed, account_id=account.id, now=now)
 
 
 def _account(stage: Stage, workspace: Workspace) -> SenderAccount:
@@ -278,6 +279,7 @@ def _today(stage: Stage, people: Sequence[Contact], account: SenderAccount) -> N
         body="Buongiorno {{ contact.first_name }}, il report è pronto: quando ne parliamo?",
         purpose=Purpose.PERSONAL,
         send_at=now + timedelta(days=1),
+        account_id=account.id,
         now=now,
     )
     outreach.create_template(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -41,8 +42,8 @@ def complaint(session: Session, actor: Actor, *, contact: Contact, now: datetime
     )
 
 
-def promotion(session: Session, actor: Actor, *, people: Sequence[Contact], now: datetime) -> None:
-    """A campaign for `people` with a code for each of them; its drafts wait for review."""
+def promotion(session: Session, actor: Actor, *, people: Sequence[Contact], account_id: UUID, now: datetime) -> None:
+    """A campaign for `people` with a code for each of them, from that account; its drafts wait for review."""
     offer_id = session.scalar(select(Offer.id).where(Offer.kind == OfferKind.PERCENT).limit(1))
     made = campaigns.create(
         session,
@@ -52,6 +53,6 @@ def promotion(session: Session, actor: Actor, *, people: Sequence[Contact], now:
         offer_id=offer_id,
         now=now,
     )
-    words = WordsInput(texts=[TextInput(subject=SUBJECT, body=BODY)])
+    words = WordsInput(account_id=account_id, texts=[TextInput(subject=SUBJECT, body=BODY)])
     campaigns.write_words(session, actor, campaign_id=made.id, data=words, now=now)
     campaigns.prepare(session, actor, campaign_id=made.id, now=now)

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from crm.accounts.models import Membership, User, Workspace
 from crm.contacts.models import Contact
 from crm.db import enter_workspace
-from crm.outreach.models import Conversation, SenderAccount
+from crm.outreach.models import Conversation, Message, SenderAccount
 
 FORM = {
     "workspace_name": "Bottega Rossi",
@@ -60,6 +60,16 @@ def test_the_demo_uses_the_sandbox_of_the_second_step(wizard, session):
     wizard.post("/settings/channels/sandbox")
     wizard.post("/setup/demo")
     assert session.scalars(select(SenderAccount.is_sandbox)).all() == [True]
+
+
+def test_nothing_of_the_demo_leaves_by_a_mailbox_that_was_connected_before(wizard, session):
+    mailbox = {"name": "Shop", "address": "shop@example.com", "host": "mail.invalid", "port": "587"}
+    assert wizard.post("/settings/channels/new?setup=1", data={**mailbox, "security": "starttls"}).status_code == 303
+    wizard.post("/setup/demo")
+    from_sandbox = select(SenderAccount.is_sandbox, func.count()).join(Message, Message.account_id == SenderAccount.id)
+    counts = dict(session.execute(from_sandbox.group_by(SenderAccount.is_sandbox)).all())
+    assert set(counts) == {True}
+    assert counts[True] > 10
 
 
 def test_the_demo_is_told_once(wizard, session):
