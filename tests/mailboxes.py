@@ -1,8 +1,6 @@
 """A real IMAP server (Dovecot) as a private process on loopback: mailboxes with a folder of sent mail, or without."""
 
-import datetime as dt
 import imaplib
-import ipaddress
 import os
 import pwd
 import shutil
@@ -16,11 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from stack.running import until
+
+from crm.chaos.certificates import self_signed
 
 PASSWORD = "geheim-è"
 #: The folder that the server itself marks as the one of sent mail, in mailboxes that have it.
@@ -119,28 +115,6 @@ class MailServer:
             return len(program.uid("SEARCH", "UNSEEN")[1][0].split())
 
 
-def certificate() -> bytes:
-    """A self-signed certificate for 127.0.0.1 with its key, as PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail")])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return private + made.public_bytes(serialization.Encoding.PEM)
-
-
 def _free_port() -> int:
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         return listener.getsockname()[1]
@@ -157,7 +131,7 @@ def dovecot(program: str) -> Iterator[MailServer]:
     home = Path(tempfile.mkdtemp(prefix="crm-imap-"))
     owner = _owner()
     server = MailServer(_free_port(), _free_port(), home / "mail.pem")
-    server.certificate.write_bytes(certificate())
+    server.certificate.write_bytes(self_signed())
     config = home / "dovecot.conf"
     config.write_text(
         _CONFIG.format(

@@ -1,6 +1,5 @@
 """The servers of a session of chaos: PostgreSQL with shipped durability, Valkey, a certificate, mail servers."""
 
-import ipaddress
 import json
 import shutil
 import signal
@@ -11,7 +10,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,13 +17,11 @@ from typing import Any, Self
 import psycopg
 import redis
 from alembic import command
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
 from crm.chaos import simulator
+from crm.chaos.certificates import self_signed
 from crm.cli.database import alembic_config
 from crm.embedded import PostgresServer, ValkeyServer
 from crm.embedded.postgres import APPLICATION_ROLE, OWNER_ROLE
@@ -55,7 +51,7 @@ class Servers:
         config = alembic_config(settings)
         config.attributes["app_role"] = APPLICATION_ROLE
         command.upgrade(config, "head")
-        write_certificate(self.certificate)
+        self.certificate.write_bytes(self_signed())
         return self
 
     def __exit__(
@@ -117,29 +113,6 @@ def administrate(server: PostgresServer, database: str = "postgres") -> Iterator
     )
     with connection:
         yield connection
-
-
-def write_certificate(path: Path) -> None:
-    """A certificate for 127.0.0.1, with its key in the same file; good for a day."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "simulator")])
-    start = datetime.now(UTC) - timedelta(hours=1)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(start)
-        .not_valid_after(start + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path.write_bytes(
-        made.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
 
 
 @dataclass

@@ -6,8 +6,6 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import psycopg
 from psycopg import sql
@@ -17,6 +15,7 @@ from crm.embedded.binaries import find_postgres
 from crm.embedded.home import leave_socket_folder, make_home, socket_folder
 from crm.embedded.processes import (
     EmbeddedError,
+    Running,
     account_for,
     end,
     launch,
@@ -69,7 +68,7 @@ FAST = {
 }
 
 
-class PostgresServer:
+class PostgresServer(Running):
     """One PostgreSQL cluster in `home`/postgres that listens on a Unix socket only.
 
     `fast` gives up durability for tests. Start it from the main thread and with the home's lock held, or in a home
@@ -125,19 +124,6 @@ class PostgresServer:
             end(self._process, [(signal.SIGINT, 30.0), (signal.SIGQUIT, 5.0)])
             self._process = None
             leave_socket_folder(self.home)
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def url(self, role: str = APPLICATION_ROLE, database: str = "crm") -> str:
         """The SQLAlchemy URL of `database` for `role`."""

@@ -6,10 +6,12 @@ import signal
 import stat
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from types import TracebackType
+from typing import IO, Self
 
 from crm.embedded.launch import passing_capability
 
@@ -19,6 +21,31 @@ LOG_LIMIT_BYTES = 5_000_000
 
 class EmbeddedError(RuntimeError):
     """An embedded server can't be started or reached; the message tells the operator what to do."""
+
+
+class Running(ABC):
+    """What is started at the beginning of a block and stopped at its end, also when its start fails half-way."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Stop it; does nothing when it isn't running."""
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,13 @@ import subprocess
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import quote
 
 from crm.embedded.binaries import find_valkey
 from crm.embedded.home import leave_socket_folder, make_home, socket_folder
 from crm.embedded.processes import (
     EmbeddedError,
+    Running,
     account_for,
     end,
     launch,
@@ -30,7 +29,7 @@ from crm.embedded.processes import (
 START_SECONDS = 30.0
 
 
-class ValkeyServer:
+class ValkeyServer(Running):
     """One Valkey in `home`/valkey; the same rules as for `PostgresServer`."""
 
     def __init__(self, home: Path) -> None:
@@ -82,19 +81,6 @@ class ValkeyServer:
             end(self._process, [(signal.SIGTERM, 10.0)])
             self._process = None
             leave_socket_folder(self.home)
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _start_once(self, binary: Path) -> bool:
         """True when it answers, False when it ended by itself."""

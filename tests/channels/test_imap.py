@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from mailboxes import MARKED, PASSWORD, certificate
+from mailboxes import MARKED, PASSWORD
 
 from crm.channels.base import OutcomeKind
 from crm.channels.imap import ImapConfig, ImapTimeouts, SentMail
 from crm.channels.imap_names import decoded, read_folder, sent_folder
 from crm.channels.smtp import Mechanism, Security
+from crm.chaos.certificates import self_signed
 from crm.net.guard import Guard
 
 REFERENCE = "<019b0000-7c00-7000-8000-000000000001@crm.example>"
@@ -173,7 +174,7 @@ class Scripted:
 @pytest.fixture
 def scripted(tmp_path) -> Iterator[Scripted]:
     pem = tmp_path / "mail.pem"
-    pem.write_bytes(certificate())
+    pem.write_bytes(self_signed())
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(pem)
     listener = socket.create_server(("127.0.0.1", 0))

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from aiosmtpd.smtp import AuthResult
-from mailboxes import certificate
 
 from crm.channels.base import OutcomeKind
 from crm.channels.mime import build
 from crm.channels.smtp import EmailConnection, Mechanism, Security, SmtpConfig, Timeouts
+from crm.chaos.certificates import self_signed
 from crm.net.guard import Guard
 
 DROP, HANG = b"drop", b"hang"
@@ -26,7 +26,7 @@ CONTENT, AUTH, UNKNOWN = OutcomeKind.CONTENT, OutcomeKind.AUTH, OutcomeKind.UNKN
 def pem(tmp_path_factory) -> Path:
     """A self-signed certificate for 127.0.0.1 with its key."""
     path = tmp_path_factory.mktemp("tls") / "mail.pem"
-    path.write_bytes(certificate())
+    path.write_bytes(self_signed())
     return path
 
 

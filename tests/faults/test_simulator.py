@@ -6,7 +6,8 @@ import ssl
 
 import pytest
 
-from crm.chaos.servers import MailServer, mail_server, write_certificate
+from crm.chaos.certificates import self_signed
+from crm.chaos.servers import MailServer, mail_server
 from crm.chaos.simulator import STAGES, Script
 
 MAIL = "Message-ID: <one@example.com>\r\nSubject: Ciao\r\n\r\nSolo per te.\r\n"
@@ -15,7 +16,7 @@ MAIL = "Message-ID: <one@example.com>\r\nSubject: Ciao\r\n\r\nSolo per te.\r\n"
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
     path = tmp_path_factory.mktemp("tls") / "certificate.pem"
-    write_certificate(path)
+    path.write_bytes(self_signed())
     return path
 
 

@@ -89,6 +89,14 @@ def _fact(subject: Contact | Company, **values: Any) -> Fact:
     return Fact(**{key: subject.id}, version=(subject.version or 0) + 1, **values)
 
 
+def _known(session: Session, subject: Contact | Company, field: str) -> list[Fact]:
+    """What was ever said of a field and still counts: the current value, suggestions and refusals."""
+    mine = Fact.contact_id == subject.id if isinstance(subject, Contact) else Fact.company_id == subject.id
+    return list(
+        session.scalars(select(Fact).where(mine, Fact.field == field, Fact.state != FactState.SUPERSEDED)).all()
+    )
+
+
 def record_fact(
     session: Session,
     actor: Actor,
@@ -111,8 +119,7 @@ def record_fact(
     actor.require(Permission.EDIT)
     subject = _subject(session, actor, contact_id=contact_id, company_id=company_id)
     clean = _clean(subject, field, value)
-    mine = Fact.contact_id == contact_id if contact_id is not None else Fact.company_id == company_id
-    known = session.scalars(select(Fact).where(mine, Fact.field == field, Fact.state != FactState.SUPERSEDED)).all()
+    known = _known(session, subject, field)
     current = next((row for row in known if row.state == FactState.CURRENT), None)
     decision = rules.decide_fact(
         new=clean,
@@ -135,7 +142,7 @@ def record_fact(
         _set(session, subject, field, clean, now=now)
         session.flush()
         return fact
-    return _suggest(session, subject, known=list(known), field=field, value=clean, now=now, **given)
+    return _suggest(session, subject, known=known, field=field, value=clean, now=now, **given)
 
 
 def suggest_fact(
@@ -156,15 +163,14 @@ def suggest_fact(
     actor.require(Permission.EDIT)
     subject = _subject(session, actor, contact_id=contact_id, company_id=company_id)
     clean = _clean(subject, field, value)
-    mine = Fact.contact_id == contact_id if contact_id is not None else Fact.company_id == company_id
-    known = session.scalars(select(Fact).where(mine, Fact.field == field, Fact.state != FactState.SUPERSEDED)).all()
+    known = _known(session, subject, field)
     refused = any(row.state == FactState.REJECTED and row.value == clean for row in known)
     if refused or clean == text_of(subject, field):
         return None
     return _suggest(
         session,
         subject,
-        known=list(known),
+        known=known,
         field=field,
         value=clean,
         origin=FactOrigin.FOUND,
