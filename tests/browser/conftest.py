@@ -2,11 +2,12 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
 import pytest
-from factories import accounts
+from factories import accounts, campaigns
 from factories.everything import WORDS, everything, owner_of
 from sqlalchemy import select
 from werkzeug.serving import make_server
@@ -21,6 +22,9 @@ from crm.desk import demo
 from crm.outreach.links import PreferenceToken
 from crm.outreach.setup import links
 
+# Pages of a campaign that show nothing before it was scheduled, and those that are forms only until it is written.
+SCHEDULED = {"campaigns.report", "campaigns.run"}
+UNWRITTEN = {"campaigns.people", "campaigns.offer", "campaigns.message"}
 # Pages for strangers, opened by what their own address carries.
 SECRETS = {
     "portal.preferences": "token",
@@ -32,12 +36,44 @@ SECRETS = {
 
 @dataclass(frozen=True)
 class Site:
-    """A served demo house: its pages and the cookie of its owner."""
+    """A served demo house: its pages and the cookie of its owner; the cookie of who still owes the second factor."""
 
     address: str
     cookie: str
+    half: str
     pages: list[tuple[str, str]]
     strangers: list[tuple[str, str]]
+
+
+@contextmanager
+def served(app) -> Iterator[str]:
+    """Serve the application on loopback; its address."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def cookie_of(app, **values: object) -> str:
+    """The signed cookie of a browser that remembers `values`."""
+    client = app.test_client()
+    with client.session_transaction() as cookie:
+        cookie.update(values)
+    signed = client.get_cookie("crm")
+    assert signed is not None
+    return signed.value
+
+
+@pytest.fixture
+def empty_house(fresh_database, settings, jobs) -> Iterator[str]:
+    """The address of an installation without anybody."""
+    app = create_app(settings, database=fresh_database.database, jobs=jobs)
+    app.config["RATELIMIT_ENABLED"] = False
+    with served(app) as address:
+        yield address
 
 
 @pytest.fixture
@@ -53,12 +89,19 @@ def site(fresh_database, settings, jobs, request) -> Iterator[Site]:
         actor = owner_of(user, actor.workspace_id)
         enter_workspace(session, actor.workspace_id)
         ids = everything(session, actor, home=settings.home, now=now)
+        scheduled = campaigns.scheduled(session, actor, 2, now=now, name="On its way")
+        draft = campaigns.campaign(session, actor, [UUID(str(ids["contact_id"]))], now=now)
+        # The pages only ask for a code here; no code is ever checked against this.
+        careful = accounts.user(
+            session, locale=language, tf_primary_method="authenticator", tf_totp_secret="never looked at"
+        )
+        others = dict.fromkeys(SCHEDULED, scheduled.id) | dict.fromkeys(UNWRITTEN, draft.id)
         _invitation, invited = memberships.invite(
             session, actor, email="new@example.com", role=memberships.Role.SALES, now=now
         )
         link = reset.reset_link(session, user=user, public_url="http://x", now=now)
         key = browsers.start(session, user_id=user.id, ip="127.0.0.1", agent="test", now=now)
-        identity = user.fs_uniquifier
+        identity, careful_id = user.fs_uniquifier, careful.fs_uniquifier
         token = links().preference_token(
             PreferenceToken(actor.workspace_id, UUID(str(ids["contact_id"])), ChannelKind.EMAIL)
         )
@@ -70,25 +113,27 @@ def site(fresh_database, settings, jobs, request) -> Iterator[Site]:
     }
     app = create_app(settings, database=database, jobs=jobs)
     app.config["RATELIMIT_ENABLED"] = False
-    client = app.test_client()
-    with client.session_transaction() as cookie:
-        cookie.update(_user_id=identity, _fresh=True, fs_cc="set", fs_paa=now.timestamp(), key=key)
-        cookie["workspace_id"] = str(actor.workspace_id)
-    signed = client.get_cookie("crm")
-    assert signed is not None
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    pages = list(addresses(app, ids, secrets))
-    yield Site(
-        f"http://127.0.0.1:{server.server_port}",
-        signed.value,
-        [page for page in pages if page[0] not in SECRETS],
-        [page for page in pages if page[0] in SECRETS],
+    cookie = cookie_of(
+        app,
+        _user_id=identity,
+        _fresh=True,
+        fs_cc="set",
+        fs_paa=now.timestamp(),
+        key=key,
+        workspace_id=str(actor.workspace_id),
     )
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    half = cookie_of(app, tf_state="ready", tf_user_id=careful_id, tf_at=now.timestamp())
+    pages = list(addresses(app, ids, secrets))
+    for endpoint, campaign_id in others.items():
+        pages.append((endpoint, f"/campaigns/{campaign_id}/{endpoint.rpartition('.')[2]}"))
+    with served(app) as address:
+        yield Site(
+            address,
+            cookie,
+            half,
+            [page for page in pages if page[0] not in SECRETS],
+            [page for page in pages if page[0] in SECRETS],
+        )
 
 
 def addresses(app, ids, secrets) -> Iterator[tuple[str, str]]:
