@@ -7,6 +7,7 @@ REFUSALS: dict[Refusal, str] = {
     Refusal.UNREADABLE: worded("This is no code. Look at each sign again."),
     Refusal.UNKNOWN: worded("There is no such code."),
     Refusal.WITHDRAWN: worded("This offer was withdrawn."),
+    Refusal.OTHER_HOLDER: worded("This code belongs to somebody else."),
     Refusal.NOT_ACTIVE: worded("This code was made, but never sent to anybody."),
     Refusal.RELEASED: worded("This code was taken back: its message never left."),
     Refusal.USED: worded("This code was used already."),

@@ -8,7 +8,7 @@ from factories.contacts import contact, interaction
 
 from crm.accounts.kinds import Role
 from crm.accounts.models import Membership
-from crm.db import enter_workspace
+from crm.db import database_now, enter_workspace
 from crm.desk.figures import WEEKS, figures
 from crm.interactions.kinds import Direction, Visibility
 from crm.loyalty import services as loyalty_services
@@ -125,11 +125,11 @@ def test_the_page_leads_to_the_report_of_a_campaign(client, session, actor):
 
 
 def test_every_chart_has_its_table(client, session, actor):
-    loyalty.program(session, actor)
-    code = loyalty.voucher(
-        session, actor, offer_id=loyalty.offer(session, actor).id, contact_id=contact(session, actor, "Bea Conti").id
-    )
-    loyalty_services.redeem(session, actor, code=code.code, idempotency_key=loyalty.key(), now=NOW)
+    today = database_now(session)
+    loyalty.program(session, actor, now=today)
+    bea, made = contact(session, actor, "Bea Conti"), loyalty.offer(session, actor, now=today)
+    code = loyalty.voucher(session, actor, offer_id=made.id, contact_id=bea.id, now=today)
+    loyalty_services.redeem(session, actor, code=code.code, idempotency_key=loyalty.key(), now=today)
 
     page = client.get("/reports").text
 

@@ -139,3 +139,15 @@ def test_another_workspace_s_things_are_unknown(client, session, actor, other_ac
         assert client.get(f"{BASE}/{path}").status_code == 404
     assert client.post(f"{BASE}/vouchers/{code}/redeem", json={}).json["code"] == "unknown"
     assert client.post(f"{BASE}/members/{member_id}/leave").status_code == 404
+
+
+def test_the_code_of_another_person_is_a_problem_and_stays_good(client, session, actor, ann):
+    bob = contact(session, actor, name="Bob Li")
+    row = voucher(session, actor, offer_id=offer(session, actor).id, contact_id=bob.id)
+    path = f"{BASE}/vouchers/{row.code}/redeem"
+
+    refused = client.post(path, json={"contact_id": str(ann.id)})
+    assert (refused.status_code, refused.mimetype) == (409, "application/problem+json")
+    assert (refused.json["code"], refused.json["title"]) == ("other_holder", "This code belongs to somebody else.")
+
+    assert client.post(path, json={"contact_id": str(bob.id)}).status_code == 201

@@ -39,6 +39,9 @@ class VoucherOut(ApiModel):
 
 class RedeemIn(ApiModel):
     purchase_minor: Annotated[int, Field(strict=True)] | None = None
+    contact_id: Annotated[UUID, Field(description="Who stands there: the code of anybody else is refused.")] | None = (
+        None
+    )
 
 
 class RedemptionOut(ApiModel):
@@ -70,12 +73,14 @@ def read_voucher(code: str) -> Response:
 @requires(Permission.REDEEM)
 def redeem(code: str) -> Response:
     """Redeem a code; a refusal is a 409 whose `code` is the true reason."""
+    given = read_json(RedeemIn)
     row = services.redeem(
         current_session(),
         current_actor(),
         code=code,
         idempotency_key=ledger_key(),
-        purchase_minor=read_json(RedeemIn).purchase_minor,
+        purchase_minor=given.purchase_minor,
+        contact_id=given.contact_id,
         now=request_now(),
     )
     return answer(picked(RedemptionOut, row), 201)

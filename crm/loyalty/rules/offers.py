@@ -13,6 +13,7 @@ class Refusal(StrEnum):
 
     UNREADABLE = "unreadable"
     UNKNOWN = "unknown"
+    OTHER_HOLDER = "other_holder"
     WITHDRAWN = "withdrawn"
     NOT_ACTIVE = "not_active"
     RELEASED = "released"

@@ -30,9 +30,12 @@ def redeem(
     code: str,
     idempotency_key: str,
     purchase_minor: int | None = None,
+    contact_id: UUID | None = None,
     now: datetime,
 ) -> Redemption:
     """Redeem a code for its holder; `purchase_minor` is the undiscounted sum in minor units, when it is known.
+
+    `contact_id` is who stands there, where that is known: the code of anybody else is refused.
 
     The code may be typed carelessly; a wrong check symbol costs no look-up. The same key, code and purchase give the
     same redemption again. What it earns follows from the rules for `offer.redeemed`.
@@ -61,7 +64,8 @@ def redeem(
         return answered
     terms = facts(offer)
     used = used_by_holder(session, voucher)
-    reason = why_not(terms, voucher_state=voucher.state, used_by_holder=used, at=now)
+    reason = Refusal.OTHER_HOLDER if contact_id not in {None, voucher.contact_id} else None
+    reason = reason or why_not(terms, voucher_state=voucher.state, used_by_holder=used, at=now)
     reason = reason or why_not_sum(terms, purchase_minor=purchase_minor)
     if reason is not None:
         record_refusal(session, actor, reason=reason, voucher_id=voucher.id)
