@@ -4,7 +4,7 @@ from typing import Final
 
 from crm.accounts.places import Words
 from crm.consent.kinds import Basis, ConsentAction, ConsentPurpose, SuppressionReason
-from crm.web.i18n import lazy
+from crm.web.i18n import _, lazy
 
 #: What the audit log tells of consent.
 TOLD: Final = {"suppression.lifted": Words(lazy("Allowed writing to a suppressed address again"), "lock")}
@@ -31,3 +31,20 @@ REASON_LABELS: Final = {
     SuppressionReason.ERASED: lazy("erased"),
     SuppressionReason.OPERATOR: lazy("set by hand"),
 }
+#: What the application itself writes as the source of a consent; people write theirs in their own words.
+SOURCE_LABELS: Final = {
+    "one_click": lazy("unsubscribe button"),
+    "preference_page": lazy("page of their choices"),
+    "stop_word": lazy("stop word in an answer"),
+    "complaint": lazy("reported as spam"),
+    "form": lazy("form"),
+}
+#: Consents that a file brought: behind it the id of the import, and what its people said of the file as the wording.
+IMPORTED: Final = "import:"
+
+
+def source_text(source: str, wording: str) -> str:
+    """Where a consent comes from, for readers."""
+    if source.startswith(IMPORTED):
+        return _("import: %(file)s", file=wording) if wording else _("import")
+    return str(SOURCE_LABELS.get(source, source))

@@ -1,9 +1,10 @@
 """The pages of consents and suppressed addresses."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
-from factories.contacts import contact
+from factories.contacts import consent, contact
 
 from crm.consent import queries
 
@@ -29,6 +30,25 @@ def test_a_consent_is_recorded_with_words_and_evidence(client, session, actor, a
     (event,) = queries.history(session, actor, contact_id=ann.id).items
     assert event.happened_at == datetime(2026, 1, 1, 23, tzinfo=UTC)
     assert "given" in text(client.get(f"/contacts/{ann.id}"))
+
+
+@pytest.mark.parametrize(
+    ("source", "wording", "shown"),
+    [
+        ("import:01a20898-9bbd-7046-9313-df9c60643f9a", "Fair of Rimini", ("import: Fair of Rimini",)),
+        ("one_click", "", ("unsubscribe button",)),
+        ("preference_page", "", ("page of their choices",)),
+        ("stop_word", "STOP now", ("stop word in an answer", "“STOP now”")),
+        ("complaint", "", ("reported as spam",)),
+        ("phone call of Friday", "", ("phone call of Friday",)),
+    ],
+)
+def test_where_a_consent_comes_from_is_told_in_words(client, session, actor, ann, now, source, wording, shown):
+    consent(session, actor, ann.id, source=source, wording=wording, now=now)
+    page = text(client.get(f"/contacts/{ann.id}/consents"))
+    assert all(words in page for words in shown)
+    assert "import:0" not in page
+    assert "_" not in re.sub(r"<[^>]+>", " ", page)
 
 
 def test_a_withdrawal_shows_at_once_on_the_persons_page(client, ann):
