@@ -176,6 +176,19 @@ def test_the_review_goes_from_draft_to_draft(client, session, drafts):
     assert rejected.location == url(drafts, "schedule")
 
 
+def test_the_review_of_what_is_decided_asks_for_nothing_more(client, session, actor, drafts, clock):
+    services.approve(session, actor, campaign_id=drafts.id, now=clock)
+    page = text(client.get(url(drafts, "review")))
+    assert "Choose when they leave" in page
+    assert "May be sent" in page
+    for message in campaigns.messages(session, drafts):
+        message.state = "sent"
+    session.flush()
+    page = text(client.get(url(drafts, "review")))
+    assert "Choose when they leave" not in page
+    assert "May be sent" not in page
+
+
 def test_the_keys_of_the_review_are_on_its_buttons(client, session, drafts):
     second = campaigns.recipient(session, drafts, 1)
     html = client.get(url(drafts, f"review?at={second.id}")).get_data(as_text=True)
