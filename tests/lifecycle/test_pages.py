@@ -101,6 +101,7 @@ def test_impossible_choices_come_back_with_their_reason_and_start_nothing(
         (b"", "The file is empty."),
         (b"a@b.it;x\nc@d.it;y\n", "The first line holds values"),
         (b"\x00\x01\x02\x00binary", "This is not a text file."),
+        (b"\xef\xbb\xbfNome;E-mail\nNiccol\xf2;n@example.it\n", "Some letters of this file can’t be read."),
     ],
 )
 def test_an_unusable_file_is_refused_beside_its_field_and_not_kept(client, session, settings, content, message):

@@ -1,5 +1,6 @@
 """Files as people really save them are read without mojibake; others are refused with a reason."""
 
+import codecs
 import io
 
 import pytest
@@ -26,6 +27,13 @@ def test_latin_1_with_bytes_that_windows_leaves_undefined_is_read():
     file = io.BytesIO("Nome,Città\nAndré\x81,Forlì\n".encode("latin-1"))
 
     assert reading.detect(file).encoding == "latin-1"
+
+
+def test_a_windows_file_may_hold_what_would_be_utf_8_as_well():
+    """A capital with an accent before a quotation mark: two bytes that are one letter in UTF-8."""
+    file = io.BytesIO("Nome;Nota\nNiccolò;«LIBERTÀ È’ TUTTO»\nPerù;è così\n".encode("cp1252"))
+
+    assert reading.detect(file).encoding == "cp1252"
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -56,7 +64,14 @@ def test_a_line_for_excel_that_names_the_delimiter_is_no_header(said):
         (b"Ann;ann@example.it\nBob;bob@example.it\n", "no_header"),
         (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x01\x02\x03", "not_text"),
         (b";".join([b"x"] * 300) + b"\n1\n", "too_wide"),
+        (codecs.BOM_UTF8 + TABLE.encode("cp1252"), "wrong_encoding"),
+        (TABLE.encode("utf-16")[:-1], "wrong_encoding"),
+        (TABLE.encode("utf-16") + b"\x00\xd8\x0a\x00", "wrong_encoding"),
+        (TABLE.encode("utf-16-le")[:-1], "wrong_encoding"),
+        (TABLE.encode() + "Niccolò;Rossi;r@example.it\n".encode("cp1252"), "wrong_encoding"),
+        (TABLE.encode() * 20_000 + "Niccolò;Rossi;r@example.it\n".encode("cp1252"), "wrong_encoding"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_is_no_table_is_refused_with_its_reason(content, code):
     with pytest.raises(reading.UnreadableFileError) as refusal:

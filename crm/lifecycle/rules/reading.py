@@ -21,6 +21,10 @@ MAX_CELL: Final = 20_000
 #: A header never holds one of these; a row of data nearly always does.
 _VALUE: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|\+?[\d\s./-]{7,}|https?://\S+|\d{4}-\d{2}-\d{2}")
 
+_ASCII: Final = bytes(range(128))
+#: A letter of two or three bytes in UTF-8.
+_UTF_8_LETTER: Final = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}")
+
 #: The line that programs put above the table to tell Excel the delimiter.
 _SAYS_DELIMITER: Final = re.compile(r'"?sep=([,;\t|])"?\r?\n?', re.IGNORECASE)
 
@@ -41,22 +45,47 @@ def detect_encoding(file: BinaryIO) -> str:
     """The encoding of a text file: by its byte order mark, by where its zero bytes lie, UTF-8 when it is valid.
 
     Everything else is Windows-1252, or Latin-1 where it holds one of the five bytes that Windows-1252 leaves undefined.
-    Raises `UnreadableFileError` for a file that is no text.
+    Raises `UnreadableFileError` for a file that is no text, and for one that is not written as it says or begins:
+    names would come in with wrong letters.
     """
-    start = file.read(4)
-    file.seek(0)
-    if start.startswith(codecs.BOM_UTF8):
-        return "utf-8-sig"
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
     sample = file.read(SAMPLE_BYTES)
     file.seek(0)
-    if b"\0" in sample:
-        return _by_zero_bytes(sample)
-    for encoding in ("utf-8", "cp1252"):
-        if _decodes(file, encoding):
-            return encoding
-    return "latin-1"
+    said = _said(sample)
+    if said and not _decodes(file, said):
+        raise _wrong_encoding()
+    if said or _decodes(file, "utf-8"):
+        return said or "utf-8"
+    if _is_mostly_utf_8(file):
+        raise _wrong_encoding()
+    return "cp1252" if _decodes(file, "cp1252") else "latin-1"
+
+
+def _said(sample: bytes) -> str | None:
+    """The encoding that a mark or the zero bytes name."""
+    if sample.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig"
+    if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    return _by_zero_bytes(sample) if b"\0" in sample else None
+
+
+def _wrong_encoding() -> UnreadableFileError:
+    return UnreadableFileError(
+        worded("Some letters of this file can’t be read. Save the table as “CSV UTF-8” and try again."),
+        code="wrong_encoding",
+    )
+
+
+def _is_mostly_utf_8(file: BinaryIO) -> bool:
+    """True when most letters beyond ASCII are right UTF-8, and only some bytes are not."""
+    right = wrong = 0
+    for line in file:
+        beyond = len(line.translate(None, _ASCII))
+        letters = _UTF_8_LETTER.findall(line) if beyond else []
+        right += len(letters)
+        wrong += beyond - sum(map(len, letters))
+    file.seek(0)
+    return right > wrong
 
 
 def _by_zero_bytes(sample: bytes) -> str:
