@@ -10,7 +10,7 @@ from crm.accounts import places
 
 CODE = Path(places.__file__).parents[1]
 #: Called with what is told as `action=` or `kind=`, or in the third place.
-TELLING = {"record", "notify", "start", "_decided"}
+TELLING = {"record", "notify", "start", "_decided", "_noted"}
 
 
 def told_by(path):

@@ -4,6 +4,7 @@ import pytest
 from factories import outreach
 from sqlalchemy import select
 
+from crm.accounts.models import AuditDetail, AuditEntry
 from crm.db import new_id
 from crm.errors import ConflictError
 from crm.outreach import queries, services
@@ -19,6 +20,29 @@ def test_credentials_are_encrypted_and_reach_the_adapter_only(desk):
     spec = spec_of(row)
     assert spec.adapter.secret == {"secret": "pass-word"}
     assert "pass-word" not in repr(spec)
+
+
+def test_the_log_says_who_made_changed_and_retired_an_account_and_no_password(desk, now):
+    data = {"name": "Shop", "address": "shop@lanterna.example.com", "host": "mail.example.com"}
+    made = services.create_account(desk.session, desk.actor, data=services.AccountInput(**data), now=now)
+    moved = services.AccountInput(**data | {"host": "elsewhere.example.net"})
+    services.update_account(desk.session, desk.actor, account_id=made.id, data=moved)
+    services.set_secret(desk.session, desk.actor, account_id=made.id, secret={"secret": "pass-word"})
+    services.pause_account(desk.session, desk.actor, account_id=made.id)
+    services.resume_account(desk.session, desk.actor, account_id=made.id)
+    services.delete_account(desk.session, desk.actor, account_id=made.id, now=now)
+    told = desk.session.execute(
+        select(AuditEntry.action, AuditDetail.before, AuditDetail.after)
+        .join(AuditDetail, AuditDetail.entry_id == AuditEntry.id)
+        .where(AuditEntry.object_id == made.id, AuditEntry.user_id == desk.actor.user_id)
+        .order_by(AuditEntry.id)
+    ).all()
+    assert [action.removeprefix("sender.") for action, _, _ in told] == [
+        "created", "changed", "credentials_changed", "paused", "resumed", "deleted",
+    ]  # fmt: skip
+    assert told[0].after["address"] == "shop@lanterna.example.com"
+    assert (told[1].before, told[1].after) == ({"host": "mail.example.com"}, {"host": "elsewhere.example.net"})
+    assert "pass-word" not in str(told)
 
 
 def test_credentials_of_another_row_can_not_be_used(desk, now):

@@ -1,7 +1,7 @@
 """Owns sender accounts: making and changing them, their write-only credentials, pausing and resuming them."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import AfterValidator, Field, model_validator
@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from crm.accounts.kinds import Permission
 from crm.accounts.rules import Actor
+from crm.accounts.services import audit
 from crm.channels.addresses import AddressError, normalise
 from crm.channels.base import ChannelKind, CheckResult
 from crm.channels.sentences import N_
@@ -145,6 +146,7 @@ def create_account(session: Session, actor: Actor, *, data: AccountInput, now: d
     )
     session.add(account)
     session.flush()
+    _noted(session, actor, account, "sender.created", after=_told(account))
     return account
 
 
@@ -161,10 +163,14 @@ def update_account(
     account = load(session, account_id, lock=True)
     if expected_version is not None and account.version != expected_version:
         raise ConflictError(N_("Somebody else has changed this meanwhile."), code="changed")
+    told = _told(account)
     account.config = data.config()
     for name in _COLUMNS:
         setattr(account, name, getattr(data, name))
     session.flush()
+    before, after = audit.changes(told, _told(account))
+    if after:
+        _noted(session, actor, account, "sender.changed", before=before, after=after)
     return account
 
 
@@ -184,6 +190,18 @@ def set_secret(session: Session, actor: Actor, *, account_id: UUID, secret: dict
         _activate(account)
     account.last_error_code = ""
     session.flush()
+    _noted(session, actor, account, "sender.credentials_changed")
+
+
+def _told(account: SenderAccount) -> dict[str, Any]:
+    """What the audit log keeps of an account: from whom it writes and to which servers it speaks."""
+    own = {name: getattr(account, name) for name in ("name", "address", "is_sandbox")}
+    servers = ("host", "port", "security", "username", "imap_host", "imap_port", "imap_username")
+    return {**own, **{name: account.config.get(name) for name in servers}}
+
+
+def _noted(session: Session, actor: Actor, account: SenderAccount, action: str, **values: dict[str, Any]) -> None:
+    audit.record(session, actor, action=action, object_kind="sender_account", object_id=account.id, **values)
 
 
 def _known_secret(account: SenderAccount) -> dict[str, str]:
@@ -216,6 +234,7 @@ def pause_account(session: Session, actor: Actor, *, account_id: UUID) -> Sender
     account = load(session, account_id, lock=True)
     account.state, account.hold_reason, account.hold_until = AccountState.PAUSED.value, "", None
     session.flush()
+    _noted(session, actor, account, "sender.paused")
     return account
 
 
@@ -225,6 +244,7 @@ def resume_account(session: Session, actor: Actor, *, account_id: UUID) -> Sende
     account = load(session, account_id, lock=True)
     _activate(account)
     session.flush()
+    _noted(session, actor, account, "sender.resumed")
     return account
 
 
@@ -248,6 +268,7 @@ def delete_account(session: Session, actor: Actor, *, account_id: UUID, now: dat
     account = load(session, account_id, lock=True)
     account.deleted_at, account.secret = now, None
     session.flush()
+    _noted(session, actor, account, "sender.deleted", before=_told(account))
     return len(
         move(
             session,

@@ -34,6 +34,15 @@ _ALERTS = {
     ),
 }
 
+_AUDIT = {
+    "sender.created": Words(lazy("Added a sender account"), "mail"),
+    "sender.changed": Words(lazy("Changed a sender account"), "mail"),
+    "sender.credentials_changed": Words(lazy("Gave a sender account new credentials"), "lock"),
+    "sender.paused": Words(lazy("Paused a sender account"), "player-pause"),
+    "sender.resumed": Words(lazy("Let a sender account go on"), "player-play"),
+    "sender.deleted": Words(lazy("Removed a sender account"), "trash"),
+}
+
 
 @blueprint.record_once
 def _settings(state: BlueprintSetupState) -> None:
@@ -41,6 +50,7 @@ def _settings(state: BlueprintSetupState) -> None:
     app.jinja_env.filters["reason"] = words.reason_text
     app.jinja_env.globals["outreach_words"] = words
     add_words(app, _ALERTS)
+    add_words(app, _AUDIT)
     add_settings_page(
         app,
         SettingsPage(
