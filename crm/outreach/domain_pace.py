@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Exists, exists, select, text
+from sqlalchemy import BindParameter, Exists, exists, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -131,10 +131,14 @@ def _minute(moment: datetime) -> datetime:
 # In the database
 
 
-def is_any_slow(*, account_id: UUID, now: datetime) -> Exists:
-    """Whether some domain asked the account to slow down lately, as a part of a larger question."""
-    horizon = now - EASE_AFTER * MOST_STEPS
-    return exists().where(DomainPace.account_id == account_id, DomainPace.slow_until > horizon)
+def is_any_slow(*, account_id: UUID | BindParameter[UUID], since: datetime | BindParameter[datetime]) -> Exists:
+    """Whether some domain asked the account to slow down after `since`, as a part of a larger question."""
+    return exists().where(DomainPace.account_id == account_id, DomainPace.slow_until > since)
+
+
+def slow_since(now: datetime) -> datetime:
+    """A domain that asked before this moment is written to as fast as any other again."""
+    return now - EASE_AFTER * MOST_STEPS
 
 
 def admit(

@@ -117,7 +117,8 @@ def admit(desk, *groups, cap, now=NOW):
 
 
 def is_any_slow(desk, now) -> bool:
-    return desk.session.scalar(select(domain_pace.is_any_slow(account_id=desk.account.id, now=now)))
+    since = domain_pace.slow_since(now)
+    return desk.session.scalar(select(domain_pace.is_any_slow(account_id=desk.account.id, since=since)))
 
 
 def test_each_domain_has_a_pace_of_its_own(desk):

@@ -10,16 +10,16 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Row, Uuid, any_, bindparam, case, func, literal_column, or_, select, update
+from sqlalchemy import ARRAY, DateTime, Uuid, any_, bindparam, case, func, literal_column, select, update
 from sqlalchemy.orm import Session
 
 from crm.accounts.rules import Actor
 from crm.channels.base import OutcomeKind
 from crm.contacts.models import Contact
 from crm.db import new_id
-from crm.outreach.domain_pace import is_any_slow
-from crm.outreach.kinds import AccountState, MessageState
-from crm.outreach.models import Attempt, AttemptOutcome, Claim, FrozenContent, Message, SenderAccount
+from crm.outreach.domain_pace import is_any_slow, slow_since
+from crm.outreach.kinds import MessageState
+from crm.outreach.models import Attempt, AttemptOutcome, Claim, FrozenContent, Message
 from crm.outreach.pace import UNLIMITED, room
 from crm.outreach.queries.gate import among
 from crm.outreach.services import statements
@@ -91,14 +91,20 @@ def claim(
     `claim_id` adds them to a claim that the run holds already and renews its lease. None when nothing is due, the
     account may not send, another run took everything, or the claim was taken away.
     """
-    attended = _attend(session, account_id, now=now)
-    if attended is None:
+    given = {"account_id": account_id, "now": now}
+    gap = timedelta(seconds=current().late_after_seconds)
+    looked_after, slow, due = together(
+        session,
+        Step(statements.ATTEND, given | {"gone": now - gap}),
+        Step(_SLOW, {"account_id": account_id, "since": slow_since(now)}),
+        Step(_FIRST if claim_id is None else _MORE, given),
+    )
+    if not looked_after:
         return None
+    (attended,) = looked_after
     most = room(session, account_id=account_id, now=now) if attended.is_capped else UNLIMITED
     if most <= 0:
         return None
-    given = {"account_id": account_id, "now": now}
-    (due,) = together(session, Step(_FIRST if claim_id is None else _MORE, given))
     ids = [row.id for row in due[:most]]
     if not ids:
         return None
@@ -120,50 +126,11 @@ def claim(
         items=_in_order(ids, words),
         attended_since=attended.attended_since,
         is_capped=most < UNLIMITED,
-        is_domain_paced=attended.per_domain is not None or attended.has_slow_domains,
+        is_domain_paced=attended.per_domain is not None or bool(slow),
         domain_cap=attended.per_domain,
         last_ok_at=attended.last_ok_at,
         is_backlog=bool(behind),
     )
-
-
-def _attend(
-    session: Session, account_id: UUID, *, now: datetime
-) -> Row[datetime | None, int | None, datetime | None, bool, bool] | None:
-    """Note that somebody looks after the account; since when without a gap, and what it says of recipient domains.
-
-    None when it may not send. A hold whose time is over ends here.
-    """
-    gap = timedelta(seconds=current().late_after_seconds)
-    is_new = or_(SenderAccount.attended_at.is_(None), SenderAccount.attended_at < now - gap)
-    return session.execute(
-        update(SenderAccount)
-        .where(
-            SenderAccount.id == account_id,
-            SenderAccount.deleted_at.is_(None),
-            or_(
-                SenderAccount.state == AccountState.ACTIVE,
-                (SenderAccount.state == AccountState.HELD) & (SenderAccount.hold_until <= now),
-            ),
-        )
-        .values(
-            state=AccountState.ACTIVE.value,
-            hold_until=None,
-            hold_reason="",
-            attended_at=now,
-            attended_since=case((is_new, now), else_=func.coalesce(SenderAccount.attended_since, now)),
-        )
-        .returning(
-            SenderAccount.attended_since,
-            SenderAccount.per_domain,
-            SenderAccount.last_ok_at,
-            is_any_slow(account_id=account_id, now=now).label("has_slow_domains"),
-            (func.num_nonnulls(SenderAccount.per_minute, SenderAccount.per_hour, SenderAccount.per_day) > 0).label(
-                "is_capped"
-            ),
-        )
-        .execution_options(synchronize_session=False)
-    ).one_or_none()
 
 
 _SENDABLE = sql_of(
@@ -193,6 +160,13 @@ _SENDABLE = sql_of(
     .outerjoin(Contact, Contact.id == Message.contact_id)
     .join(FrozenContent, (FrozenContent.message_id == Message.id) & (FrozenContent.hash == Message.approved_hash))
     .where(Message.id == any_(bindparam("ids", type_=ARRAY(Uuid()))))
+)
+_SLOW = sql_of(
+    select(literal_column("1")).where(
+        is_any_slow(
+            account_id=bindparam("account_id", type_=Uuid()), since=bindparam("since", type_=DateTime(timezone=True))
+        )
+    )
 )
 _FIRST, _MORE = (statements.DUE.format(limit=limit) for limit in (BATCH, MORE))
 _BEHIND = statements.BEHIND.format(backlog=BACKLOG)

@@ -2,6 +2,15 @@
 
 from typing import Final
 
+#: Somebody looks after the account; a hold whose time is over ends here. No row when it may not send.
+ATTEND: Final = """
+    update sender_account set state = 'active', hold_until = null, hold_reason = '', attended_at = %(now)s,
+        attended_since = case when attended_at is null or attended_at < %(gone)s then %(now)s
+            else coalesce(attended_since, %(now)s) end
+    where id = %(account_id)s and deleted_at is null
+        and (state = 'active' or (state = 'held' and hold_until <= %(now)s))
+    returning attended_since, per_domain, last_ok_at, num_nonnulls(per_minute, per_hour, per_day) > 0 as is_capped"""
+
 #: The head of an account's queue. The LIMIT must be a literal: with a parameter the plan may be a sequential scan.
 DUE: Final = """
     select id from message where account_id = %(account_id)s and state = 'scheduled' and due_at <= %(now)s
