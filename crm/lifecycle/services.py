@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from crm.accounts.kinds import Permission, ProgressState
 from crm.accounts.rules import Actor
-from crm.accounts.services import progress
+from crm.accounts.services import audit, progress
 from crm.consent import granting
 from crm.consent.kinds import Basis
 from crm.contacts import loading
@@ -150,6 +150,9 @@ def start(session: Session, actor: Actor, *, import_id: UUID, folder: Path, now:
     )
     row.state, row.progress_id = ImportState.QUEUED.value, work.id
     session.flush()
+    # On what basis people may be written to is a decision of whoever starts it.
+    told = {"file": row.file_name, "rows": total, "basis": row.basis, "source": row.source}
+    audit.record(session, actor, action="import.started", object_kind=KIND, object_id=row.id, after=told)
     return row
 
 

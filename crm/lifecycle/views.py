@@ -34,7 +34,13 @@ may_import = requires(Permission.IMPORT)
 @blueprint.record_once
 def _offer(state: BlueprintSetupState) -> None:
     app = cast("Flask", state.app)
-    add_words(app, {"import": Words(lazy_p("noun", "Import"), "file-import")})
+    add_words(
+        app,
+        {
+            "import": Words(lazy_p("noun", "Import"), "file-import"),
+            "import.started": Words(lazy("Started an import"), "file-import"),
+        },
+    )
     add_choice(
         app,
         Choice(

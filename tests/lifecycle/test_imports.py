@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from crm.accounts.models import Progress
+from crm.accounts.models import AuditDetail, AuditEntry, Progress
 from crm.channels.base import ChannelKind
 from crm.consent.kinds import Basis, ConsentAction
 from crm.consent.models import ConsentEvent, ConsentState
@@ -88,6 +88,17 @@ def test_people_come_in_with_companies_handles_facts_tags_and_consent(session, b
         ("promotional", "email", "consent"),
         ("promotional", "phone", "consent"),
     }
+
+
+def test_the_log_says_who_started_an_import_and_on_which_basis(session, actor, bring):
+    row = bring(TABLE, basis=Basis.SOFT_OPT_IN, source="Fiera di Rimini")
+    told = session.execute(
+        select(AuditEntry.user_id, AuditDetail.after)
+        .join(AuditDetail, AuditDetail.entry_id == AuditEntry.id)
+        .where(AuditEntry.action == "import.started", AuditEntry.object_id == row.id)
+    ).one()
+    assert told.user_id == actor.user_id
+    assert told.after == {"file": "gente.csv", "rows": 4, "basis": "soft_opt_in", "source": "Fiera di Rimini"}
 
 
 def test_whoever_is_new_came_from_where_the_import_says(session, client, bring, run):
