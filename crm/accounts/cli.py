@@ -38,10 +38,10 @@ def token() -> None:
 @click.option("--email", required=True, help="The address they sign in with.")
 @click.option("--name", required=True, help="Their name.")
 @click.option("--workspace", required=True, help="Name, slug or id; the first owner's workspace is made when missing.")
-@click.option("--role", type=ROLES, default=Role.OWNER.value, show_default=True)
+@click.option("--role", type=ROLES, default=Role.OWNER.value, show_default=True, help="What they may do there.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from the first line of standard input.")
 @click.option("--time-zone", default="Europe/Rome", show_default=True, help="Of a workspace that is made.")
-@click.option("--language", type=click.Choice(users.LOCALES), default="it", show_default=True)
+@click.option("--language", type=click.Choice(users.LOCALES), default="it", show_default=True, help="Of their pages.")
 def add(
     *, email: str, name: str, workspace: str, role: str, password_stdin: bool, time_zone: str, language: str
 ) -> None:
@@ -83,10 +83,16 @@ def reset_link(email: str) -> None:
 
 @token.command()
 @click.option("--workspace", required=True, help="Name, slug or id.")
-@click.option("--role", type=ROLES, required=True)
-@click.option("--name", default="command line", show_default=True)
+@click.option("--role", type=ROLES, required=True, help="What the token may do at most.")
+@click.option("--name", default="command line", show_default=True, help="How it is listed among the tokens.")
 @click.option("--days", type=click.IntRange(1, 366), help="Ends after so many days [default: never].")
-@click.option("--scope", "scopes", multiple=True, type=click.Choice([right.value for right in Permission]))
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice([right.value for right in Permission]),
+    help="A right to narrow it to; may be given again [default: all of its role].",
+)
 def create(*, workspace: str, role: str, name: str, days: int | None, scopes: tuple[str, ...]) -> None:
     """Make an API token and print it, alone on the last line; it is shown this once."""
     with _session("crm token create") as (_settings, session):

@@ -140,18 +140,26 @@ def admit() -> ResponseReturnValue | None:
     return None if "actor" in g else _check()
 
 
+def _led_away(endpoint: str) -> ResponseReturnValue | None:
+    """Where a request goes that Flask-Security must not see."""
+    if not is_local(request.values.get("next") or "/"):
+        # It would follow some of these as far as this host; nobody of ours writes such an address.
+        return redirect(url_for(endpoint, **(request.view_args or {})), code=303)
+    if endpoint == CODE_PAGE and session.get("tf_state") != "validating_profile" and signed_in_user():
+        # It would sign whoever comes here without a set-up under way out, also by a link of a stranger's.
+        return redirect(url_for("accounts.access"), code=303)
+    return None
+
+
 def _check() -> ResponseReturnValue | None:
     endpoint = request.endpoint
     if endpoint is None:
         return None
     current_session().info["origin"] = Origin(ip=request.remote_addr or "", request_id=g.get("request_id", ""))
     view = current_app.view_functions.get(endpoint)
-    if endpoint.startswith("security.") and not is_local(request.values.get("next") or "/"):
-        # Flask-Security would follow some of these as far as this host; nobody of ours writes such an address.
-        return redirect(url_for(endpoint, **(request.view_args or {})), code=303)
-    if endpoint == CODE_PAGE and session.get("tf_state") != "validating_profile" and signed_in_user():
-        # Flask-Security would sign whoever comes here without a set-up under way out, also by a link of a stranger's.
-        return redirect(url_for("accounts.access"), code=303)
+    elsewhere = _led_away(endpoint) if endpoint.startswith("security.") else None
+    if elsewhere is not None:
+        return elsewhere
     if endpoint in PUBLIC or getattr(view, "is_public", False):
         return None
     if endpoint.startswith("security.") and endpoint not in MEMBER_ENDPOINTS:

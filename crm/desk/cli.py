@@ -46,8 +46,10 @@ def demo() -> None:
 
 
 @click.command()
-@click.option("--contacts", default=10_000, show_default=True, type=click.IntRange(1))
-@click.option("--interactions", default=100_000, show_default=True, type=click.IntRange(0))
+@click.option("--contacts", default=10_000, show_default=True, type=click.IntRange(1), help="How many people.")
+@click.option(
+    "--interactions", default=100_000, show_default=True, type=click.IntRange(0), help="How many entries they share."
+)
 @click.option("--seed", "number", default=1, show_default=True, help="The same number gives the same data.")
 @click.option("--workspace", "slug", default="seed", show_default=True, help="Short name of the new workspace.")
 @click.option("--user", "email", default="", help="Address of a user who becomes its owner.")

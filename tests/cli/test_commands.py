@@ -18,6 +18,27 @@ def test_every_command_of_the_table_exists_and_has_help(name: str):
     assert command.help
 
 
+def commands(command: click.Command, path: str):
+    """Every command below, with the words that call it."""
+    yield path, command
+    if isinstance(command, click.Group):
+        for name in command.list_commands(click.Context(command)):
+            below = command.get_command(click.Context(command), name)
+            assert below is not None
+            yield from commands(below, f"{path} {name}")
+
+
+def test_every_command_and_every_option_says_what_it_is_for():
+    silent = [path for path, command in commands(main, "crm") if not command.help]
+    silent += [
+        f"{path} {option.opts[0]}"
+        for path, command in commands(main, "crm")
+        for option in command.params
+        if isinstance(option, click.Option) and not option.help
+    ]
+    assert silent == []
+
+
 def test_help_imports_no_application():
     source = "import sys; from crm.cli import main; main(['--help'], standalone_mode=False);"
     done = subprocess.run(
