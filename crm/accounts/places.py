@@ -50,7 +50,7 @@ class Choice:
     text: LazyString
     icon: str
     endpoint: str
-    values: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
     post: bool = False
     primary: bool = False
     order: int = 50
