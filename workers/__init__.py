@@ -30,9 +30,12 @@ HANDLERS: dict[JobName, str] = {
 
 
 class Stop:
-    """Whether this process was asked to end: work in slices leaves the next one to its successor."""
+    """How this process ends: when it was asked to, or with its job."""
 
+    #: Work in slices leaves the next one to its successor.
     was_asked_for = False
+    #: Nothing may go on beside the next job, because there is none.
+    comes_with_job = False
 
 
 #: Set by a signal, in the middle of whatever the process is at; so it is a plain value.

@@ -3,6 +3,8 @@
 They carry ids only.
 """
 
+import contextvars
+import threading
 import time
 from datetime import timedelta
 from typing import Final
@@ -25,25 +27,104 @@ log = structlog.get_logger(__name__)
 SLICE_SECONDS: Final = 2.0
 #: A job ends after this long in any case; a stop that was asked for ends it with the slice.
 JOB_SECONDS: Final = 45.0
+#: How much longer than its slice an account may take before others are served beside it, and how often that is asked.
+GRACE_SECONDS: Final = 1.0
+LOOK_SECONDS: Final = 0.5
+#: Accounts whose last conversations may go on beside the others.
+MOST_BEHIND: Final = 16
+
+_NOBODY: Final = threading.Thread()
+_behind: dict[str, threading.Thread] = {}
 
 
 def send_due(runtime: Runtime, *, workspace_id: str, account_id: str) -> None:
     """Send what is due for one account, in slices; ends early when another account waits."""
+    if _behind.get(account_id, _NOBODY).is_alive():
+        # Its last conversations still go on, and more at once than agreed no mail server takes.
+        return
     failpoints.arm(runtime.settings)
     until = time.monotonic() + JOB_SECONDS
     while True:
-        report = runner.run(
-            runtime.database,
-            workspace_id=UUID(workspace_id),
-            account_id=UUID(account_id),
-            lease=timedelta(seconds=runtime.settings.lease_seconds),
-            seconds=SLICE_SECONDS,
-        )
+        report = _slice(runtime, UUID(workspace_id), UUID(account_id))
+        if report is None:
+            # It is left behind.
+            return
         if report.claimed:
             log.info("sent", started=report.started, sent=report.sent, refused=report.refused)
         is_over = STOP.was_asked_for or time.monotonic() >= until
         if not report.has_more or is_over or _others_wait(runtime):
             return
+
+
+class _Slice(threading.Thread):
+    """One run, in a thread that can go on beside the next job.
+
+    At the end of the process Python waits for it, as for a job.
+    """
+
+    def __init__(self, runtime: Runtime, workspace_id: UUID, account_id: UUID) -> None:
+        super().__init__(name=f"sending {account_id}")
+        self.is_left = False
+        self.report: runner.Report | None = None
+        self.error: BaseException | None = None
+        self._context = contextvars.copy_context()
+        self._run = lambda: runner.run(
+            runtime.database,
+            workspace_id=workspace_id,
+            account_id=account_id,
+            lease=timedelta(seconds=runtime.settings.lease_seconds),
+            seconds=SLICE_SECONDS,
+        )
+
+    def run(self) -> None:
+        self._context.run(self._work)
+
+    def _work(self) -> None:
+        try:
+            self.report = self._run()
+        except BaseException as error:
+            # It is the job's, as long as there is one.
+            self.error = error
+            if self.is_left:
+                log.exception("job_failed")
+
+
+def _slice(runtime: Runtime, workspace_id: UUID, account_id: UUID) -> runner.Report | None:
+    """One slice of an account; None when its server keeps it longer than that, and others wait.
+
+    A server may think about a message for minutes, and to break that off would leave it uncertain. So the rest of the
+    conversations goes on beside the next job.
+    """
+    work = _Slice(runtime, workspace_id, account_id)
+    work.start()
+    try:
+        work.join(SLICE_SECONDS + GRACE_SECONDS)
+        while work.is_alive() and not (_may_be_left() and _others_wait(runtime)):
+            work.join(LOOK_SECONDS)
+    finally:
+        # Also when the job's time is over: the run may still be at work.
+        if work.is_alive():
+            work.is_left, _behind[str(account_id)] = True, work
+            log.info("left_behind", account=str(account_id))
+    if work.error is not None:
+        raise work.error
+    return work.report
+
+
+def _may_be_left() -> bool:
+    for account_id, work in list(_behind.items()):
+        if not work.is_alive():
+            del _behind[account_id]
+    return len(_behind) < MOST_BEHIND and not STOP.comes_with_job
+
+
+def wait_for_those_behind() -> int:
+    """Wait until no account is left behind any more; how many there were."""
+    waiting = list(_behind.values())
+    for work in waiting:
+        work.join()
+    _behind.clear()
+    return len(waiting)
 
 
 def _others_wait(runtime: Runtime) -> bool:

@@ -67,6 +67,7 @@ class ForkingWorker(CalmWorker, Worker):
     def main_work_horse(self, job: Job, queue: Queue) -> NoReturn:
         """End with the worker: a job that outlives a killed worker would run beside its own repetition."""
         follow_parent(signal.SIGKILL)
+        STOP.comes_with_job = True
         if os.getppid() != self.pid:
             os._exit(1)
         super().main_work_horse(job, queue)

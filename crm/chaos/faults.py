@@ -243,7 +243,7 @@ def _valkey_killed(scene: Scene) -> None:
     scene.wait_for_some()
     scene.strike()
     scene.servers.restart_valkey_empty()
-    _supervise(scene, sender)
+    scene.house.supervise(sender, Part.WORKER)
 
 
 def _postgres_restarted(scene: Scene) -> None:
@@ -251,7 +251,7 @@ def _postgres_restarted(scene: Scene) -> None:
     scene.wait_for_some()
     scene.strike()
     scene.servers.restart_postgres_at_once()
-    _supervise(scene, sender)
+    scene.house.supervise(sender, Part.WORKER)
 
 
 def _sessions_ended(scene: Scene) -> None:
@@ -259,14 +259,7 @@ def _sessions_ended(scene: Scene) -> None:
     scene.wait_for_some()
     scene.strike()
     scene.servers.end_sessions(scene.database)
-    _supervise(scene, sender)
-
-
-def _supervise(scene: Scene, sender: ForkServerProcess) -> None:
-    """What `crm up` and systemd do: a sender that gave up by itself is started again."""
-    sender.join(0.5)
-    if sender.exitcode is not None:
-        scene.house.start(Part.WORKER)
+    scene.house.supervise(sender, Part.WORKER)
 
 
 def _clock_killed(scene: Scene) -> None:

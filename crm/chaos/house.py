@@ -65,6 +65,8 @@ class House:
     home: Path
     workspace_id: UUID = field(default_factory=new_id)
     running: list[ForkServerProcess] = field(default_factory=list)
+    #: Those that are started again when they give up by themselves.
+    supervised: list[tuple[ForkServerProcess, Part]] = field(default_factory=list)
     #: When each of these addresses was suppressed for good, by the database's clock.
     closed: dict[str, datetime] = field(default_factory=dict)
 
@@ -86,8 +88,23 @@ class House:
         self.running.append(process)
         return process
 
+    def supervise(self, process: ForkServerProcess, part: Part) -> None:
+        """Do for a process what `crm up` and systemd do: whenever it gives up by itself, start it again.
+
+        It may go on for a while before it notices that Valkey lost everything.
+        """
+        self.supervised.append((process, part))
+        self._start_again()
+
+    def _start_again(self) -> None:
+        for process, part in list(self.supervised):
+            if process.exitcode is not None:
+                self.supervised.remove((process, part))
+                self.supervised.append((self.start(part), part))
+
     def end(self) -> None:
         """Kill what still runs."""
+        self.supervised.clear()
         for process in self.running:
             for child in processes.children_of(process.pid or 0):
                 processes.send(child, signal.SIGKILL)
@@ -199,6 +216,7 @@ class House:
         """Wait until nothing is due or under way; with `passing`, the pauses before repetitions go by at once."""
 
         def is_settled() -> bool:
+            self._start_again()
             if passing:
                 self.ask(pass_time)
             return not UNDER_WAY & self.states().keys()
