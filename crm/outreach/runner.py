@@ -44,8 +44,8 @@ T = TypeVar("T")
 #: Attempts written ahead of the free connections, above a backlog only: waves get larger, and the lines have something
 #: to do while the database works. It costs this many uncertain messages more after a crash.
 AHEAD: Final = 24
-#: Database connections: the coordinator works for one wave while the database works for the other.
-DESKS: Final = 2
+#: Database connections: the coordinator works for one wave while the database works for others, or claims.
+DESKS: Final = 3
 #: With fewer claimed messages than this in hand, the next ones are claimed.
 REFILL_BELOW: Final = 32
 #: How long a wave may wait to become half full once its first outcome is there.
