@@ -396,7 +396,9 @@ def test_beside_the_calendar_the_answer_is_a_part_of_the_page(client, session, p
     refused = client.post(url, data=asked(local(now, weekday=5, hour=14)), headers=beside)
     assert (refused.status_code, refused.headers["HX-Retarget"]) == (422, "#calendar-answer")
     back = "/calendar?view=week&from=" + planned.due_at.date().isoformat()
-    done = client.post(url, data=asked(local(now, weekday=3, hour=15), back=back), headers=beside)
+    # The day after, which is in the week that is shown.
+    thursday = planned.due_at.astimezone(ROME).replace(hour=15) + timedelta(days=1)
+    done = client.post(url, data=asked(thursday, back=back), headers=beside)
 
     assert done.status_code == 200
     assert 'id="calendar"' in done.text
