@@ -1,6 +1,7 @@
 """Builders of requests for every route: its address with real ids, and the smallest body its description accepts."""
 
 import ast
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib import import_module
 from inspect import getsourcefile, unwrap
@@ -13,6 +14,8 @@ from wtforms import Form
 QUERIES = {"segments_api.why": "segment_id"}
 FORMS = {"accounts.change_role": {"role": "sales"}}
 BODIES = {"contacts_api.add_handle": {"channel": "email", "address": "somebody@example.com"}}
+#: A moment that is still to come, and near enough to be planned.
+AHEAD = datetime.now(UTC) + timedelta(days=60)
 READERS = {"get", "getlist"}
 PLACES = {"args", "form", "values"}
 FILES = {"static", "assets.file"}
@@ -89,8 +92,8 @@ def example(document, schema):
     simple = {"integer": schema.get("minimum", 1), "number": schema.get("minimum", 1), "boolean": True}
     shapes = {
         "uuid": "01900000-0000-7000-8000-000000000000",
-        "date": "2027-01-31",
-        "date-time": "2027-01-31T10:00:00Z",
+        "date": f"{AHEAD:%Y-%m-%d}",
+        "date-time": f"{AHEAD:%Y-%m-%dT%H:%M:%SZ}",
     }
     text_of = shapes.get(schema.get("format", ""), "x" * max(schema.get("minLength", 1), 1))
     return fixed[0] if fixed else simple.get(schema.get("type"), text_of)
