@@ -10,6 +10,7 @@ from crm.files import models as files
 from crm.interactions import models as interactions
 from crm.lifecycle import models as lifecycle
 from crm.loyalty import models as loyalty
+from crm.outreach import inbound_models as inbound
 from crm.outreach import models as outreach
 from crm.segments import models as segments
 
@@ -22,6 +23,7 @@ DOMAINS = (
     loyalty,
     enrichment,
     outreach,
+    inbound,
     segments,
     campaigns,
     lifecycle,

@@ -11,7 +11,8 @@ from crm.channels.base import ChannelKind, Outcome, OutcomeKind
 from crm.consent import queries as consent
 from crm.contacts.models import Handle
 from crm.outreach import services
-from crm.outreach.models import InboundEvent, InboundRaw, Message, MessageText
+from crm.outreach.inbound_models import InboundEvent, InboundRaw
+from crm.outreach.models import Message, MessageText
 from crm.outreach.services.claim import claim
 from crm.outreach.services.outcomes import Finished
 from crm.outreach.services.receive import MAX_RAW

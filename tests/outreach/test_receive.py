@@ -15,8 +15,9 @@ from crm.db import new_id
 from crm.events import OptedOut, ReplyReceived
 from crm.interactions import queries as interactions
 from crm.outreach import queries, services
+from crm.outreach.inbound_models import InboundEvent, InboundRaw
 from crm.outreach.links import PreferenceToken
-from crm.outreach.models import Conversation, InboundEvent, InboundRaw, Message
+from crm.outreach.models import Conversation, Message
 from crm.outreach.rules import Reason
 from crm.outreach.services.claim import claim
 from crm.outreach.services.outcomes import Finished

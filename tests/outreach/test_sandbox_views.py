@@ -13,7 +13,8 @@ from crm.channels.sandbox import SandboxStore
 from crm.contacts import services as contacts
 from crm.contacts.kinds import FactOrigin
 from crm.db import enter_workspace, new_id
-from crm.outreach.models import InboundEvent, Message, MessageText
+from crm.outreach.inbound_models import InboundEvent
+from crm.outreach.models import Message, MessageText
 from crm.outreach.services.accounts import AccountInput, create_account
 
 ANNA = "anna.rossi@cliente.example"

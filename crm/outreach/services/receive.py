@@ -24,9 +24,10 @@ from crm.db import new_id
 from crm.events import ReplyReceived, publish
 from crm.interactions import services as interactions
 from crm.interactions.kinds import Direction, InteractionKind
+from crm.outreach.inbound_models import InboundEvent, InboundRaw
 from crm.outreach.kinds import DeliveryState, InboundState, MessageDirection, MessageState
 from crm.outreach.links import hide_tokens
-from crm.outreach.models import Conversation, InboundEvent, InboundRaw, Message, MessageText, SenderAccount
+from crm.outreach.models import Conversation, Message, MessageText, SenderAccount
 from crm.outreach.services import conversations
 from crm.outreach.services.settle import mark_sent
 from crm.outreach.setup import links
