@@ -26,7 +26,8 @@ class Other:
     is_by_hand: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Not all are frozen: these are made for each message that leaves, and a frozen one takes three times as long to make.
+@dataclass(slots=True, kw_only=True)
 class PersonFacts:
     """What the gate knows about the person; all instants UTC."""
 
@@ -66,7 +67,7 @@ class AccountFacts:
     day_free_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class MessageFacts:
     """The conditions a message carries itself; a mere question ("may I write?") has none."""
 
@@ -98,7 +99,7 @@ class Policy:
     are_promotions_paused: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Facts:
     """Everything `judge` looks at. `account` is None when the question is not about a particular sender account."""
 
