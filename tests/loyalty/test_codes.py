@@ -23,6 +23,10 @@ def test_a_code_has_eighty_bits_and_a_check_symbol():
     assert {code[0] for code in codes} == set(ALPHABET)
 
 
+def test_a_code_ends_in_a_letter_or_a_digit_that_every_keyboard_has():
+    assert {make_code()[-1] for _ in range(500)} <= set(ALPHABET)
+
+
 @pytest.mark.parametrize(
     ("number", "code"), [(0, "00000000" + "0"), (1, "00000001" + "1"), (32**8 - 1, "ZZZZZZZZ" + "0")]
 )
