@@ -2,7 +2,8 @@
 # CRM_HOME, CRM_HOST and CRM_PORT are read by `make run` as by every other command.
 
 VENV ?= .venv
-JOBS ?= 2
+# One more than the cores of a small machine: the longest tests mostly wait for processes.
+JOBS ?= 3
 ARGS ?=
 
 BIN := $(VENV)/bin

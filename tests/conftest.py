@@ -104,18 +104,29 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with what takes long, so that no worker is left alone with it at the end.
 
-    Of two workers each is given one half, in order: the first begins with all that shares the browser and the running
-    house, the second with the other tests that start processes.
+    Each worker is given an equal part, in order. The first begins with all that shares the browser and the running
+    house, the next with the other tests that start processes, the last with the faults, which mostly wait for a lease.
     """
-    first, second, short = [], [], []
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    browser, processes, faults, short = [], [], [], []
     for item in items:
-        shares = {"chromium", "stack"} & set(getattr(item, "fixturenames", ()))
-        (first if shares else second if item.get_closest_marker("journey") else short).append(item)
-    middle = max(0, len(items) // 2 - len(first))
-    items[:] = [*first, *short[:middle], *second, *short[middle:]]
+        if {"chromium", "stack"} & set(getattr(item, "fixturenames", ())):
+            browser.append(item)
+        elif item.get_closest_marker("journey"):
+            (faults if "faults" in item.path.parts else processes).append(item)
+        else:
+            short.append(item)
+    heads = [browser, processes, faults] if workers > 2 else [browser, [*faults, *processes]]
+    part, ordered = len(items) // max(workers, 1), []
+    for head in heads:
+        ordered += head
+        filling = max(0, part - len(head)) if head is not heads[-1] else len(short)
+        ordered += short[:filling]
+        short = short[filling:]
+    items[:] = ordered
 
 
 def pytest_collection_finish() -> None:
