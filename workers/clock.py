@@ -24,8 +24,9 @@ from crm.campaigns import services as campaigns
 from crm.db import Database, database_now
 from crm.jobs import JobName, JobQueue
 from crm.outreach.pace import forget_old
-from crm.outreach.services.claim import recover, release_held
+from crm.outreach.services.claim import release_held
 from crm.outreach.services.readback import PAUSES
+from crm.outreach.services.recover import recover
 from crm.settings import Settings
 from workers.watch import Watch
 

@@ -247,7 +247,8 @@ class Adapter(Protocol):
     """One sender account on one channel. No database, no web request, no shared state.
 
     An adapter may keep connections; `close` ends them. It is used by one thread at a time. One that waits for the
-    network through `crm.hub` alone may say so with `takes_turns = True` (see `takes_turns`).
+    network through `crm.hub` alone may say so with `takes_turns = True` (see `takes_turns`), and one that asks
+    `may_leave` before anything that can't be taken back with `asks_to_leave = True` (see `asks_to_leave`).
     """
 
     @property
@@ -291,3 +292,8 @@ class Adapter(Protocol):
 def takes_turns(adapter: Adapter) -> bool:
     """Whether `send` gives way to the other lines of its thread; else it must be called in a thread of its own."""
     return getattr(adapter, "takes_turns", False)
+
+
+def asks_to_leave(adapter: Adapter) -> bool:
+    """Whether `send` asks `may_leave` itself; else everything it does counts as something that can't be taken back."""
+    return getattr(adapter, "asks_to_leave", False)

@@ -92,6 +92,7 @@ class EmailAdapter:
     """
 
     takes_turns = True
+    asks_to_leave = True
 
     def __init__(self, config: SmtpConfig, guard: Guard, *, mailbox: ImapConfig | None = None) -> None:
         self._connection = EmailConnection(config, guard)

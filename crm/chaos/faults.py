@@ -16,7 +16,6 @@ from crm.chaos.scene import FEW, MANY, Fault, Scene
 from crm.chaos.simulator import STAGES
 from crm.failpoints import Failpoint
 from crm.outreach.lines import CONNECTIONS
-from crm.outreach.runner import AHEAD
 from crm.outreach.services.claim import BACKLOG, BATCH
 
 #: What `crm up` gives a worker to finish.
@@ -51,8 +50,8 @@ def _begin(scene: Scene, part: Part = Part.WORKER, failpoints: str = "") -> Fork
     return scene.house.start(part, failpoints=failpoints)
 
 
-def _trap(scene: Scene, point: Failpoint, action: str) -> str:
-    return f"{point}={action}@{scene.dice.randint(1, _PASSAGES[point])}!{scene.sign}"
+def _trap(scene: Scene, point: Failpoint, action: str, *, passage: int | None = None) -> str:
+    return f"{point}={action}@{passage or scene.dice.randint(1, _PASSAGES[point])}!{scene.sign}"
 
 
 def _wait_for_trap(scene: Scene, point: Failpoint) -> int:
@@ -62,9 +61,9 @@ def _wait_for_trap(scene: Scene, point: Failpoint) -> int:
     return int(scene.sign.read_text())
 
 
-def _killed_at(point: Failpoint, part: Part, action: str) -> Callable[[Scene], None]:
+def _killed_at(point: Failpoint, part: Part, action: str, *, passage: int | None = None) -> Callable[[Scene], None]:
     def play(scene: Scene) -> None:
-        sender = _begin(scene, part, _trap(scene, point, action))
+        sender = _begin(scene, part, _trap(scene, point, action, passage=passage))
         _wait_for_trap(scene, point)
         if action != "kill" or part is Part.WORKER:
             sender.join(10)
@@ -144,8 +143,9 @@ def _killed() -> list[Fault]:
         Fault(
             "worker killed above a backlog",
             "worker killed above a backlog",
-            _killed_at(Failpoint.AFTER_ACCEPT, Part.WORKER, "kill"),
-            CONNECTIONS + AHEAD,
+            # In full swing, with many written ahead: of those none may be in doubt.
+            _killed_at(Failpoint.AFTER_ACCEPT, Part.WORKER, "kill", passage=200),
+            CONNECTIONS,
             # The first claim takes some of them; what is left must still be a backlog.
             number=BACKLOG + BATCH + 60,
         ),

@@ -4,12 +4,14 @@ import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final
+from uuid import UUID
 
 import structlog
 
-from crm.channels.base import Adapter, Outbound, Outcome, OutcomeKind, takes_turns
+from crm.channels.base import Adapter, Outbound, Outcome, OutcomeKind, asks_to_leave, takes_turns
 from crm.failpoints import Failpoint, reach
 from crm.hub import Hub, apart
+from crm.outreach.handover import Journal
 from crm.outreach.services.outcomes import Finished, Started
 
 log = structlog.get_logger(__name__)
@@ -18,6 +20,9 @@ log = structlog.get_logger(__name__)
 CONNECTIONS: Final = 8
 #: What all connections together may take to say goodbye.
 GOODBYE_SECONDS: Final = 1.5
+
+#: Over how long the pace of the lines is taken.
+PACE_SECONDS: Final = 0.05
 
 _LEASE_OVER: Final = Outcome(kind=OutcomeKind.RETRY_LATER, code="lease_over")
 
@@ -60,17 +65,23 @@ class Lane:
 
     The lines take turns in the coordinator's own thread, whenever it waits through `hub`. They touch no database.
     Whatever happens in one becomes an outcome: an adapter that raises leaves the message unknown, because nobody can
-    say how far it got. `leased_until` tells until when (`steady`) the coordinator's claim is its own.
+    say how far it got. `leased_until` tells until when (`steady`) the coordinator's claim is its own. With a `journal`
+    each attempt is marked there before its bytes leave.
     """
 
-    def __init__(self, lines: Lines, hub: Hub, *, leased_until: Callable[[], float]) -> None:
+    def __init__(
+        self, lines: Lines, hub: Hub, *, leased_until: Callable[[], float], journal: Journal | None = None
+    ) -> None:
         self._lines = lines
         self._hub = hub
         self._leased_until = leased_until
+        self._journal = journal
         self._tasks: deque[Started] = deque()
         self._answers: list[Finished] = []
         self._running = 0
         self._in_flight = 0
+        self._per_second = 0.0
+        self._paced_at = time.monotonic()
 
     def may_leave(self) -> bool:
         """Whether the coordinator's lease still runs.
@@ -78,6 +89,11 @@ class Lane:
         A process that was frozen beyond its lease must send nothing of what it held: it may be somebody else's by now.
         """
         return steady() < self._leased_until()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing can leave any more: no mark can be set."""
+        return self._journal is not None and self._journal.is_over
 
     @property
     def in_flight(self) -> int:
@@ -103,7 +119,16 @@ class Lane:
         """The outcomes that are there."""
         found, self._answers = self._answers, []
         self._in_flight -= len(found)
+        if found:
+            now = time.monotonic()
+            passed, self._paced_at = max(now - self._paced_at, 1e-6), now
+            self._per_second += (len(found) / passed - self._per_second) * min(1.0, passed / PACE_SECONDS)
         return found
+
+    @property
+    def per_second(self) -> float:
+        """Messages that the lines got through in a second, lately."""
+        return self._per_second
 
     def _work(self) -> None:
         """One line: messages one after the other, until there is none."""
@@ -121,6 +146,8 @@ class Lane:
                     adapter = None
                 if outcome.kind is OutcomeKind.ACCEPTED:
                     reach(Failpoint.AFTER_ACCEPT)
+                if self._journal is not None and outcome.kind is not OutcomeKind.UNKNOWN:
+                    self._journal.note(started.attempt_id, is_taken=outcome.kind is OutcomeKind.ACCEPTED)
                 self._lines.busy -= 1
                 self._answers.append(Finished(started, outcome))
         finally:
@@ -129,8 +156,27 @@ class Lane:
             self._lines.give_back(adapter)
 
     def _send(self, adapter: Adapter, started: Started) -> Outcome:
-        letter = outbound(started, may_leave=self.may_leave)
+        last_look = self._last_look(started.attempt_id)
+        letter = outbound(started, may_leave=last_look)
+        if not (asks_to_leave(adapter) or last_look()):
+            return _LEASE_OVER
         return adapter.send(letter) if takes_turns(adapter) else apart(lambda: adapter.send(letter))
+
+    def _last_look(self, attempt_id: UUID) -> Callable[[], bool]:
+        """Whether the bytes of an attempt may leave: it is marked, and the lease still runs, in this order.
+
+        Frozen before the mark, it finds the seal of whoever took the claim; frozen after it, it was found marked.
+        """
+        journal = self._journal
+        is_marked = journal is None
+
+        def may_leave() -> bool:
+            nonlocal is_marked
+            if not is_marked and journal is not None:
+                is_marked = journal.mark(attempt_id)
+            return is_marked and self.may_leave()
+
+        return may_leave
 
 
 def outbound(started: Started, *, may_leave: Callable[[], bool]) -> Outbound:

@@ -80,6 +80,7 @@ OTHER_SENTENCES: Final = MappingProxyType(
         "retry_later": N_("The receiving side asked to try again later."),
         "unknown": N_("The connection broke while the message was being handed over."),
         "worker_stopped": N_("The sender stopped while the message was being handed over."),
+        "not_handed_over": N_("The sender stopped before the message was handed over: it did not leave."),
         "restored": N_("A backup was restored: it may have left since the backup was made."),
         "not_done": N_("Not done."),
         "unsure": N_("Nobody remembers whether it was sent."),

@@ -29,6 +29,7 @@ from crm.channels.email import ConfigError
 from crm.db import Database, commit, rollback
 from crm.failpoints import Failpoint, reach
 from crm.hub import Hub
+from crm.outreach import handover
 from crm.outreach.adapters import SenderSpec, connect, load_spec
 from crm.outreach.lines import CONNECTIONS, Lane, Lines, steady
 from crm.outreach.secrets import SecretError
@@ -41,12 +42,15 @@ from crm.roundtrip import begin, begin_ahead, beside
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-#: Attempts written ahead of the free connections, above a backlog only: waves get larger, and the lines have something
-#: to do while the database works. It costs this many uncertain messages more after a crash.
-AHEAD: Final = 24
+#: Attempts written ahead of the free connections, at most: waves get larger, and the lines have something to do while
+#: the database works. Never more than leave in `AHEAD_SECONDS`, because nobody can stop them any more.
+AHEAD: Final = 248
+AHEAD_SECONDS: Final = 0.2
+#: Without a journal of what was handed over, each costs an uncertain message more after a crash: above a backlog only.
+AHEAD_UNKEPT: Final = 24
 #: Database connections: the coordinator works for one wave while the database works for others, or claims.
 DESKS: Final = 3
-#: With fewer claimed messages than this in hand, the next ones are claimed.
+#: With fewer claimed messages than this in hand, or than may be written ahead, the next ones are claimed.
 REFILL_BELOW: Final = 32
 #: How long a wave may wait to become half full once its first outcome is there.
 LINGER_SECONDS: Final = 0.01
@@ -137,6 +141,7 @@ class _Run:
         self._worker = f"{socket.gethostname()}:{os.getpid()}"
         self._report = Report()
         self._claimed: Claimed | None = None
+        self._journal: handover.Journal | None = None
         self._waiting: deque[Sendable] = deque()
         #: Of each wave under way the larger of what came back and what it begins: its commit swaps them.
         self._pending = 0
@@ -154,12 +159,15 @@ class _Run:
         finally:
             # Whatever a thread still holds may not leave any more.
             self._leased_until = 0.0
+            if self._journal is not None:
+                self._journal.close()
         return self._report
 
     def _send(self, lines: Lines | None) -> None:
         try:
             if lines is not None:
-                self._pump(Lane(lines, self._hub, leased_until=lambda: self._leased_until), lines.size)
+                lane = Lane(lines, self._hub, leased_until=lambda: self._leased_until, journal=self._journal)
+                self._pump(lane, lines.size)
             self._let_go()
         except _LostClaimError:
             # What the lines still hold belongs to whoever took the claim: they end where they stand.
@@ -204,6 +212,8 @@ class _Run:
         reach(Failpoint.AFTER_CLAIM)
         self._renew_at = time.monotonic() + self._lease.total_seconds() / 3
         self._leased_until = asked_at + self._lease.total_seconds()
+        if self._claimed is None:
+            self._journal = handover.begin(claimed.claim_id)
         self._claimed = claimed
         self._waiting.extend(claimed.items)
         self._report.claimed += len(claimed.items)
@@ -211,11 +221,10 @@ class _Run:
     def _pump(self, lane: Lane, size: int) -> None:
         """Keep the lines busy until nothing is due, time is over, or the account held."""
         while True:
-            ahead = AHEAD if self._claimed is not None and self._claimed.is_backlog else 0
-            capacity = size + ahead
+            capacity = size + self._ahead(lane)
             can_begin = bool(self._waiting) and self._pending + lane.in_flight < capacity
             self._await(lane, enough=max(size // 2, capacity * 3 // 8), can_begin=can_begin)
-            self._refill()
+            self._refill(lane)
             # Beyond the lease nothing may be begun; what came back is written down, and the claim asked for again.
             room = capacity - self._pending - lane.in_flight + lane.answered if lane.may_leave() else 0
             begins = max(0, min(len(self._waiting), room))
@@ -224,6 +233,12 @@ class _Run:
             elif not (self._is_busy(lane) or self._waiting) and (self._is_dry or self._is_stopping):
                 return
             self._keep_claim()
+
+    def _ahead(self, lane: Lane) -> int:
+        """How many attempts may be written for which no connection is free."""
+        if self._journal is not None:
+            return min(AHEAD, int(lane.per_second * AHEAD_SECONDS))
+        return AHEAD_UNKEPT if self._claimed is not None and self._claimed.is_backlog else 0
 
     def _is_busy(self, lane: Lane) -> bool:
         """Whether anything is under way that will come back by itself."""
@@ -261,14 +276,14 @@ class _Run:
 
         self._hub.spawn(work)
 
-    def _refill(self) -> None:
+    def _refill(self, lane: Lane) -> None:
         """Claim more in good time; what is left when the time is over goes back."""
-        if time.monotonic() >= self._until:
+        if time.monotonic() >= self._until or lane.is_over:
             self._is_stopping = True
         if self._is_stopping:
             self._report.has_more = self._report.has_more or bool(self._waiting) or not self._is_dry
             self._waiting.clear()
-        elif self._free and not self._is_dry and not self._is_taking and len(self._waiting) < REFILL_BELOW:
+        elif self._free and not (self._is_dry or self._is_taking) and len(self._waiting) < self._enough(lane):
             session = self._free.pop()
             self._is_taking = True
 
@@ -278,6 +293,9 @@ class _Run:
                 self._free.append(session)
 
             self._hub.spawn(work)
+
+    def _enough(self, lane: Lane) -> int:
+        return max(REFILL_BELOW, self._ahead(lane))
 
     def _patience(self) -> float:
         """How long the coordinator may wait before it must renew its lease."""

@@ -13,6 +13,7 @@ from factories import loyalty as loyalty_factory
 from factories import outreach as outreach_factory
 from sqlalchemy import NullPool, create_engine, event, select, text
 from sqlalchemy.orm import Session
+from stack.running import until
 
 from crm import wiring
 from crm.accounts.services import browsers
@@ -268,9 +269,21 @@ def sequential_reads(place: Place) -> dict[str, int]:
         return {row.relname: row.seq_scan for row in rows}
 
 
+def is_alone(place: Place) -> bool:
+    """Whether nobody else is connected to the database."""
+    with place.database.scope() as session:
+        others = text(
+            "select count(*) from pg_stat_activity where datname = current_database()"
+            " and backend_type = 'client backend' and pid <> pg_backend_pid()"
+        )
+        return session.scalar(others) == 0
+
+
 def check_search(place: Place, query: str) -> None:
-    # What other sessions still hold back of their own counts must not be taken for this search's.
+    # What other sessions still hold back of their own counts must not be taken for this search's: each hands them in
+    # when it ends, and the server ends it in its own time.
     place.database.dispose()
+    until(lambda: is_alone(place), "the end of the other sessions")
     before = sequential_reads(place)
     with place.database.scope(place.house.workspace.id) as session:
         found = contacts.search(session, place.house.actor, text=query)

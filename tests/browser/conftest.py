@@ -10,7 +10,7 @@ import pytest
 from factories import accounts, campaigns
 from factories.everything import WORDS, everything, owner_of
 from sqlalchemy import select
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 from crm.accounts.credentials import NewPassword
 from crm.accounts.models import User
@@ -45,10 +45,17 @@ class Site:
     strangers: list[tuple[str, str]]
 
 
+class Quiet(WSGIRequestHandler):
+    """Hundreds of lines about good answers would bury what a failed test says."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Say nothing."""
+
+
 @contextmanager
 def served(app) -> Iterator[str]:
     """Serve the application on loopback; its address."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"

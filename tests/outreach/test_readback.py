@@ -16,9 +16,10 @@ from crm.jobs import JobName
 from crm.outreach import queries, readback, services
 from crm.outreach.kinds import AccountState, DeliveryState, MessageState
 from crm.outreach.models import AttemptOutcome, Claim, Message, SenderAccount
-from crm.outreach.services.claim import claim, recover
+from crm.outreach.services.claim import claim
 from crm.outreach.services.outcomes import Finished
 from crm.outreach.services.readback import PAUSES
+from crm.outreach.services.recover import recover
 from crm.outreach.services.wave import wave
 from workers import clock
 

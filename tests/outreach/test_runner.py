@@ -17,7 +17,7 @@ from crm.outreach import runner, services
 from crm.outreach.lines import CONNECTIONS
 from crm.outreach.models import Claim, Message, SenderAccount
 from crm.outreach.services import statements
-from crm.outreach.services.claim import recover
+from crm.outreach.services.recover import recover
 from crm.settings import Settings
 
 
@@ -91,6 +91,20 @@ class Sending:
             seconds=seconds,
         )
 
+    def under_way_after_each_commit(self, monkeypatch) -> list[int]:
+        """Send everything; how many messages were between their attempt and its outcome."""
+        original, under_way = runner.commit, []
+
+        def commit(session):
+            original(session)
+            with self.database.scope(self.workspace_id) as other:
+                under_way.append(other.scalar(select(func.count()).where(Message.state == "sending")))
+
+        monkeypatch.setattr(runner, "commit", commit)
+        self.run()
+        assert set(self.states()) == {"sent"}
+        return under_way
+
     def states(self) -> list[str]:
         with self.database.scope(self.workspace_id) as session:
             return list(session.scalars(select(Message.state).order_by(Message.state)))
@@ -159,22 +173,26 @@ def test_an_answer_that_takes_longer_than_the_lease_is_still_waited_for(sending,
     assert sending.states() == ["sent"]
 
 
-@pytest.mark.parametrize("ahead", [0, runner.AHEAD])
-def test_no_more_are_under_way_than_connections_and_those_written_ahead(sending, monkeypatch, ahead):
-    if ahead:
-        monkeypatch.setattr("crm.outreach.services.claim._BEHIND", statements.BEHIND.format(backlog=0))
+@pytest.mark.parametrize(("backlog", "most"), [(500, 0), (0, runner.AHEAD_UNKEPT)])
+def test_without_a_journal_few_are_written_ahead_and_above_a_backlog_only(sending, monkeypatch, backlog, most):
+    monkeypatch.setattr(runner.handover, "begin", lambda _claim_id: None)
+    monkeypatch.setattr("crm.outreach.services.claim._BEHIND", statements.BEHIND.format(backlog=backlog))
     sending.write(*["News"] * 150)
-    original, under_way = runner.commit, []
-
-    def commit(session):
-        original(session)
-        with sending.database.scope(sending.workspace_id) as other:
-            under_way.append(other.scalar(select(func.count()).where(Message.state == "sending")))
-
-    monkeypatch.setattr(runner, "commit", commit)
-    assert sending.run().sent == 150
     # At the end of the queue nothing is behind any more.
-    assert CONNECTIONS + ahead / 2 <= max(under_way) <= CONNECTIONS + ahead
+    assert CONNECTIONS + most / 2 <= max(sending.under_way_after_each_commit(monkeypatch)) <= CONNECTIONS + most
+
+
+def test_with_a_journal_as_many_are_written_ahead_as_leave_in_a_moment(sending, monkeypatch):
+    sending.write(*["News"] * 300)
+    monkeypatch.setattr(runner, "AHEAD_SECONDS", 1.0)
+    under_way = sending.under_way_after_each_commit(monkeypatch)
+    assert CONNECTIONS + runner.AHEAD / 4 <= max(under_way) <= CONNECTIONS + runner.AHEAD
+
+
+def test_behind_a_slow_server_nothing_is_written_ahead(sending, monkeypatch):
+    sending.write(*["News"] * 60)
+    monkeypatch.setattr(runner, "AHEAD_SECONDS", 0.0)
+    assert max(sending.under_way_after_each_commit(monkeypatch)) <= CONNECTIONS
 
 
 def test_a_run_whose_claim_was_taken_away_ends_where_it_stands(sending, monkeypatch):

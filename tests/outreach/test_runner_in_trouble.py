@@ -17,7 +17,7 @@ from crm.hub import READ, wait_for
 from crm.jobs import KINDS, JobName
 from crm.outreach import lines, runner
 from crm.outreach.models import Claim
-from crm.outreach.services.claim import recover
+from crm.outreach.services.recover import recover
 from workers.outreach import JOB_SECONDS
 
 
@@ -114,8 +114,14 @@ def test_a_commit_that_the_server_finishes_after_it_was_asked_about_strands_noth
             claim.leased_until = database_now(session) - timedelta(seconds=1)
             session.flush()
             assert recover(session, sending.actor, claim_id=claim.id, now=database_now(session)) is not None
-    assert set(sending.states()) == {"uncertain"}
+    # None was marked as handed over, so all go again, and once.
+    assert set(sending.states()) == {"scheduled"}
     assert sending.left == []
+    monkeypatch.undo()
+    monkeypatch.setattr(runner, "connect", sending._connect)
+    sending.run()
+    assert sending.states() == ["sent"] * 5
+    assert len(sending.left) == 5
 
 
 def test_a_machine_that_slept_beyond_the_lease_asks_for_it_at_once(sending, monkeypatch):  # noqa: F811

@@ -31,9 +31,10 @@ from crm.outreach.models import (
     SenderAccount,
     SenderPace,
 )
-from crm.outreach.services.claim import claim, finish, recover, release_held
+from crm.outreach.services.claim import claim, finish, release_held
 from crm.outreach.services.compose import content_hash
 from crm.outreach.services.outcomes import GIVE_UP_AFTER, Finished
+from crm.outreach.services.recover import recover
 from crm.outreach.services.wave import wave
 
 LEASE = timedelta(seconds=120)

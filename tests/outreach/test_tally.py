@@ -15,8 +15,9 @@ from crm.interactions.models import Interaction
 from crm.outreach import queries, services
 from crm.outreach.kinds import MessageState
 from crm.outreach.models import Attempt, AttemptOutcome, Claim, Message
-from crm.outreach.services.claim import claim, finish, recover, release_held
+from crm.outreach.services.claim import claim, finish, release_held
 from crm.outreach.services.outcomes import Finished
+from crm.outreach.services.recover import recover
 from crm.outreach.services.wave import wave
 
 LEASE = timedelta(seconds=120)

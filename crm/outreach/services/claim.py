@@ -14,21 +14,20 @@ from sqlalchemy import ARRAY, DateTime, Uuid, any_, bindparam, case, func, liter
 from sqlalchemy.orm import Session
 
 from crm.accounts.rules import Actor
-from crm.channels.base import OutcomeKind
 from crm.contacts.models import Contact
-from crm.db import new_id
+from crm.db import after_commit, new_id
+from crm.outreach import handover
 from crm.outreach.domain_pace import is_any_slow, slow_since
 from crm.outreach.kinds import MessageState
-from crm.outreach.models import Attempt, AttemptOutcome, Claim, FrozenContent, Message
+from crm.outreach.models import Claim, FrozenContent, Message
 from crm.outreach.pace import UNLIMITED, room
-from crm.outreach.queries.gate import among
 from crm.outreach.services import statements
 from crm.outreach.services.transitions import Moved, move
 from crm.roundtrip import Step, array, sql_of, together
 from crm.settings import current
 
 #: Messages taken at once: first, and then by a run that got through those.
-BATCH, MORE = 64, 128
+BATCH, MORE = 64, 384
 #: Only above this many due messages may attempts be written ahead of the free connections.
 BACKLOG = 500
 
@@ -210,13 +209,18 @@ def finish(session: Session, actor: Actor, *, claim_id: UUID, now: datetime) -> 
         update(Claim)
         .where(Claim.id == claim_id, Claim.finished_at.is_(None))
         .values(finished_at=case((is_under_way.exists(), None), else_=now))
-        .returning(Claim.id)
+        .returning(Claim.finished_at)
         .execution_options(synchronize_session=False)
-    ).scalar()
-    return len(_unclaim(session, actor, claim_id, now=now)) if ended is not None else 0
+    ).one_or_none()
+    if ended is None:
+        return 0
+    if ended.finished_at is not None:
+        after_commit(session, lambda: handover.forget(claim_id))
+    return len(unclaim(session, actor, claim_id, now=now))
 
 
-def _unclaim(session: Session, actor: Actor, claim_id: UUID, *, now: datetime) -> list[Moved]:
+def unclaim(session: Session, actor: Actor, claim_id: UUID, *, now: datetime) -> list[Moved]:
+    """Make due again what a claim holds and has not tried."""
     return move(
         session,
         actor,
@@ -227,67 +231,6 @@ def _unclaim(session: Session, actor: Actor, claim_id: UUID, *, now: datetime) -
         where=[Message.claim_id == claim_id],
         claim_id=None,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Recovered:
-    """What a dead run left behind: how many go again, how many a person must decide about."""
-
-    scheduled: int
-    uncertain: int
-
-
-def recover(session: Session, actor: Actor, *, claim_id: UUID, now: datetime) -> Recovered | None:
-    """Settle a claim whose lease has lapsed; None when it has not, or somebody else does it.
-
-    Claimed messages are due again: nothing left. Those in `sending` may have left: they are uncertain until the mailbox
-    is asked, or a person decides with the evidence.
-    """
-    lapsed = session.scalars(
-        select(Claim)
-        .where(Claim.id == claim_id, Claim.finished_at.is_(None), Claim.leased_until < func.now())
-        .with_for_update(skip_locked=True)
-    ).one_or_none()
-    if lapsed is None:
-        return None
-    lapsed.finished_at = now
-    session.flush()
-    again = _unclaim(session, actor, claim_id, now=now)
-    doubtful = move(
-        session,
-        actor,
-        message_ids=None,
-        when=[MessageState.SENDING],
-        to=MessageState.UNCERTAIN,
-        now=now,
-        where=[Message.claim_id == claim_id],
-        claim_id=None,
-        reason="worker_stopped",
-    )
-    _note_unknown(session, claim_id, doubtful, now=now)
-    return Recovered(len(again), len(doubtful))
-
-
-def _note_unknown(session: Session, claim_id: UUID, doubtful: list[Moved], *, now: datetime) -> None:
-    if not doubtful:
-        return
-    attempts = session.scalars(
-        select(Attempt.id).where(
-            Attempt.claim_id == claim_id, among(Attempt.message_id, [row.message_id for row in doubtful])
-        )
-    ).all()
-    session.add_all(
-        AttemptOutcome(
-            id=new_id(),
-            attempt_id=attempt_id,
-            kind=OutcomeKind.UNKNOWN,
-            code="worker_stopped",
-            stage="sending",
-            at=now,
-        )
-        for attempt_id in attempts
-    )
-    session.flush()
 
 
 def release_held(session: Session, actor: Actor, *, now: datetime) -> int:
