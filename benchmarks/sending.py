@@ -23,7 +23,7 @@ from crm import wiring
 from crm.accounts.rules import Actor
 from crm.db import Database
 from crm.embedded import ValkeyServer
-from crm.outreach import runner
+from crm.outreach import handover, runner
 from crm.outreach.models import Message
 from workers.outreach import SLICE_SECONDS
 
@@ -134,6 +134,8 @@ def _work(url: str, workspace_id: UUID, account_id: UUID) -> float:
 
 def _slice(database: Database, workspace_id: UUID, account_id: UUID) -> runner.Report:
     """One turn of an account, as long as the worker gives it."""
+    # As the clock does, which settles what killed senders leave behind.
+    handover.attend()
     return runner.run(
         database,
         workspace_id=workspace_id,

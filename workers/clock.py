@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
+import psycopg
 import redis
 import structlog
 from sqlalchemy import text
@@ -23,6 +24,7 @@ from crm.accounts.services import housekeeping
 from crm.campaigns import services as campaigns
 from crm.db import Database, database_now
 from crm.jobs import JobName, JobQueue
+from crm.outreach import handover
 from crm.outreach.pace import forget_old
 from crm.outreach.services.claim import release_held
 from crm.outreach.services.readback import PAUSES
@@ -110,7 +112,7 @@ def _tick(clock: Clock, chores: list[Chore]) -> None:
         chore.due = time.monotonic() + chore.seconds
         try:
             chore.work(clock)
-        except SQLAlchemyError:
+        except (SQLAlchemyError, psycopg.Error):
             # One chore must not keep the others from their work; it is due again at its next time.
             log.exception("chore_failed", chore=chore.name)
 
@@ -155,10 +157,15 @@ def forget_what_is_over(clock: Clock) -> None:
 
 
 def recover_lapsed(clock: Clock) -> None:
-    """Settle what dead senders left behind."""
+    """Settle what dead senders left behind, each for itself: one that can't be settled now keeps no other waiting."""
+    handover.attend()
     for workspace_id, claim_id in _pairs(clock, "crm_lapsed_claims(:most)", MOST_CLAIMS):
-        with clock.database.scope(workspace_id) as session:
-            found = recover(session, system_actor(workspace_id), claim_id=claim_id, now=database_now(session))
+        try:
+            with clock.database.scope(workspace_id) as session:
+                found = recover(session, system_actor(workspace_id), claim_id=claim_id, now=database_now(session))
+        except (SQLAlchemyError, psycopg.Error):
+            log.exception("claim_not_recovered", claim=str(claim_id))
+            continue
         if found is not None:
             log.warning("claim_recovered", claim=str(claim_id), again=found.scheduled, uncertain=found.uncertain)
 

@@ -15,6 +15,7 @@ file, or one that another machine began, knows nothing, and says so.
 import os
 import stat
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -30,6 +31,9 @@ log = structlog.get_logger(__name__)
 MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a folder of our own in it, for us alone.
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 _LENGTH: Final = 17
+#: The clock touches it with each look at lapsed claims; with an older one it runs elsewhere, or not at all.
+_ATTENDED: Final = "attended"
+ATTENDED_SECONDS: Final = 60.0
 
 
 class _Note(Enum):
@@ -77,11 +81,13 @@ class Journal:
         with self._lock:
             if self.is_over or self._descriptor is None:
                 return False
-            self._size += _LENGTH
+            end = self._size + _LENGTH
             try:
                 written = os.write(self._descriptor, what.value + attempt_id.bytes)
                 # With anything from somebody else before it, it does not end where it should.
-                self.is_over = written < _LENGTH or os.lseek(self._descriptor, 0, os.SEEK_CUR) != self._size
+                self.is_over = written < _LENGTH or os.lseek(self._descriptor, 0, os.SEEK_CUR) != end
+                # Only now: an entry that was counted and never written would make room for a seal, which is as long.
+                self._size = end
             except OSError as error:
                 log.warning("handover_unmarked", error=type(error).__name__)
                 self.is_over = True
@@ -96,13 +102,19 @@ class Journal:
             self._descriptor = None
 
 
-def begin(claim_id: UUID) -> Journal | None:
-    """The journal of a new claim; None where this machine can't keep one."""
+def attend() -> None:
+    """Say that somebody settles claims who sees the files of this machine and this user."""
     try:
-        path, head = _place(claim_id), _head()
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        if not _is_ours(path.parent.stat(follow_symlinks=False), stat.S_ISDIR):
-            log.warning("handover_unkept", error="foreign")
+        _folder().joinpath(_ATTENDED).touch()
+    except OSError as error:
+        log.info("handover_unattended", error=type(error).__name__)
+
+
+def begin(claim_id: UUID) -> Journal | None:
+    """The journal of a new claim; None where this machine can't keep one, or nobody would read it."""
+    try:
+        path, head = _folder() / claim_id.hex, _head()
+        if abs(time.time() - (path.parent / _ATTENDED).stat().st_mtime) > ATTENDED_SECONDS:
             return None
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW
         descriptor = os.open(path, flags, 0o600)
@@ -133,7 +145,12 @@ def seal(claim_id: UUID) -> Known | None:
         # In one write: from here on the writer's next note is not where it expects it.
         if os.write(descriptor, _SEAL) != len(_SEAL):
             return None
-        content = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+        size = os.fstat(descriptor).st_size
+        content = os.pread(descriptor, size, 0)
+        if len(content) != size:
+            # A note that can't be read says no less than one that can: swapped memory may not come back.
+            log.warning("handover_unread", error="short")
+            return None
     except OSError as error:
         log.warning("handover_unread", error=type(error).__name__)
         return None
@@ -166,6 +183,15 @@ def forget(claim_id: UUID) -> None:
 
 def _place(claim_id: UUID) -> Path:
     return MEMORY / f"filodiretto-{os.getuid()}" / claim_id.hex
+
+
+def _folder() -> Path:
+    """Our folder, made when it is not there. Raises `OSError`, also when somebody else has made it."""
+    folder = _place(UUID(int=0)).parent
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if not _is_ours(folder.stat(follow_symlinks=False), stat.S_ISDIR):
+        raise PermissionError
+    return folder
 
 
 def _is_ours(about: os.stat_result, is_kind: Callable[[int], bool]) -> bool:

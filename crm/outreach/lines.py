@@ -12,7 +12,7 @@ from crm.channels.base import Adapter, Outbound, Outcome, OutcomeKind, asks_to_l
 from crm.failpoints import Failpoint, reach
 from crm.hub import Hub, apart
 from crm.outreach.handover import Journal
-from crm.outreach.services.outcomes import Finished, Started
+from crm.outreach.services.outcomes import KEPT_BACK, Finished, Started
 
 log = structlog.get_logger(__name__)
 
@@ -24,7 +24,12 @@ GOODBYE_SECONDS: Final = 1.5
 #: Over how long the pace of the lines is taken.
 PACE_SECONDS: Final = 0.05
 
+#: A message that waited this long for a connection is given back, to be asked about again: since its attempt somebody
+#: may have said no, or stopped it.
+STALE_SECONDS: Final = 3.0
+
 _LEASE_OVER: Final = Outcome(kind=OutcomeKind.RETRY_LATER, code="lease_over")
+_WAITED: Final = Outcome(kind=OutcomeKind.RETRY_LATER, code="waited")
 
 
 def steady() -> float:
@@ -76,7 +81,8 @@ class Lane:
         self._hub = hub
         self._leased_until = leased_until
         self._journal = journal
-        self._tasks: deque[Started] = deque()
+        #: What waits for a connection, and since when (`steady`).
+        self._tasks: deque[tuple[Started, float]] = deque()
         self._answers: list[Finished] = []
         self._running = 0
         self._in_flight = 0
@@ -105,7 +111,8 @@ class Lane:
         self._lines.used_at = time.monotonic()
         self._lines.busy += len(started)
         self._in_flight += len(started)
-        self._tasks.extend(started)
+        now = steady()
+        self._tasks.extend((each, now) for each in started)
         for _ in range(min(self._lines.size - self._running, len(started))):
             self._running += 1
             self._hub.spawn(self._work)
@@ -122,7 +129,9 @@ class Lane:
         if found:
             now = time.monotonic()
             passed, self._paced_at = max(now - self._paced_at, 1e-6), now
-            self._per_second += (len(found) / passed - self._per_second) * min(1.0, passed / PACE_SECONDS)
+            # What was kept back took nobody's time and says nothing about the server.
+            left = sum(done.outcome.code not in KEPT_BACK for done in found)
+            self._per_second += (left / passed - self._per_second) * min(1.0, passed / PACE_SECONDS)
         return found
 
     @property
@@ -135,10 +144,16 @@ class Lane:
         adapter: Adapter | None = None
         try:
             while self._tasks:
-                started = self._tasks.popleft()
+                started, since = self._tasks.popleft()
                 try:
-                    adapter = adapter or self._lines.borrow()
-                    outcome = self._send(adapter, started) if self.may_leave() else _LEASE_OVER
+                    # Without a mark it would go as far as its last look, and cost a connection each time.
+                    if self.is_over or not self.may_leave():
+                        outcome = _LEASE_OVER
+                    elif steady() - since > STALE_SECONDS:
+                        outcome = _WAITED
+                    else:
+                        adapter = adapter or self._lines.borrow()
+                        outcome = self._send(adapter, started)
                 except Exception as error:
                     log.exception("adapter_raised", message=str(started.item.message_id))
                     outcome = Outcome(kind=OutcomeKind.UNKNOWN, code="adapter_error", detail=type(error).__name__)

@@ -3,6 +3,7 @@
 import threading
 from datetime import timedelta
 
+import psycopg
 import pytest
 from factories import outreach
 from sqlalchemy import select, text
@@ -169,6 +170,17 @@ def test_lapsed_claims_are_settled_and_others_are_not(ticking):
         session.get_one(Claim, claimed.claim_id).leased_until = database_now(session) - timedelta(seconds=1)
     clock.recover_lapsed(ticking)
     assert state() == "scheduled"
+
+
+def test_a_chore_that_the_driver_itself_refuses_keeps_no_other_from_its_work(ticking):
+    """Settling a claim writes timelines as a wave does, whose errors are the driver's own."""
+    done = []
+
+    def deadlock(_clock):
+        raise psycopg.errors.DeadlockDetected
+
+    clock._tick(ticking, [clock.Chore("first", 1.0, deadlock), clock.Chore("second", 1.0, done.append)])
+    assert done == [ticking]
 
 
 def test_held_messages_come_back_and_forgotten_mail_is_asked_for_again(ticking):

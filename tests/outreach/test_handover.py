@@ -1,25 +1,35 @@
 """What of a killed sender's messages may have left: marks, the seal below them, and what is made of both."""
 
 import os
+import threading
+import time
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from outreach.test_runner import Channel, sending  # noqa: F401 - a fixture
-from sqlalchemy import select
+from sqlalchemy import func, select, text, update
 
 from crm.channels.base import Outcome, OutcomeKind
+from crm.contacts.models import Contact
 from crm.db import database_now, new_id
 from crm.interactions.models import Interaction
 from crm.outreach import handover, runner
-from crm.outreach.models import AttemptOutcome, BudgetUse, Claim
+from crm.outreach.lines import CONNECTIONS
+from crm.outreach.models import AttemptOutcome, BudgetUse, Claim, Conversation, Message
 from crm.outreach.services.recover import recover
 
 
 @pytest.fixture(autouse=True)
 def memory(tmp_path, monkeypatch) -> Path:
     monkeypatch.setattr(handover, "MEMORY", tmp_path)
+    handover.attend()
     return tmp_path
+
+
+def files(memory: Path) -> list[Path]:
+    """The journals in the memory."""
+    return [item for item in memory.rglob("*") if item.is_file() and item.name != "attended"]
 
 
 def test_who_settles_a_claim_finds_what_was_noted_and_nothing_is_noted_after():
@@ -62,7 +72,7 @@ def test_nothing_is_known_of_a_claim_without_a_journal_or_with_half_a_head(memor
     assert handover.seal(claim_id) is None
     journal = handover.begin(claim_id)
     assert journal is not None
-    (path,) = (item for item in memory.rglob("*") if item.is_file())
+    (path,) = files(memory)
     os.truncate(path, 10)
     assert handover.seal(claim_id) is None
     journal.close()
@@ -87,10 +97,10 @@ def test_a_machine_that_keeps_no_journal_says_so(tmp_path, monkeypatch):
 
 
 def test_a_link_instead_of_our_folder_is_not_followed(memory):
-    (memory / "elsewhere").mkdir()
+    (memory / f"filodiretto-{os.getuid()}").rename(memory / "elsewhere")
     (memory / f"filodiretto-{os.getuid()}").symlink_to(memory / "elsewhere")
     assert handover.begin(new_id()) is None
-    assert list((memory / "elsewhere").iterdir()) == []
+    assert files(memory) == []
 
 
 def test_what_another_user_put_there_says_nothing(monkeypatch):
@@ -115,7 +125,7 @@ def test_what_can_not_be_marked_must_not_leave():
 def test_a_settled_claim_leaves_no_file_behind(sending, memory):  # noqa: F811
     sending.write(*["News"] * 3)
     assert sending.run().sent == 3
-    assert [item for item in memory.rglob("*") if item.is_file()] == []
+    assert files(memory) == []
 
 
 @pytest.mark.parametrize("is_kept", [True, False])
@@ -175,3 +185,193 @@ def test_a_sender_that_finds_the_seal_sends_nothing_and_stops(sending, monkeypat
     report = sending.run()
     assert report.sent == len(sending.left) < 40
     assert set(sending.states()) == {"sent", "scheduled"}
+
+
+def test_a_journal_that_can_not_be_read_to_its_end_says_nothing(monkeypatch):
+    claim_id = new_id()
+    journal = handover.begin(claim_id)
+    assert journal is not None
+    assert journal.mark(new_id())
+    whole = os.pread
+    monkeypatch.setattr(os, "pread", lambda descriptor, length, at: whole(descriptor, length, at)[:-34])
+    assert handover.seal(claim_id) is None
+    journal.close()
+
+
+def test_a_note_that_was_broken_off_makes_no_room_for_a_seal(monkeypatch):
+    claim_id = new_id()
+    journal = handover.begin(claim_id)
+    assert journal is not None
+
+    def interrupted(_descriptor, _content):
+        raise BrokenOffError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", interrupted)
+        with pytest.raises(BrokenOffError):
+            journal.mark(new_id())
+    assert handover.seal(claim_id) == handover.Known(frozenset(), frozenset())
+    assert not journal.mark(new_id())
+    journal.close()
+
+
+class BrokenOffError(Exception):
+    """What a signal may raise anywhere."""
+
+
+def test_who_settles_a_claim_holds_people_before_their_messages(sending, monkeypatch):  # noqa: F811
+    """As whoever records an opt-out or an answer does: the other way round both would wait for ever."""
+    sending.write(*["News"] * 3)
+
+    class KilledError(BaseException):
+        """Nobody writes anything down any more."""
+
+    def send(_channel, outbound):
+        sending.left.append((outbound.reference, ""))
+        outbound.may_leave()
+        if len(sending.left) == 3:
+            raise KilledError
+        return Outcome(kind=OutcomeKind.ACCEPTED, code="accepted")
+
+    monkeypatch.setattr(Channel, "asks_to_leave", True, raising=False)
+    monkeypatch.setattr(Channel, "takes_turns", True, raising=False)
+    monkeypatch.setattr(Channel, "send", send)
+    with pytest.raises(KilledError):
+        sending.run()
+    with sending.database.scope(sending.workspace_id) as session:
+        claim_id = session.scalars(select(Claim.id)).one()
+        session.execute(update(Claim).values(leased_until=func.now() - timedelta(seconds=1)))
+
+    def settle():
+        with sending.database.scope(sending.workspace_id) as session:
+            recover(session, sending.actor, claim_id=claim_id, now=database_now(session))
+
+    with sending.database.scope(sending.workspace_id) as session:
+        session.execute(select(Contact.id).with_for_update(key_share=True))
+        heir = threading.Thread(target=settle)
+        heir.start()
+        _wait_for_a_lock(session)
+        session.execute(select(Message.id).with_for_update(nowait=True))
+    heir.join()
+    assert sending.states() == ["sent", "sent", "uncertain"]
+
+
+def _wait_for_a_lock(session):
+    waiting = text("select count(*) from pg_locks where not granted")
+    for _ in range(500):
+        if session.scalar(waiting):
+            return
+        time.sleep(0.01)
+    raise AssertionError("nobody waits")
+
+
+def test_a_sender_whose_notes_are_over_begins_no_more_conversations(sending, monkeypatch):  # noqa: F811
+    sending.write(*["News"] * 40)
+    in_vain, ahead = [], 30
+    monkeypatch.setattr(runner._Run, "_ahead", lambda *_given: ahead)
+    claims = []
+    original = runner.wave
+
+    def wave(session, actor, *, claimed, **given):
+        claims.append(claimed.claim_id)
+        return original(session, actor, claimed=claimed, **given)
+
+    def send(_channel, outbound):
+        if not sending.left:
+            handover.seal(claims[0])
+        sending.left.append((outbound.reference, ""))
+        if not outbound.may_leave():
+            in_vain.append(outbound.reference)
+            return Outcome(kind=OutcomeKind.RETRY_LATER, code="lease_over")
+        return Outcome(kind=OutcomeKind.ACCEPTED, code="accepted")
+
+    monkeypatch.setattr(runner, "wave", wave)
+    monkeypatch.setattr(Channel, "asks_to_leave", True, raising=False)
+    monkeypatch.setattr(Channel, "takes_turns", True, raising=False)
+    monkeypatch.setattr(Channel, "send", send)
+    assert sending.run().sent == 0
+    assert 0 < len(in_vain) <= CONNECTIONS
+    assert sending.states() == ["scheduled"] * 40
+
+
+def test_what_somebody_has_answered_does_not_go_again_whatever_the_notes_say(sending, monkeypatch):  # noqa: F811
+    """A server may refuse what it delivers; the answer can be here before the try is settled."""
+    sending.write("News", "News")
+
+    class KilledError(BaseException):
+        """Nobody writes anything down any more."""
+
+    def send(_channel, outbound):
+        sending.left.append((outbound.reference, ""))
+        if len(sending.left) == 2:
+            raise KilledError
+        outbound.may_leave()
+        return Outcome(kind=OutcomeKind.RETRY_LATER, code="said")
+
+    monkeypatch.setattr(Channel, "asks_to_leave", True, raising=False)
+    monkeypatch.setattr(Channel, "takes_turns", True, raising=False)
+    monkeypatch.setattr(Channel, "send", send)
+    with pytest.raises(KilledError):
+        sending.run()
+    (refused, _), _ = sending.left
+    with sending.database.scope(sending.workspace_id) as session:
+        session.execute(update(Message).where(Message.reference == refused).values(delivery="delivered"))
+        claim = session.scalars(select(Claim)).one()
+        claim.leased_until = database_now(session) - timedelta(seconds=1)
+        session.flush()
+        recover(session, sending.actor, claim_id=claim.id, now=database_now(session))
+    assert sending.states() == ["scheduled", "uncertain"]
+
+
+@pytest.mark.parametrize("is_ever", [True, False])
+def test_where_nobody_would_read_them_no_notes_are_kept(memory, is_ever):
+    attended = memory / f"filodiretto-{os.getuid()}" / "attended"
+    if is_ever:
+        long_ago = time.time() - handover.ATTENDED_SECONDS - 1
+        os.utime(attended, (long_ago, long_ago))
+    else:
+        attended.unlink()
+    assert handover.begin(new_id()) is None
+    handover.attend()
+    journal = handover.begin(new_id())
+    assert journal is not None
+    journal.close()
+
+
+def test_what_waited_too_long_for_a_connection_is_asked_about_again(sending, monkeypatch):  # noqa: F811
+    """Somebody may have said no since its attempt; nothing of it left, so it goes at once when nobody has."""
+    sending.write(*["News"] * 3)
+    monkeypatch.setattr("crm.outreach.lines.STALE_SECONDS", -1.0)
+    assert sending.run(seconds=0.5).sent == 0
+    assert (sending.left, sending.states()) == ([], ["scheduled"] * 3)
+    with sending.database.scope(sending.workspace_id) as session:
+        assert session.scalars(select(Message.reason).distinct()).all() == [""]
+        assert session.scalar(select(func.count()).where(Message.due_at > database_now(session))) == 0
+    monkeypatch.setattr("crm.outreach.lines.STALE_SECONDS", 3.0)
+    assert sending.run().sent == 3
+
+
+def test_what_somebody_wrote_after_the_hand_over_stays_unanswered(sending, monkeypatch):  # noqa: F811
+    """Their answer came before the end of the try was known: the message that they answer doesn't answer them."""
+    sending.write("News", "News")
+    with sending.database.scope(sending.workspace_id) as session:
+        before, after = session.scalars(select(Message).order_by(Message.id)).all()
+        now = database_now(session)
+        for message, at in ((before, now - timedelta(hours=1)), (after, now + timedelta(hours=1))):
+            talk = Conversation(
+                id=new_id(),
+                contact_id=message.contact_id,
+                channel="email",
+                account_id=message.account_id,
+                unanswered_since=at,
+                last_at=at,
+                subject=str(message.id),
+            )
+            session.add(talk)
+            session.flush()
+            message.conversation_id = talk.id
+        early, late = before.conversation_id, after.conversation_id
+    assert sending.run().sent == 2
+    with sending.database.scope(sending.workspace_id) as session:
+        assert session.get_one(Conversation, early).unanswered_since is None
+        assert session.get_one(Conversation, late).unanswered_since is not None

@@ -1,12 +1,12 @@
 """Records what came of attempts: sent with its traces, later again, failed, uncertain, or the whole account held."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from crm.accounts.rules import Actor
@@ -21,7 +21,7 @@ from crm.interactions.kinds import Direction, InteractionKind
 from crm.outreach import domain_pace
 from crm.outreach.kinds import AccountState, MessageState
 from crm.outreach.links import hide_tokens
-from crm.outreach.models import AttemptEvidence, Message, SenderAccount
+from crm.outreach.models import Attempt, AttemptEvidence, Message, SenderAccount
 from crm.outreach.queries.gate import among
 from crm.outreach.services import statements
 from crm.outreach.services.claim import Claimed, Sendable
@@ -69,8 +69,11 @@ class Traces:
     events: tuple[Event, ...] = ()
 
 
-def traces_of(actor: Actor, items: Sequence[Sendable], *, now: datetime) -> Traces:
-    """Sent messages on the timelines of their people and in their conversations."""
+def traces_of(actor: Actor, items: Sequence[Sendable], *, since: datetime, now: datetime) -> Traces:
+    """Sent messages on the timelines of their people and in their conversations.
+
+    They were handed over not before `since`: what somebody wrote later is not answered by them.
+    """
     if not items:
         return Traces()
     log = interactions.log_of_sent(
@@ -103,14 +106,18 @@ def traces_of(actor: Actor, items: Sequence[Sendable], *, now: datetime) -> Trac
         if item.contact_id is not None
     )
     return Traces(
-        (log.step, Step(statements.ANSWERED, {"ids": array(talks), "now": now}) if talks else None),
+        (log.step, Step(statements.ANSWERED, {"ids": array(talks), "since": since, "now": now}) if talks else None),
         (*log.events, *told),
     )
 
 
 def log_sent(session: Session, actor: Actor, items: Sequence[Sendable], *, now: datetime) -> None:
     """Leave the traces of messages that are out, and tell of them."""
-    traces = traces_of(actor, items, now=now)
+    if not items:
+        return
+    last = select(func.max(Attempt.started_at)).where(among(Attempt.message_id, [item.message_id for item in items]))
+    begun = session.scalars(last.group_by(Attempt.message_id)).all()
+    traces = traces_of(actor, items, since=min(begun, default=now), now=now)
     together(session, *traces.steps)
     for event in traces.events:
         publish(session, event)
@@ -150,14 +157,15 @@ def _later(
     due = {done.started.item.message_id: next_try(done, now=now) for done in group}
     over = [key for key, at in due.items() if at - (first.get(key) or now) > GIVE_UP_AFTER]
     again = {key: at for key, at in due.items() if key not in over}
+    kept_back = {done.started.item.message_id for done in group if done.outcome.code in KEPT_BACK}
     return [
-        *put_later(
+        *_again(session, actor, claimed, {key: at for key, at in again.items() if key not in kept_back}, now=now),
+        *_again(
             session,
             actor,
-            due=again,
-            when=MessageState.SENDING,
-            claim_id=claimed.claim_id,
-            reason="retry_later",
+            claimed,
+            {key: at for key, at in again.items() if key in kept_back},
+            reason="",
             now=now,
         ),
         *move(
@@ -174,6 +182,20 @@ def _later(
     ]
 
 
+def _again(
+    session: Session,
+    actor: Actor,
+    claimed: Claimed,
+    due: Mapping[UUID, datetime],
+    *,
+    reason: str = "retry_later",
+    now: datetime,
+) -> list[Moved]:
+    return put_later(
+        session, actor, due=due, when=MessageState.SENDING, claim_id=claimed.claim_id, reason=reason, now=now
+    )
+
+
 def _slow_down(session: Session, claimed: Claimed, finished: Sequence[Finished], *, now: datetime) -> None:
     """Leave the mail domains alone for a while that said we write too fast."""
     codes = {
@@ -185,8 +207,14 @@ def _slow_down(session: Session, claimed: Claimed, finished: Sequence[Finished],
         domain_pace.slow_down(session, account_id=claimed.account_id, codes=codes, now=now)
 
 
+#: The sender itself kept a message back; no server asked for a pause.
+KEPT_BACK = frozenset({"lease_over", "waited"})
+
+
 def next_try(done: Finished, *, now: datetime) -> datetime:
     """When to try again: a growing pause with jitter, never before the moment that the channel asked for."""
+    if done.outcome.code in KEPT_BACK:
+        return now
     pause = PAUSES[min(done.started.number, len(PAUSES)) - 1]
     spread = 1 + JITTER * random.random()  # noqa: S311 - jitter, no secret.
     return max(now + pause * spread, done.outcome.not_before or now)

@@ -12,12 +12,14 @@ from crm.accounts.rules import Actor
 from crm.channels.base import OutcomeKind
 from crm.db import after_commit, new_id
 from crm.outreach import handover
-from crm.outreach.kinds import MessageState
+from crm.outreach.kinds import DeliveryState, MessageState
 from crm.outreach.models import Attempt, AttemptOutcome, Claim, Message
 from crm.outreach.queries.gate import among
+from crm.outreach.services import statements
 from crm.outreach.services.claim import sendable, unclaim
 from crm.outreach.services.outcomes import log_sent
 from crm.outreach.services.transitions import Moved, give_back_budget, move
+from crm.roundtrip import Step, array, together
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +46,15 @@ def recover(session: Session, actor: Actor, *, claim_id: UUID, now: datetime) ->
         return None
     lapsed.finished_at = now
     session.flush()
-    again = unclaim(session, actor, claim_id, now=now)
     known = handover.seal(claim_id)
     after_commit(session, lambda: handover.forget(claim_id))
+    under_way = {} if known is None else _under_way(session, claim_id)
+    taken = [] if known is None else [m for a, m in under_way.items() if a in known.taken]
+    _lock_people(session, taken)
+    again = unclaim(session, actor, claim_id, now=now)
     kept = []
     if known is not None:
-        under_way = _under_way(session, claim_id)
-        _taken(session, actor, claim_id, [m for a, m in under_way.items() if a in known.taken], now=now)
+        _taken(session, actor, claim_id, taken, now=now)
         stayed = [m for a, m in under_way.items() if a not in known.doubtful | known.taken]
         kept = _stayed(session, actor, claim_id, stayed, now=now)
     doubtful = move(
@@ -78,6 +82,15 @@ def _under_way(session: Session, claim_id: UUID) -> dict[UUID, UUID]:
         .where(Message.state == MessageState.SENDING)
     )
     return {row.id: row.message_id for row in rows}
+
+
+def _lock_people(session: Session, message_ids: Sequence[UUID]) -> None:
+    """Hold the recipients, whose timelines are written; before any message, as everybody does who needs both."""
+    if not message_ids:
+        return
+    people = session.scalars(select(Message.contact_id).where(among(Message.id, message_ids))).all()
+    ids = array({contact_id for contact_id in people if contact_id is not None})
+    together(session, Step(statements.LOCK_PEOPLE, {"ids": ids}))
 
 
 def _taken(session: Session, actor: Actor, claim_id: UUID, message_ids: Sequence[UUID], *, now: datetime) -> None:
@@ -111,7 +124,8 @@ def _stayed(
         when=[MessageState.SENDING],
         to=MessageState.SCHEDULED,
         now=now,
-        where=[Message.claim_id == claim_id],
+        # What a receipt or an answer has told of is there, whatever the channel said: it must not be due again.
+        where=[Message.claim_id == claim_id, Message.delivery == DeliveryState.NONE],
         claim_id=None,
         reason="",
     )

@@ -53,9 +53,12 @@ SENT: Final = """
 
 WORKED: Final = "update sender_account set last_ok_at = %(now)s where id = %(account_id)s"
 
+#: What somebody wrote after the message was handed over (`since`), before its end was known, is no less unanswered.
 ANSWERED: Final = """
-    update conversation set last_outbound_at = %(now)s, last_at = %(now)s, unanswered_since = null,
-        snoozed_until = null, state = 'waiting'
+    update conversation set last_outbound_at = %(now)s, last_at = %(now)s,
+        unanswered_since = case when unanswered_since > %(since)s then unanswered_since end,
+        snoozed_until = case when unanswered_since > %(since)s then snoozed_until end,
+        state = case when unanswered_since > %(since)s then state else 'waiting' end
     where id = any(%(ids)s::uuid[])"""
 
 #: `sending` and its attempt in one statement, with the budget that it takes: the one can't be without the other.

@@ -74,7 +74,8 @@ def wave(
     )[_LOCKS_AND_OUTCOMES:]
     moved = [Moved(row.id, row.contact_id, row.voucher_id) for row in sent]
     settled = {row.message_id for row in moved}
-    traces = traces_of(actor, [item for item in _items(accepted) if item.message_id in settled], now=now)
+    since = min((done.started.at for done in accepted), default=now)
+    traces = traces_of(actor, [item for item in _items(accepted) if item.message_id in settled], since=since, now=now)
     result.sent = len(moved)
     settled |= record_others(session, actor, claimed, finished, now=now)
     _note_orphans(claimed, finished, settled, result)
