@@ -27,13 +27,13 @@ install: $(INSTALLED) ## Make the virtual environment and install everything int
 assets: $(INSTALLED) ## Build what the browser loads and the translations, where something changed.
 	@$(BIN)/python hatch_build.py
 
-test: assets ## Run the tests, but for the long ones.
-	@$(BIN)/pytest -n $(JOBS) --dist worksteal -m "not long" $(ARGS)
+test: assets ## Run the tests, but for the long ones and for what `make check` runs.
+	@$(BIN)/pytest -n $(JOBS) --dist worksteal -m "not long" --ignore tests/architecture $(ARGS)
 
 test-all: assets ## Run all tests.
 	@$(BIN)/pytest -n $(JOBS) --dist worksteal $(ARGS)
 
-check: assets ## Check format, lint, imports, types, templates and conventions.
+check: assets ## Check format, lint, imports, types, templates, conventions and query plans.
 	@$(BIN)/ruff format --check $(CODE)
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/lint-imports
