@@ -3,6 +3,7 @@
 import importlib
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -40,9 +41,27 @@ class LazyGroup(click.Group):
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         return getattr(importlib.import_module(module), attribute)
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; a setting that can't be used is named instead of shown as a fault of the program."""
+        try:
+            return super().invoke(ctx)
+        except ValueError as error:
+            # By its name: importing pydantic for it would make `crm --help` slow.
+            if getattr(error, "title", "") != "Settings":
+                raise
+            raise click.UsageError("\n".join(_refusals(error))) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+def _refusals(error: Any) -> list[str]:
+    """What is wrong with which variable; without its value, which may hold a password."""
+    # The other names of the environment are given in capitals by the settings themselves.
+    names = [str(each["loc"][0]) for each in error.errors()]
+    names = [name if name.isupper() else f"CRM_{name.upper()}" for name in names]
+    return [f"{name}: {each['msg']}." for name, each in zip(names, error.errors(), strict=True)]
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

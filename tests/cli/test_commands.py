@@ -6,6 +6,7 @@ import sys
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from crm.cli import COMMANDS, main
 
@@ -78,3 +79,21 @@ def test_a_port_that_is_in_use_is_said_before_the_server_starts(crm, own_servers
         result = crm("web", "--port", taken.getsockname()[1], **own_servers)
     assert result.exit_code == 1
     assert "Choose another with --port" in result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wrong"),
+    [
+        ("CRM_UNDO_SECONDS", "-1", "greater than or equal to 0"),
+        ("CRM_LEASE_SECONDS", "0", "greater than or equal to 1"),
+        ("CRM_PORT", "many", "valid integer"),
+        ("CRM_SMTP_URL", "ftp://user:geheim@host", "match pattern"),
+    ],
+)
+def test_a_setting_that_can_not_be_used_is_named_and_its_value_kept_quiet(monkeypatch, name, value, wrong):
+    monkeypatch.setenv(name, value)
+    said = CliRunner().invoke(main, ["doctor"])
+    assert said.exit_code == 2
+    assert f"{name}: " in said.output
+    assert wrong in said.output
+    assert "geheim" not in said.output
