@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from outreach.test_runner import Channel, sending  # noqa: F401 - a fixture
 from sqlalchemy import func, select, text, update
+from stack.running import until
 
 from crm.channels.base import Outcome, OutcomeKind
 from crm.contacts.models import Contact
@@ -18,6 +19,11 @@ from crm.outreach import handover, runner
 from crm.outreach.lines import CONNECTIONS
 from crm.outreach.models import AttemptOutcome, BudgetUse, Claim, Conversation, Message
 from crm.outreach.services.recover import recover
+
+#: How many wait for a lock in this database.
+WAITING = text(
+    "select count(*) from pg_locks join pg_stat_activity using (pid) where not granted and datname = current_database()"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -250,19 +256,10 @@ def test_who_settles_a_claim_holds_people_before_their_messages(sending, monkeyp
         session.execute(select(Contact.id).with_for_update(key_share=True))
         heir = threading.Thread(target=settle)
         heir.start()
-        _wait_for_a_lock(session)
+        until(lambda: session.scalar(WAITING), "somebody who waits for the person")
         session.execute(select(Message.id).with_for_update(nowait=True))
     heir.join()
     assert sending.states() == ["sent", "sent", "uncertain"]
-
-
-def _wait_for_a_lock(session):
-    waiting = text("select count(*) from pg_locks where not granted")
-    for _ in range(500):
-        if session.scalar(waiting):
-            return
-        time.sleep(0.01)
-    raise AssertionError("nobody waits")
 
 
 def test_a_sender_whose_notes_are_over_begins_no_more_conversations(sending, monkeypatch):  # noqa: F811
