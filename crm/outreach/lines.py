@@ -12,7 +12,8 @@ from crm.channels.base import Adapter, Outbound, Outcome, OutcomeKind, asks_to_l
 from crm.failpoints import Failpoint, reach
 from crm.hub import Hub, apart
 from crm.outreach.handover import Journal
-from crm.outreach.services.outcomes import KEPT_BACK, Finished, Started
+from crm.outreach.reasons import KEPT_BACK
+from crm.outreach.services.outcomes import Finished, Started
 
 log = structlog.get_logger(__name__)
 

@@ -80,6 +80,9 @@ OTHER_SENTENCES: Final = MappingProxyType(
         "retry_later": N_("The receiving side asked to try again later."),
         "unknown": N_("The connection broke while the message was being handed over."),
         "worker_stopped": N_("The sender stopped while the message was being handed over."),
+        "lease_over": N_("The sender was held up for too long: the message did not leave and goes again."),
+        "waited": N_("It waited too long for a free connection: it did not leave and is checked again."),
+        "adapter_error": N_("Something unexpected happened while the message was being handed over."),
         "not_handed_over": N_("The sender stopped before the message was handed over: it did not leave."),
         "restored": N_("A backup was restored: it may have left since the backup was made."),
         "not_done": N_("Not done."),
@@ -90,6 +93,9 @@ OTHER_SENTENCES: Final = MappingProxyType(
         "early_receipt": N_("The receiving side told of it before the try had ended."),
     }
 )
+
+#: The sender itself kept a message back: nobody outside the house has said anything, and it goes again at once.
+KEPT_BACK: Final = frozenset({"lease_over", "waited", "not_handed_over"})
 
 _ALL: Final[dict[str, str]] = {**REASON_SENTENCES, **OTHER_SENTENCES}
 

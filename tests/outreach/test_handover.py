@@ -5,6 +5,7 @@ import threading
 import time
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from outreach.test_runner import Channel, sending  # noqa: F401 - a fixture
@@ -15,9 +16,10 @@ from crm.channels.base import Outcome, OutcomeKind
 from crm.contacts.models import Contact
 from crm.db import database_now, new_id
 from crm.interactions.models import Interaction
-from crm.outreach import handover, runner
+from crm.outreach import handover, queries, runner
 from crm.outreach.lines import CONNECTIONS
 from crm.outreach.models import AttemptOutcome, BudgetUse, Claim, Conversation, Message
+from crm.outreach.reasons import KEPT_BACK, sentence
 from crm.outreach.services.recover import recover
 
 #: How many wait for a lock in this database.
@@ -33,6 +35,12 @@ def memory(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+def begun(claim_id: UUID) -> handover.Journal:
+    journal = handover.begin(claim_id)
+    assert journal is not None
+    return journal
+
+
 def files(memory: Path) -> list[Path]:
     """The journals in the memory."""
     return [item for item in memory.rglob("*") if item.is_file() and item.name != "attended"]
@@ -41,8 +49,7 @@ def files(memory: Path) -> list[Path]:
 def test_who_settles_a_claim_finds_what_was_noted_and_nothing_is_noted_after():
     claim_id = new_id()
     hanging, taken, refused, waiting = (new_id() for _ in range(4))
-    journal = handover.begin(claim_id)
-    assert journal is not None
+    journal = begun(claim_id)
     for attempt_id in (hanging, taken, refused):
         assert journal.mark(attempt_id)
     journal.note(taken, is_taken=True)
@@ -55,8 +62,7 @@ def test_who_settles_a_claim_finds_what_was_noted_and_nothing_is_noted_after():
 
 def test_an_end_that_is_noted_below_the_seal_ends_the_notes():
     claim_id, attempt_id = new_id(), new_id()
-    journal = handover.begin(claim_id)
-    assert journal is not None
+    journal = begun(claim_id)
     journal.mark(attempt_id)
     handover.seal(claim_id)
     journal.note(attempt_id, is_taken=True)
@@ -66,8 +72,7 @@ def test_an_end_that_is_noted_below_the_seal_ends_the_notes():
 
 def test_a_claim_may_be_settled_twice_when_the_first_transaction_failed():
     claim_id, first = new_id(), new_id()
-    journal = handover.begin(claim_id)
-    assert journal is not None
+    journal = begun(claim_id)
     journal.mark(first)
     journal.close()
     assert handover.seal(claim_id) == handover.seal(claim_id) == handover.Known(frozenset({first}), frozenset())
@@ -76,8 +81,7 @@ def test_a_claim_may_be_settled_twice_when_the_first_transaction_failed():
 def test_nothing_is_known_of_a_claim_without_a_journal_or_with_half_a_head(memory):
     claim_id = new_id()
     assert handover.seal(claim_id) is None
-    journal = handover.begin(claim_id)
-    assert journal is not None
+    journal = begun(claim_id)
     (path,) = files(memory)
     os.truncate(path, 10)
     assert handover.seal(claim_id) is None
@@ -86,8 +90,7 @@ def test_nothing_is_known_of_a_claim_without_a_journal_or_with_half_a_head(memor
 
 def test_nothing_is_known_after_the_machine_was_started_anew(tmp_path, monkeypatch):
     claim_id = new_id()
-    journal = handover.begin(claim_id)
-    assert journal is not None
+    journal = begun(claim_id)
     journal.close()
     boot = tmp_path / "boot_id"
     boot.write_text("another\n")
@@ -111,8 +114,7 @@ def test_a_link_instead_of_our_folder_is_not_followed(memory):
 
 def test_what_another_user_put_there_says_nothing(monkeypatch):
     claim_id = new_id()
-    journal = handover.begin(claim_id)
-    assert journal is not None
+    journal = begun(claim_id)
     monkeypatch.setattr(handover, "_is_ours", lambda *_given: False)
     assert handover.seal(claim_id) is None
     assert handover.begin(new_id()) is None
@@ -195,8 +197,7 @@ def test_a_sender_that_finds_the_seal_sends_nothing_and_stops(sending, monkeypat
 
 def test_a_journal_that_can_not_be_read_to_its_end_says_nothing(monkeypatch):
     claim_id = new_id()
-    journal = handover.begin(claim_id)
-    assert journal is not None
+    journal = begun(claim_id)
     assert journal.mark(new_id())
     whole = os.pread
     monkeypatch.setattr(os, "pread", lambda descriptor, length, at: whole(descriptor, length, at)[:-34])
@@ -206,8 +207,7 @@ def test_a_journal_that_can_not_be_read_to_its_end_says_nothing(monkeypatch):
 
 def test_a_note_that_was_broken_off_makes_no_room_for_a_seal(monkeypatch):
     claim_id = new_id()
-    journal = handover.begin(claim_id)
-    assert journal is not None
+    journal = begun(claim_id)
 
     def interrupted(_descriptor, _content):
         raise BrokenOffError
@@ -330,9 +330,13 @@ def test_where_nobody_would_read_them_no_notes_are_kept(memory, is_ever):
         attended.unlink()
     assert handover.begin(new_id()) is None
     handover.attend()
-    journal = handover.begin(new_id())
-    assert journal is not None
+    journal = begun(new_id())
     journal.close()
+
+
+@pytest.mark.parametrize("code", [*sorted(KEPT_BACK), "worker_stopped", "adapter_error"])
+def test_how_the_sender_itself_ended_a_try_is_said_in_a_sentence(code):
+    assert " " in sentence(code)
 
 
 def test_what_waited_too_long_for_a_connection_is_asked_about_again(sending, monkeypatch):  # noqa: F811
@@ -344,6 +348,12 @@ def test_what_waited_too_long_for_a_connection_is_asked_about_again(sending, mon
     with sending.database.scope(sending.workspace_id) as session:
         assert session.scalars(select(Message.reason).distinct()).all() == [""]
         assert session.scalar(select(func.count()).where(Message.due_at > database_now(session))) == 0
+        seen = queries.account_errors(session, sending.actor, account_id=sending.account_id, now=database_now(session))
+        assert seen == []
+        session.execute(update(Message).values(first_tried_at=func.now() - timedelta(days=3)))
+    sending.run(seconds=0.2)
+    # Nobody refused it: that it is old is no reason to give it up.
+    assert sending.states() == ["scheduled"] * 3
     monkeypatch.setattr("crm.outreach.lines.STALE_SECONDS", 3.0)
     assert sending.run().sent == 3
 

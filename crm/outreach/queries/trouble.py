@@ -16,6 +16,7 @@ from crm.outreach.links import hide_tokens
 from crm.outreach.models import Attempt, AttemptEvidence, AttemptOutcome, DomainPace, Message, SenderAccount
 from crm.outreach.queries.life import DECIDED
 from crm.outreach.queries.messages import READ_BACK, visible_to
+from crm.outreach.reasons import KEPT_BACK
 
 ERRORS_SHOWN: Final = 20
 #: Errors older than this say nothing about the account as it is.
@@ -58,6 +59,8 @@ def account_errors(session: Session, actor: Actor, *, account_id: UUID, now: dat
             Attempt.started_at > now - ERRORS_SPAN,
             AttemptOutcome.kind != OutcomeKind.ACCEPTED,
             AttemptOutcome.stage.not_in([READ_BACK, DECIDED]),
+            # What the sender itself kept back says nothing about the account.
+            AttemptOutcome.code.not_in(KEPT_BACK),
             visible_to(actor),
         )
         .order_by(Attempt.started_at.desc(), AttemptOutcome.at.desc())

@@ -1,7 +1,7 @@
 """Records what came of attempts: sent with its traces, later again, failed, uncertain, or the whole account held."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -23,6 +23,7 @@ from crm.outreach.kinds import AccountState, MessageState
 from crm.outreach.links import hide_tokens
 from crm.outreach.models import Attempt, AttemptEvidence, Message, SenderAccount
 from crm.outreach.queries.gate import among
+from crm.outreach.reasons import KEPT_BACK
 from crm.outreach.services import statements
 from crm.outreach.services.claim import Claimed, Sendable
 from crm.outreach.services.transitions import Moved, give_back_budget, move, put_later
@@ -155,18 +156,23 @@ def _later(
         session.execute(select(Message.id, Message.first_tried_at).where(among(Message.id, ids_of(group)))).all()
     )
     due = {done.started.item.message_id: next_try(done, now=now) for done in group}
-    over = [key for key, at in due.items() if at - (first.get(key) or now) > GIVE_UP_AFTER]
-    again = {key: at for key, at in due.items() if key not in over}
     kept_back = {done.started.item.message_id for done in group if done.outcome.code in KEPT_BACK}
+    # Nobody refused what the sender kept back: that is no reason to give it up.
+    over = [key for key, at in due.items() if key not in kept_back and at - (first.get(key) or now) > GIVE_UP_AFTER]
+    put_off = {"": kept_back, "retry_later": due.keys() - kept_back - set(over)}
     return [
-        *_again(session, actor, claimed, {key: at for key, at in again.items() if key not in kept_back}, now=now),
-        *_again(
-            session,
-            actor,
-            claimed,
-            {key: at for key, at in again.items() if key in kept_back},
-            reason="",
-            now=now,
+        *(
+            row
+            for reason, keys in put_off.items()
+            for row in put_later(
+                session,
+                actor,
+                due={key: due[key] for key in keys},
+                when=MessageState.SENDING,
+                claim_id=claimed.claim_id,
+                reason=reason,
+                now=now,
+            )
         ),
         *move(
             session,
@@ -182,20 +188,6 @@ def _later(
     ]
 
 
-def _again(
-    session: Session,
-    actor: Actor,
-    claimed: Claimed,
-    due: Mapping[UUID, datetime],
-    *,
-    reason: str = "retry_later",
-    now: datetime,
-) -> list[Moved]:
-    return put_later(
-        session, actor, due=due, when=MessageState.SENDING, claim_id=claimed.claim_id, reason=reason, now=now
-    )
-
-
 def _slow_down(session: Session, claimed: Claimed, finished: Sequence[Finished], *, now: datetime) -> None:
     """Leave the mail domains alone for a while that said we write too fast."""
     codes = {
@@ -205,10 +197,6 @@ def _slow_down(session: Session, claimed: Claimed, finished: Sequence[Finished],
     }
     if codes:
         domain_pace.slow_down(session, account_id=claimed.account_id, codes=codes, now=now)
-
-
-#: The sender itself kept a message back; no server asked for a pause.
-KEPT_BACK = frozenset({"lease_over", "waited"})
 
 
 def next_try(done: Finished, *, now: datetime) -> datetime:

@@ -46,17 +46,16 @@ def recover(session: Session, actor: Actor, *, claim_id: UUID, now: datetime) ->
         return None
     lapsed.finished_at = now
     session.flush()
-    known = handover.seal(claim_id)
+    under_way = _under_way(session, claim_id)
+    # Without notes nobody can say of any that it stayed.
+    known = handover.seal(claim_id) or handover.Known(doubtful=frozenset(under_way), taken=frozenset())
     after_commit(session, lambda: handover.forget(claim_id))
-    under_way = {} if known is None else _under_way(session, claim_id)
-    taken = [] if known is None else [m for a, m in under_way.items() if a in known.taken]
+    taken = [under_way[attempt_id] for attempt_id in under_way.keys() & known.taken]
+    stayed = [under_way[attempt_id] for attempt_id in under_way.keys() - known.taken - known.doubtful]
     _lock_people(session, taken)
     again = unclaim(session, actor, claim_id, now=now)
-    kept = []
-    if known is not None:
-        _taken(session, actor, claim_id, taken, now=now)
-        stayed = [m for a, m in under_way.items() if a not in known.doubtful | known.taken]
-        kept = _stayed(session, actor, claim_id, stayed, now=now)
+    _taken(session, actor, claim_id, taken, now=now)
+    kept = _stayed(session, actor, claim_id, stayed, now=now)
     doubtful = move(
         session,
         actor,
