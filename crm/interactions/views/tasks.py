@@ -1,91 +1,24 @@
-"""Pages of the timeline and of tasks: logging, taking back, the list of what is to do."""
+"""Pages of tasks and promises."""
 
 from datetime import timedelta
 from uuid import UUID
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
-from crm.accounts.signin import local_or
 from crm.clock import local_day
 from crm.contacts import queries as contact_queries
 from crm.contacts.inputs import parsed
 from crm.errors import InvalidInputError
 from crm.interactions import queries, services
-from crm.interactions.forms import LOGGED, LogForm, SnoozeForm, TaskForm
+from crm.interactions.forms import SnoozeForm, TaskForm
 from crm.interactions.queries import TaskFilter
 from crm.interactions.services import TaskInput
+from crm.interactions.views.blueprint import back_or, blueprint
 from crm.web.i18n import _, translated
 from crm.web.sessions import current_session, request_now
-
-blueprint = Blueprint("interactions", __name__)
-
-
-def _back(default: str) -> Response:
-    return redirect(local_or(request.form.get("back"), default), 303)
-
-
-@blueprint.get("/contacts/<uuid:contact_id>/log")
-@requires(Permission.EDIT)
-def log_form(contact_id: UUID) -> str:
-    """The form of a note, call or meeting, for people without script and for refused input."""
-    form = LogForm(formdata=None)
-    if request.args.get("mode") in set(LOGGED):
-        form.mode.data = request.args["mode"]
-    return _log_page(contact_id, form)
-
-
-@blueprint.post("/contacts/<uuid:contact_id>/log")
-@requires(Permission.EDIT)
-def log(contact_id: UUID) -> Response | tuple[str, int]:
-    """Log a note, call or meeting."""
-    session, actor, now, form = current_session(), current_actor(), request_now(), LogForm()
-    if form.validate_on_submit():
-        values = form.values(tz=actor.time_zone, now=now)
-        if values["kind"] == "note" and not values["body"]:
-            form.body.errors = [*form.body.errors, _("Write what you want to note.")]
-        else:
-            try:
-                row = services.log(session, actor, contact_id=contact_id, now=now, **values)
-            except InvalidInputError as error:
-                form.absorb(error)
-            else:
-                undo = url_for(".remove", interaction_id=row.id)
-                flash({"text": _("It is on the timeline."), "undo_url": undo}, "ok")  # type: ignore[arg-type]
-                return _back(url_for("contact_page.show", contact_id=contact_id))
-    return _log_page(contact_id, form), 422
-
-
-def _log_page(contact_id: UUID, form: LogForm) -> str:
-    person = contact_queries.contact(current_session(), current_actor(), contact_id=contact_id)
-    return render_template("interactions/log.html", form=form, person=person)
-
-
-@blueprint.post("/interactions/<uuid:interaction_id>/remove")
-@requires(Permission.EDIT)
-def remove(interaction_id: UUID) -> Response:
-    """Take an entry off the timeline."""
-    row = services.remove(current_session(), current_actor(), interaction_id=interaction_id, now=request_now())
-    flash(_("The entry is off the timeline."), "ok")
-    return _to_timeline(row.contact_id, row.company_id)
-
-
-@blueprint.post("/interactions/<uuid:interaction_id>/answered")
-@requires(Permission.EDIT)
-def answered(interaction_id: UUID) -> Response:
-    """Say that somebody answered it."""
-    row = services.mark_answered(current_session(), current_actor(), interaction_id=interaction_id, now=request_now())
-    return _to_timeline(row.contact_id, row.company_id)
-
-
-def _to_timeline(contact_id: UUID | None, company_id: UUID | None) -> Response:
-    if contact_id is not None:
-        return _back(url_for("contact_page.show", contact_id=contact_id))
-    if company_id is not None:
-        return _back(url_for("company_page.show", company_id=company_id))
-    return _back(url_for("people.index"))
 
 
 @blueprint.get("/tasks")
@@ -193,7 +126,7 @@ def toggle_task(task_id: UUID) -> Response:
         flash({"text": _("Done."), "undo_url": url_for(".toggle_task", task_id=task_id)}, "ok")  # type: ignore[arg-type]
     else:
         services.reopen_task(session, actor, task_id=task_id)
-    return _back(url_for(".tasks"))
+    return back_or(url_for(".tasks"))
 
 
 @blueprint.post("/tasks/<uuid:task_id>/snooze")
@@ -210,7 +143,7 @@ def snooze_task(task_id: UUID) -> Response:
         flash(translated(error.message), "bad")
     else:
         flash(_("Put off."), "ok")
-    return _back(url_for(".tasks"))
+    return back_or(url_for(".tasks"))
 
 
 @blueprint.post("/tasks/<uuid:task_id>/delete")
@@ -218,4 +151,4 @@ def snooze_task(task_id: UUID) -> Response:
 def delete_task(task_id: UUID) -> Response:
     """Away for good."""
     services.delete_task(current_session(), current_actor(), task_id=task_id)
-    return _back(url_for(".tasks"))
+    return back_or(url_for(".tasks"))

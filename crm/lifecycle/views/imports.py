@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import cast
 from uuid import UUID
 
-from flask import Blueprint, Flask, Response, abort, current_app, flash, redirect, render_template, request, url_for
+from flask import Flask, Response, abort, current_app, flash, redirect, render_template, request, url_for
 from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -22,12 +22,12 @@ from crm.lifecycle import queries, services, words
 from crm.lifecycle.forms import ChoicesForm, UploadForm
 from crm.lifecycle.kinds import ImportState
 from crm.lifecycle.refused import as_csv
+from crm.lifecycle.views.blueprint import blueprint
 from crm.settings import Settings
 from crm.web.i18n import _, lazy, lazy_p, translated
 from crm.web.sessions import current_session, request_now
 from crm.web.uploads import refuse_large
 
-blueprint = Blueprint("lifecycle", __name__)
 may_import = requires(Permission.IMPORT)
 
 

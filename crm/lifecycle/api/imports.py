@@ -12,15 +12,15 @@ from crm.accounts.kinds import Permission
 from crm.consent.kinds import Basis
 from crm.errors import InvalidInputError, worded
 from crm.lifecycle import queries, services
+from crm.lifecycle.api.blueprint import blueprint
 from crm.lifecycle.kinds import ImportMode, ImportState
 from crm.lifecycle.models import Import
 from crm.lifecycle.refused import as_csv
-from crm.lifecycle.views import file_folder, upload_limit_mb, wake
+from crm.lifecycle.views.imports import file_folder, upload_limit_mb, wake
 from crm.web.api import (
     ApiModel,
     PageQuery,
     answer,
-    api_blueprint,
     operation,
     page_answer,
     page_model,
@@ -29,7 +29,6 @@ from crm.web.api import (
 )
 from crm.web.sessions import current_session, request_now
 
-blueprint = api_blueprint("lifecycle", "/imports")
 _NO_FILE = worded("Send the table as the part `file`.")
 _NO_MAPPING = worded("The mapping must be a JSON object.")
 
@@ -67,7 +66,7 @@ def shown(row: Import, total: int | None = None) -> ImportOut:
     return ImportOut.model_validate({**{name: getattr(row, name) for name in names}, "total": total})
 
 
-@blueprint.get("")
+@blueprint.get("/imports")
 @requires(Permission.IMPORT)
 @operation(tag="imports", query=PageQuery, returns=page_model(ImportOut))
 def index() -> Response:
@@ -76,7 +75,7 @@ def index() -> Response:
     return page_answer(queries.imports(current_session(), current_actor(), **query.model_dump()), shown)
 
 
-@blueprint.post("")
+@blueprint.post("/imports")
 @requires(Permission.IMPORT)
 @operation(tag="imports", returns=ImportOut, status=202, refuses=(413,))
 def create() -> Response:
@@ -109,7 +108,7 @@ def create() -> Response:
     return answer(shown(row), 202)
 
 
-@blueprint.get("/<uuid:import_id>")
+@blueprint.get("/imports/<uuid:import_id>")
 @requires(Permission.IMPORT)
 @operation(tag="imports", returns=ImportOut, refuses=(404,))
 def read(import_id: UUID) -> Response:
@@ -118,7 +117,7 @@ def read(import_id: UUID) -> Response:
     return answer(shown(view.row, view.progress.total if view.progress else None))
 
 
-@blueprint.get("/<uuid:import_id>/errors.csv")
+@blueprint.get("/imports/<uuid:import_id>/errors.csv")
 @operation(tag="imports", refuses=(404,))
 @requires(Permission.IMPORT)
 def errors(import_id: UUID) -> Response:

@@ -1,0 +1,5 @@
+"""The blueprint of the pages of imports."""
+
+from flask import Blueprint
+
+blueprint = Blueprint("lifecycle", "crm.lifecycle")
