@@ -23,6 +23,16 @@ class ContactCreated(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContactDeleted(Event):
+    contact_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactRestored(Event):
+    contact_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HandleLinked(Event):
     handle_id: UUID
     contact_id: UUID

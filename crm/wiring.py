@@ -7,6 +7,7 @@ from crm.campaigns import handlers as campaigns_handlers
 from crm.consent import fields as consent
 from crm.contacts import fields as contacts
 from crm.events import (
+    ContactDeleted,
     Event,
     HandleLinked,
     Handler,
@@ -28,6 +29,7 @@ from crm.loyalty import handlers as loyalty_handlers
 from crm.outreach import fields as outreach
 from crm.outreach import handlers as outreach_handlers
 from crm.segments import fields as segments
+from crm.segments import handlers as segments_handlers
 
 FIELDS: tuple[tuple[tuple[Field, ...], FactLoader], ...] = (
     (contacts.FIELDS, contacts.load_facts),
@@ -40,6 +42,8 @@ FIELDS: tuple[tuple[tuple[Field, ...], FactLoader], ...] = (
 )
 
 EVENTS: tuple[tuple[type[Event], Handler], ...] = (
+    (ContactDeleted, outreach_handlers.cancel_after_delete),
+    (ContactDeleted, segments_handlers.leave_after_delete),
     (HandleLinked, interactions_handlers.adopt_history),
     (HandleLinked, outreach_handlers.adopt_exchange),
     (InteractionLogged, loyalty_handlers.award_points),

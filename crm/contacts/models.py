@@ -54,6 +54,9 @@ class Company(Tenant, Base):
         reference("company", "parent_id", ondelete="SET NULL"),
         Index("ix_company_name", "workspace_id", "name_norm", "id", postgresql_where=text("deleted_at is null")),
         Index(
+            "ix_company_deleted", "workspace_id", "deleted_at", "id", postgresql_where=text("deleted_at is not null")
+        ),
+        Index(
             "uq_company_domain",
             "workspace_id",
             "domain",
@@ -127,6 +130,9 @@ class Contact(Tenant, Base):
         Index("ix_contact_created", "workspace_id", "created_at", "id", postgresql_where=text("deleted_at is null")),
         Index(
             "ix_contact_last", "workspace_id", "last_interaction_at", "id", postgresql_where=text("deleted_at is null")
+        ),
+        Index(
+            "ix_contact_deleted", "workspace_id", "deleted_at", "id", postgresql_where=text("deleted_at is not null")
         ),
         Index("ix_contact_company", "workspace_id", "company_id", "sort_name"),
         Index("ix_contact_owner", "workspace_id", "owner_id", "sort_name"),

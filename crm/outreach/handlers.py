@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from crm.accounts.rules import system_actor
 from crm.consent.kinds import ConsentPurpose, Purpose
-from crm.events import HandleLinked, OfferWithdrawn, OptedOut, VoucherRedeemed
+from crm.events import ContactDeleted, HandleLinked, OfferWithdrawn, OptedOut, VoucherRedeemed
 from crm.outreach.kinds import MessageState
 from crm.outreach.models import Conversation, Message
 from crm.outreach.queries.gate import among
@@ -32,6 +32,21 @@ def skip_after_opt_out(session: Session, event: OptedOut) -> None:
         now=event.now,
         where=where,
         reason=Reason.CONSENT_WITHDRAWN.value,
+        held_until=None,
+    )
+
+
+def cancel_after_delete(session: Session, event: ContactDeleted) -> None:
+    """The person was taken off every list: what still waits for them is cancelled and stays so after a restore."""
+    move(
+        session,
+        system_actor(event.workspace_id),
+        message_ids=None,
+        when=PENDING,
+        to=MessageState.CANCELLED,
+        now=event.now,
+        where=[Message.contact_id == event.contact_id],
+        reason=Reason.DELETED.value,
         held_until=None,
     )
 

@@ -149,7 +149,8 @@ def test_deleting_frees_the_addresses_and_restoring_brings_back_the_free_ones(se
     contact(session, actor, "Bea Sun", email="ann@example.com")
     deleted = session.scalars(select(AuditEntry.action).where(AuditEntry.object_id == person.id)).all()
     assert deleted == ["contact.deleted"]
-    services.restore(session, actor, contact_id=person.id, now=now)
+    back = services.restore(session, actor, contact_id=person.id, now=now)
+    assert (back.taken, back.contact.email) == (("ann@example.com",), "")
     found = queries.handles_of(session, actor, contact_ids=[person.id])[person.id]
     assert [row.channel for row in found] == ["phone"]
 

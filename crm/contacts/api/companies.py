@@ -8,7 +8,16 @@ from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
 from crm.contacts import queries, services
 from crm.contacts.api.blueprint import blueprint
-from crm.contacts.api.shapes import CompanyCreate, CompanyOut, CompanyPatch, CompanyQuery, TagIn, TagOut, company_out
+from crm.contacts.api.shapes import (
+    CompanyCreate,
+    CompanyOut,
+    CompanyPatch,
+    CompanyQuery,
+    DeletedOut,
+    TagIn,
+    TagOut,
+    company_out,
+)
 from crm.contacts.kinds import FactOrigin
 from crm.contacts.models import Company
 from crm.web.api import (
@@ -83,6 +92,24 @@ def delete_company(company_id: UUID) -> Response:
     """Take a company off the lists; its people stay."""
     services.delete_company(current_session(), current_actor(), company_id=company_id, now=request_now())
     return Response(status=204)
+
+
+@blueprint.get("/companies/deleted")
+@requires(Permission.EDIT)
+@operation(tag="companies", query=PageQuery, returns=page_model(DeletedOut))
+def list_deleted_companies() -> Response:
+    """List the deleted companies that can be restored, the latest first."""
+    query = read_query(PageQuery)
+    page = queries.deleted_companies(current_session(), current_actor(), after=query.after, limit=query.limit)
+    return page_answer(page, lambda row: DeletedOut(id=row.id, name=row.name, deleted_at=row.deleted_at))
+
+
+@blueprint.post("/companies/<uuid:company_id>/restore")
+@operation(tag="companies", returns=CompanyOut, refuses=(404,))
+def restore_company(company_id: UUID) -> Response:
+    """Bring a deleted company back, with the domain and the addresses that nobody took meanwhile."""
+    found = services.restore_company(current_session(), current_actor(), company_id=company_id, now=request_now())
+    return _one(found.company)
 
 
 @blueprint.get("/tags")

@@ -5,7 +5,8 @@ from uuid import UUID
 
 from flask import Response, jsonify
 
-from crm.accounts.guards import current_actor
+from crm.accounts.guards import current_actor, requires
+from crm.accounts.kinds import Permission
 from crm.contacts import queries, services
 from crm.contacts.api.blueprint import blueprint
 from crm.contacts.api.shapes import (
@@ -15,6 +16,7 @@ from crm.contacts.api.shapes import (
     ContactOut,
     ContactPatch,
     ContactQuery,
+    DeletedOut,
     FactOut,
     FactsOut,
     HandleCreate,
@@ -27,7 +29,17 @@ from crm.contacts.kinds import FactOrigin
 from crm.contacts.models import Contact
 from crm.contacts.queries import ContactFilter
 from crm.errors import worded
-from crm.web.api import answer, etag, expected_version, operation, page_answer, page_model, read_json, read_query
+from crm.web.api import (
+    PageQuery,
+    answer,
+    etag,
+    expected_version,
+    operation,
+    page_answer,
+    page_model,
+    read_json,
+    read_query,
+)
 from crm.web.paging import Page
 from crm.web.sessions import current_session, request_now
 
@@ -116,10 +128,20 @@ def delete_contact(contact_id: UUID) -> Response:
     return Response(status=204)
 
 
+@blueprint.get("/contacts/deleted")
+@requires(Permission.EDIT)
+@operation(tag="contacts", query=PageQuery, returns=page_model(DeletedOut))
+def list_deleted_contacts() -> Response:
+    """List the deleted people that can be restored, the latest first."""
+    query = read_query(PageQuery)
+    page = queries.deleted_contacts(current_session(), current_actor(), after=query.after, limit=query.limit)
+    return page_answer(page, lambda row: DeletedOut(id=row.id, name=row.display_name, deleted_at=row.deleted_at))
+
+
 @blueprint.post("/contacts/<uuid:contact_id>/restore")
-@operation(tag="contacts", returns=ContactOut, refuses=(404,))
+@operation(tag="contacts", returns=ContactOut, refuses=(404, 409))
 def restore_contact(contact_id: UUID) -> Response:
-    """Bring a deleted person back."""
+    """Bring a deleted person back, with the addresses that nobody took meanwhile."""
     services.restore(current_session(), current_actor(), contact_id=contact_id, now=request_now())
     return _one(contact_id)
 

@@ -70,6 +70,12 @@ class ContactQuery(PageQuery):
     importance: Importance | None = None
 
 
+class DeletedOut(ApiModel):
+    id: UUID
+    name: str
+    deleted_at: datetime | None
+
+
 class ContactCreate(ContactInput):
     """A person with names or at least one handle."""
 

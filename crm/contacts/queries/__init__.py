@@ -36,6 +36,7 @@ from crm.contacts.queries.people import (
     people_of,
     require_contact,
 )
+from crm.contacts.queries.trash import deleted_companies, deleted_contacts
 
 __all__ = [
     "SHORT_LIST",
@@ -59,6 +60,8 @@ __all__ = [
     "company_tags_of",
     "contact",
     "contacts",
+    "deleted_companies",
+    "deleted_contacts",
     "facts_of",
     "handle",
     "handle_by_address",

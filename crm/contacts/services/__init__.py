@@ -6,7 +6,6 @@ from crm.contacts.services.companies import (
     CompanyExistsError,
     bare_domain,
     create_company,
-    delete_company,
     find_or_create_company,
     update_company,
 )
@@ -28,7 +27,7 @@ from crm.contacts.services.handles import (
     rename_handle,
     set_handle_state,
 )
-from crm.contacts.services.people import create, delete, restore
+from crm.contacts.services.people import create
 from crm.contacts.services.people import update_contact as update
 from crm.contacts.services.tags import (
     TagNotFoundError,
@@ -42,6 +41,14 @@ from crm.contacts.services.tags import (
     tag_named,
     untag_many,
 )
+from crm.contacts.services.trash import (
+    RestoredCompany,
+    RestoredContact,
+    delete,
+    delete_company,
+    restore,
+    restore_company,
+)
 
 __all__ = [
     "CompanyExistsError",
@@ -50,6 +57,8 @@ __all__ = [
     "EditConflictError",
     "HandleInput",
     "HandleTakenError",
+    "RestoredCompany",
+    "RestoredContact",
     "SuggestionNotFoundError",
     "TagNotFoundError",
     "UnknownFieldError",
@@ -76,6 +85,7 @@ __all__ = [
     "rename_handle",
     "rename_tag",
     "restore",
+    "restore_company",
     "set_company",
     "set_company_tags",
     "set_handle_state",

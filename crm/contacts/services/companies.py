@@ -6,18 +6,17 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from crm.accounts.kinds import Permission
 from crm.accounts.rules import Actor
-from crm.accounts.services import audit
 from crm.channels.sentences import N_
 from crm.contacts import queries
 from crm.contacts.inputs import CompanyInput, parsed
 from crm.contacts.kinds import FactOrigin
-from crm.contacts.models import Company, Contact
+from crm.contacts.models import Company
 from crm.contacts.rules import COMPANY_FIELDS
 from crm.contacts.services.conflicts import check_version
 from crm.contacts.services.facts import write_facts
@@ -194,15 +193,3 @@ def find_or_create_company(
         return create_company(session, actor, data=data, origin=origin, source=source, now=now)
     except CompanyExistsError as error:
         return queries.company(session, actor, company_id=error.company_id)
-
-
-def delete_company(session: Session, actor: Actor, *, company_id: UUID, now: datetime) -> Company:
-    """Take a company off the lists and free its domain; its people stay, without it."""
-    actor.require(Permission.EDIT)
-    company = queries.company(session, actor, company_id=company_id, lock=True)
-    company.deleted_at = company.updated_at = now
-    # People keep their affiliation as history; only the shortcut for lists goes.
-    session.execute(update(Contact).where(Contact.company_id == company_id).values(company_id=None))
-    session.flush()
-    audit.record(session, actor, action="company.deleted", object_kind="company", object_id=company_id)
-    return company

@@ -91,7 +91,7 @@ def add_handle(
         if contact_id is not None:
             linked = HandleLinked(workspace_id=actor.workspace_id, now=now, handle_id=found.id, contact_id=contact_id)
             publish(session, linked)
-    _settle_primary(session, found, wanted=is_primary)
+    settle_primary(session, found, wanted=is_primary)
     if person is not None:
         sync_email(session, person, now=now)
     return found
@@ -115,7 +115,7 @@ def _insert(session: Session, actor: Actor, **values: Any) -> Handle:
     return session.scalars(wanted.with_for_update().execution_options(populate_existing=True)).one()
 
 
-def _settle_primary(session: Session, found: Handle, *, wanted: bool) -> None:
+def settle_primary(session: Session, found: Handle, *, wanted: bool) -> None:
     """One primary address for each owner and channel: the first, or the one that was asked for."""
     if found.contact_id is None and found.company_id is None:
         return
@@ -144,7 +144,7 @@ def make_primary(session: Session, actor: Actor, *, handle_id: UUID, now: dateti
     actor.require(Permission.EDIT)
     found = queries.handle(session, actor, handle_id=handle_id)
     person = queries.contact(session, actor, contact_id=found.contact_id, lock=True) if found.contact_id else None
-    _settle_primary(session, found, wanted=True)
+    settle_primary(session, found, wanted=True)
     if person is not None:
         sync_email(session, person, now=now)
     return found

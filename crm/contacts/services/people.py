@@ -1,16 +1,15 @@
-"""Owns making, changing, deleting and restoring people."""
+"""Owns making and changing people."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crm.accounts.kinds import ActorKind, Permission
 from crm.accounts.rules import Actor
-from crm.accounts.services import audit
 from crm.channels.sentences import N_
 from crm.contacts import queries
 from crm.contacts.inputs import ContactInput, parsed
@@ -159,38 +158,3 @@ def _refuse_nameless(session: Session, person: Contact, fresh: Mapping[str, Any]
 
 def _text(value: Any) -> str:
     return "" if value is None else str(value)
-
-
-def delete(session: Session, actor: Actor, *, contact_id: UUID, now: datetime) -> Contact:
-    """Take a person off every list and free their addresses; `restore` brings them back."""
-    actor.require(Permission.EDIT)
-    person = queries.contact(session, actor, contact_id=contact_id, lock=True)
-    person.deleted_at = person.updated_at = now
-    live = (Handle.contact_id == contact_id, Handle.deleted_at.is_(None))
-    session.execute(update(Handle).where(*live).values(deleted_at=now))
-    session.flush()
-    audit.record(session, actor, action="contact.deleted", object_kind="contact", object_id=contact_id)
-    return person
-
-
-def restore(session: Session, actor: Actor, *, contact_id: UUID, now: datetime) -> Contact:
-    """Bring a deleted person back with the addresses that nobody took meanwhile."""
-    actor.require(Permission.EDIT)
-    wanted = select(Contact).where(Contact.id == contact_id, queries.visible(actor), Contact.erased_at.is_(None))
-    person = session.scalars(wanted.with_for_update(of=Contact)).one_or_none()
-    if person is None:
-        raise queries.ContactNotFoundError(N_("There is no such person, or you may not see them."))
-    if person.deleted_at is None:
-        return person
-    gone = select(Handle).where(Handle.contact_id == contact_id, Handle.deleted_at == person.deleted_at)
-    for row in session.scalars(gone).all():
-        taken = select(Handle.id).where(
-            Handle.channel == row.channel, Handle.address_norm == row.address_norm, Handle.deleted_at.is_(None)
-        )
-        if session.scalars(taken).first() is None:
-            row.deleted_at = None
-            session.flush()
-    person.deleted_at, person.updated_at = None, now
-    session.flush()
-    audit.record(session, actor, action="contact.restored", object_kind="contact", object_id=contact_id)
-    return person

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from crm.accounts.guards import current_actor, requires
@@ -107,12 +107,3 @@ def change_company(company_id: UUID) -> Response | tuple[str, int]:
     form.version.raw_data, form.version.data = None, str(company.version)
     answer = render_template("contacts/company_form.html", form=form, company=company, theirs=theirs)
     return answer, 409 if theirs else 422
-
-
-@blueprint.post("/companies/<uuid:company_id>/delete")
-@requires(Permission.EDIT)
-def delete_company(company_id: UUID) -> Response:
-    """Take the company off the lists; its people stay."""
-    row = services.delete_company(current_session(), current_actor(), company_id=company_id, now=request_now())
-    flash(_("%(name)s was deleted; its people stay.", name=row.name), "ok")
-    return redirect(url_for(".companies"), 303)

@@ -209,25 +209,6 @@ def set_tags(contact_id: UUID) -> Response | tuple[str, int]:
     return render_template("contacts/tags.html", form=form, person=person, known=known), 422
 
 
-@blueprint.post("/contacts/<uuid:contact_id>/delete")
-@requires(Permission.EDIT)
-def delete(contact_id: UUID) -> Response:
-    """Take the person off every list, with a way back."""
-    person = services.delete(current_session(), current_actor(), contact_id=contact_id, now=request_now())
-    undo = url_for(".restore", contact_id=contact_id)
-    flash({"text": _("%(name)s was deleted.", name=person.display_name), "undo_url": undo}, "ok")  # type: ignore[arg-type]
-    return redirect(url_for("people.index"), 303)
-
-
-@blueprint.post("/contacts/<uuid:contact_id>/restore")
-@requires(Permission.EDIT)
-def restore(contact_id: UUID) -> Response:
-    """Bring a deleted person back."""
-    person = services.restore(current_session(), current_actor(), contact_id=contact_id, now=request_now())
-    flash(_("%(name)s is back.", name=person.display_name), "ok")
-    return _to(contact_id)
-
-
 @blueprint.post("/contacts/bulk/tag")
 @requires(Permission.BULK_EDIT)
 def tag_many() -> Response:
