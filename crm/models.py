@@ -3,6 +3,7 @@
 from crm.accounts import models as accounts
 from crm.campaigns import models as campaigns
 from crm.consent import models as consent
+from crm.contacts import change_models as changes
 from crm.contacts import models as contacts
 from crm.db import Base
 from crm.enrichment import models as enrichment
@@ -18,6 +19,7 @@ DOMAINS = (
     accounts,
     files,
     contacts,
+    changes,
     interactions,
     consent,
     loyalty,

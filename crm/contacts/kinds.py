@@ -1,4 +1,4 @@
-"""Owns the words of contacts: importance, lifecycle, kinds of company, states of a handle, origins of a fact."""
+"""Owns the words of contacts: importance, lifecycle, companies, handles, facts, links, and change sets."""
 
 from enum import StrEnum
 
@@ -61,3 +61,23 @@ class LinkKind(StrEnum):
     INTRODUCED_BY = "introduced_by"
     ASSISTANT_OF = "assistant_of"
     REPORTS_TO = "reports_to"
+
+
+class ChangeSetKind(StrEnum):
+    """What a change set can be of; each is undone by who may do it."""
+
+    IMPORT = "import"
+    BULK_EDIT = "bulk_edit"
+    MERGE = "merge"
+
+
+class ChangeSetState(StrEnum):
+    OPEN = "open"
+    DONE = "done"
+    UNDONE = "undone"
+
+
+class ChangeAction(StrEnum):
+    INSERT = "insert"
+    UPDATE = "update"
+    DELETE = "delete"
