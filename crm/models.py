@@ -4,6 +4,7 @@ from crm.accounts import models as accounts
 from crm.campaigns import models as campaigns
 from crm.consent import models as consent
 from crm.contacts import change_models as changes
+from crm.contacts import custom_models as custom
 from crm.contacts import models as contacts
 from crm.db import Base
 from crm.enrichment import models as enrichment
@@ -20,6 +21,7 @@ DOMAINS = (
     files,
     contacts,
     changes,
+    custom,
     interactions,
     consent,
     loyalty,

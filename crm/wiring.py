@@ -67,4 +67,4 @@ def catalogue() -> Catalogue:
     return join(contacts.SUBJECT, *FIELDS)
 
 
-registry.install(catalogue)
+registry.install(catalogue, contacts.custom_rule_fields)

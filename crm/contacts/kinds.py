@@ -81,3 +81,24 @@ class ChangeAction(StrEnum):
     INSERT = "insert"
     UPDATE = "update"
     DELETE = "delete"
+
+
+class CustomSubject(StrEnum):
+    """What a field of the workspace's own describes."""
+
+    CONTACT = "contact"
+    COMPANY = "company"
+
+
+class CustomType(StrEnum):
+    """What a field of the workspace's own holds."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    MONEY = "money"
+    DATE = "date"
+    CHOICE = "choice"
+    CHOICES = "choices"
+    YES_NO = "yes_no"
+    URL = "url"
+    CONTACT = "contact"

@@ -22,7 +22,7 @@ from crm.db import among
 from crm.desk import people_columns, people_filter
 from crm.desk.planned import planned
 from crm.desk.reach import reach
-from crm.filters.registry import catalogue
+from crm.filters.registry import catalogue_of
 from crm.filters.schema import RuleError
 from crm.interactions import queries as interactions
 from crm.interactions.words import exchange_text
@@ -83,7 +83,7 @@ def index() -> str:
         tabs=_tabs(session, actor, args),
         filters=_filters(args, colleagues, _tag_names(session, actor, args)),
         chips=[(chip, _url(args, rule=chip.remove or None, after=None)) for chip in rule.chips],
-        fields=grouped(catalogue()),
+        fields=grouped(catalogue_of(session, actor.workspace_id)),
         args=args,
         next_url=_url(args, after=page.next) if page.next else None,
         columns=columns,

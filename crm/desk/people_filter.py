@@ -16,9 +16,9 @@ from crm.accounts.kinds import Permission
 from crm.accounts.rules import Actor
 from crm.contacts.fields import SUBJECT
 from crm.errors import AppError, InvalidInputError
-from crm.filters.catalogue import Bound, BoundGroup, Labels, labels
+from crm.filters.catalogue import Bound, BoundGroup, Catalogue, Labels, labels
 from crm.filters.compiler import condition
-from crm.filters.registry import catalogue
+from crm.filters.registry import catalogue_of
 from crm.filters.schema import EVERYBODY, All, Problem, Rule, RuleError, parse
 from crm.filters.sentence import OPERATOR_LABELS, clause, value_text
 from crm.filters.values import FieldType
@@ -86,7 +86,7 @@ def filter_of(session: Session, actor: Actor, *, text: str) -> Filter:
     rule = read(text)
     if rule == EVERYBODY:
         return NOTHING
-    bound = segments.bound_rule(rule)
+    bound = segments.bound_rule(session, rule, workspace_id=actor.workspace_id)
     choices = segments.choices_in(session, actor, bound)
     segments.check_choices(bound, choices)
     context = segments.context_of(session, actor, now=request_now())
@@ -118,12 +118,12 @@ def edit() -> ResponseReturnValue:
     problem = ""
     try:
         rule = read(request.args.get("rule", ""))
-        builder = Builder.of(rule, catalogue())
     except RuleError as error:
-        builder, problem = Builder.of(EVERYBODY, catalogue()), str(error.problems[0].message)
+        rule, problem = EVERYBODY, str(error.problems[0].message)
+    builder = Builder.of(rule, _catalogue())
     added = request.args.get("add", "")
-    if added in catalogue().fields or not builder.root.children:
-        builder = _with_leaf(builder.root, added)
+    if added in builder.catalogue.fields or not builder.root.children:
+        builder = _with_leaf(builder, added)
     return _page(builder, problem=problem)
 
 
@@ -131,7 +131,7 @@ def edit() -> ResponseReturnValue:
 @requires(Permission.VIEW_OWN)
 def change() -> ResponseReturnValue:
     """Show the people of the rule, or keep the rule as a segment; without script also how the form changes."""
-    builder = Builder.posted(request.form, catalogue())
+    builder = Builder.posted(request.form, _catalogue())
     if "do" in request.form:
         builder.apply(request.form["do"])
         return _page(builder)
@@ -161,14 +161,18 @@ def _save(rule: Rule) -> ResponseReturnValue:
     return redirect(url_for("people.index", segment=row.id), code=303)
 
 
-def _with_leaf(root: GroupNode, name: str) -> Builder:
+def _with_leaf(builder: Builder, name: str) -> Builder:
     """The builder with one more condition that must hold too."""
-    field = catalogue().fields.get(name)
+    root, field = builder.root, builder.catalogue.fields.get(name)
     leaf = LeafNode(name=name, focus="op" if field is not None and len(field.operators) > 1 else "field")
     if root.mode != Mode.ALL:
         root = GroupNode(children=[root])
     root.children.append(leaf)
-    return Builder(root, catalogue())
+    return Builder(root, builder.catalogue)
+
+
+def _catalogue() -> Catalogue:
+    return catalogue_of(current_session(), current_actor().workspace_id)
 
 
 def _kept() -> dict[str, Any]:

@@ -153,6 +153,7 @@ class Field:
     - `read`: what an `Ask` sees in plain facts: a value, a collection of values, or None.
     - `choices`: fixed choices, or a loader of rows whose ids are the values. `whole`: only integers make sense.
     - `operators`: where fewer than the type's own make sense.
+    - `is_offered`: False for what saved rules may go on naming and new ones are not to begin with.
     """
 
     name: str
@@ -168,6 +169,7 @@ class Field:
     phrases: Mapping[Op, Any] = field(default_factory=dict)
     whole: bool = False
     icon: str = "filter"
+    is_offered: bool = True
 
     def __post_init__(self) -> None:
         if not self.operators:

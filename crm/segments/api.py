@@ -13,7 +13,7 @@ from crm.errors import ConflictError, InvalidInputError, worded
 from crm.filters.catalogue import Field as RuleField
 from crm.filters.catalogue import load_choices
 from crm.filters.evaluate import Explained
-from crm.filters.registry import catalogue
+from crm.filters.registry import catalogue_of
 from crm.filters.schema import RuleDocument, parse
 from crm.filters.sentence import clause, plain, seen_text
 from crm.filters.values import Choice
@@ -198,8 +198,9 @@ def list_segments() -> Response:
 @operation(tag="segments", returns=FieldsOut)
 def fields() -> Response:
     """The catalogue: every field a rule may name, with operators, choices and options."""
-    everything = list(catalogue())
-    choices = load_choices(current_session(), current_actor().workspace_id, everything)
+    session, workspace_id = current_session(), current_actor().workspace_id
+    everything = [item for item in catalogue_of(session, workspace_id) if item.is_offered]
+    choices = load_choices(session, workspace_id, everything)
     return answer(FieldsOut(items=[_field(item, choices) for item in everything]))
 
 
@@ -355,7 +356,7 @@ def parse_rule(data: dict[str, Any]) -> Any:
     """The rule in a body; mistakes are reported below `rule`."""
     try:
         rule = parse(data)
-        queries.bound_rule(rule)
+        queries.bound_rule(current_session(), rule, workspace_id=current_actor().workspace_id)
     except InvalidInputError as error:
         fields = {f"rule.{at}".rstrip("."): message for at, message in error.fields.items()}
         raise InvalidInputError(error.message, code=error.code, fields=fields) from error
@@ -369,7 +370,7 @@ def _one(row: Segment, status: int = 200, **headers: str) -> Response:
 def _shown(row: Segment) -> SegmentOut:
     rule, sentence = row.rule, ""
     if row.kind == SegmentKind.LIVE:
-        bound = queries.bound_rule(parse(row.rule))
+        bound = queries.bound_rule(current_session(), parse(row.rule), workspace_id=row.workspace_id)
         sentence = plain(queries.sentence_of(current_session(), current_actor(), bound))
     return SegmentOut(
         id=row.id,

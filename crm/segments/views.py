@@ -1,5 +1,6 @@
 """Pages of segments: the list, the builder with its live preview, members, history, and why somebody is in one."""
 
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,8 @@ from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
 from crm.contacts import queries as contact_queries
 from crm.errors import AppError, InvalidInputError, NotFoundError
-from crm.filters.registry import catalogue
+from crm.filters.catalogue import Catalogue
+from crm.filters.registry import catalogue_of
 from crm.filters.schema import EVERYBODY, RuleError, parse
 from crm.filters.sentence import OPERATOR_LABELS
 from crm.segments import queries, services, words
@@ -40,14 +42,14 @@ def index() -> str:
 @may_edit
 def new() -> str:
     """An empty builder."""
-    return _editor(Builder.of(EVERYBODY, catalogue()))
+    return _editor(Builder.of(EVERYBODY, _catalogue()))
 
 
 @blueprint.post("/segments/new")
 @may_edit
 def create() -> AnyResponse | tuple[str, int]:
     """Save a new segment; without script also the way in which the builder adds and removes conditions."""
-    builder = Builder.posted(request.form, catalogue())
+    builder = Builder.posted(request.form, _catalogue())
     if "do" in request.form:
         builder.apply(request.form["do"])
         return _editor(builder), HTTPStatus.OK
@@ -74,7 +76,7 @@ def create_picked() -> AnyResponse | tuple[str, int]:
             now=request_now(),
         )
     except InvalidInputError as error:
-        return _refused(Builder.of(EVERYBODY, catalogue()), error, None)
+        return _refused(Builder.of(EVERYBODY, _catalogue()), error, None)
     return redirect(url_for(".show", segment_id=row.id))
 
 
@@ -85,7 +87,7 @@ def show(segment_id: UUID) -> str:
     row = queries.segment(current_session(), current_actor(), segment_id=segment_id)
     if row.kind != SegmentKind.LIVE:
         return _still(row)
-    return _editor(Builder.of(parse(row.rule), catalogue()), row)
+    return _editor(Builder.of(parse(row.rule), _catalogue()), row)
 
 
 @blueprint.post("/segments/<uuid:segment_id>")
@@ -94,7 +96,7 @@ def save(segment_id: UUID) -> AnyResponse | tuple[str, int]:
     """Save the changed rule."""
     session, actor = current_session(), current_actor()
     row = queries.segment(session, actor, segment_id=segment_id)
-    builder = Builder.posted(request.form, catalogue())
+    builder = Builder.posted(request.form, _catalogue())
     if "do" in request.form:
         builder.apply(request.form["do"])
         return _editor(builder, row), HTTPStatus.OK
@@ -113,7 +115,7 @@ def save(segment_id: UUID) -> AnyResponse | tuple[str, int]:
 @may_look
 def build() -> str:
     """The builder after a button or a choice that changes its shape, with the figures that follow (htmx)."""
-    builder = Builder.posted(request.form, catalogue())
+    builder = Builder.posted(request.form, _catalogue())
     builder.apply(request.form.get("do", ""))
     return render_template("segments/_built.html", **state(builder, _posted_segment()))
 
@@ -122,7 +124,7 @@ def build() -> str:
 @may_look
 def preview() -> str:
     """Sentence, count and faces of the rule as it stands in the form (htmx, while typing)."""
-    builder = Builder.posted(request.form, catalogue())
+    builder = Builder.posted(request.form, _catalogue())
     return render_template("segments/_preview.html", **state(builder, _posted_segment()))
 
 
@@ -160,7 +162,9 @@ def history(segment_id: UUID) -> str:
     session, actor = current_session(), current_actor()
     row = queries.segment(session, actor, segment_id=segment_id)
     page = queries.changes(session, actor, segment_id=segment_id, after=request.args.get("after"))
-    return render_template("segments/history.html", segment=row, page=page, cause=words.cause)
+    return render_template(
+        "segments/history.html", segment=row, page=page, cause=partial(words.cause, fields=_catalogue().fields)
+    )
 
 
 @blueprint.get("/segments/<uuid:segment_id>/why/<uuid:contact_id>")
@@ -298,7 +302,7 @@ def state(builder: Builder, row: Segment | None) -> dict[str, Any]:
         "unfinished": unfinished,
         "seed": seed,
         "choices": queries.choices_of(session, actor, fields=builder.fields(), people=_named_people(builder)),
-        "groups": words.grouped(catalogue()),
+        "groups": words.grouped(builder.catalogue, used={field.name for field in builder.fields()}),
         "operators": OPERATOR_LABELS,
         "controls": words.controls,
         "modes": words.MODES,
@@ -306,6 +310,10 @@ def state(builder: Builder, row: Segment | None) -> dict[str, Any]:
         "months": words.months(),
         "may_edit": _may_edit(),
     }
+
+
+def _catalogue() -> Catalogue:
+    return catalogue_of(current_session(), current_actor().workspace_id)
 
 
 def _named_people(builder: Builder) -> list[UUID]:

@@ -1,6 +1,7 @@
 """Owns the words of segments: kinds, modes, units, causes of a change, and "why" as a tree to show."""
 
 from collections import defaultdict
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +14,6 @@ from crm.accounts.places import Words
 from crm.filters.catalogue import Catalogue, Field, Labels
 from crm.filters.evaluate import Explained
 from crm.filters.moments import Unit
-from crm.filters.registry import catalogue
 from crm.filters.schema import Op
 from crm.filters.sentence import clause, seen_text
 from crm.segments.forms.builder import Mode
@@ -63,19 +63,21 @@ def months() -> list[tuple[int, str]]:
     return [(number, names[number]) for number in range(1, 13)]
 
 
-def cause(code: str) -> str:
-    """Why somebody entered or left, from the code in the history."""
+def cause(code: str, fields: Mapping[str, Field]) -> str:
+    """Why somebody entered or left, from the code in the history; `fields` of the workspace by name."""
     kind, _sep, name = code.partition(":")
     if kind == "field":
-        found = catalogue().fields.get(name)
+        found = fields.get(name)
         return gettext("because of “%(field)s”", field=found.label if found else name)
     return str(_CAUSES.get(code, ""))
 
 
-def grouped(fields: Catalogue) -> list[tuple[str, list[Field]]]:
-    """The fields under their headings, in the order of the catalogue."""
+def grouped(fields: Catalogue, *, used: Collection[str] = ()) -> list[tuple[str, list[Field]]]:
+    """The fields to choose from and those in use, under their headings, in the order of the catalogue."""
     groups: defaultdict[str, list[Field]] = defaultdict(list)
     for item in fields:
+        if not item.is_offered and item.name not in used:
+            continue
         groups[str(item.group)].append(item)
     return list(groups.items())
 

@@ -84,7 +84,7 @@ def _rules(
     segment = segments.segment(session, actor, segment_id=campaign.segment_id)
     if segment.kind != SegmentKind.LIVE:
         return {}
-    bound = segments.bound_rule(parse(segment.rule))
+    bound = segments.bound_rule(session, parse(segment.rule), workspace_id=actor.workspace_id)
     explained = explain_people(session, segments.context_of(session, actor, now=now), bound, ids)
     return {contact_id: list(_matched(node, segment.rule)) for contact_id, node in explained.items()}
 
@@ -148,7 +148,7 @@ def worded(session: Session, actor: Actor, *, why: Mapping[str, Any]) -> list[Wh
     found: list[WhyLine] = []
     for kept in why.get("rules", ()):
         try:
-            bound = segments.bound_rule(parse(kept["rule"]))
+            bound = segments.bound_rule(session, parse(kept["rule"]), workspace_id=actor.workspace_id)
         except RuleError:
             continue
         labels = segments.labels_of(session, actor, bound)

@@ -13,6 +13,7 @@ from crm.contacts.fields.choices import (
     load_owners,
     load_tags,
 )
+from crm.contacts.fields.custom import custom_rule_fields
 from crm.contacts.fields.facts import fact, load_facts
 from crm.contacts.models import Contact
 from crm.filters.catalogue import Subject
@@ -31,6 +32,7 @@ __all__ = [
     "LANGUAGES",
     "LIFECYCLES",
     "SUBJECT",
+    "custom_rule_fields",
     "fact",
     "load_facts",
     "load_owners",

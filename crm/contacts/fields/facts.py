@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crm.channels.base import ChannelKind
+from crm.contacts.fields.custom import FACT, load_custom_facts
 from crm.contacts.kinds import HandleState
 from crm.contacts.models import Company, CompanyTag, Contact, ContactLink, ContactTag, Handle
 from crm.filters.catalogue import Ask, RuleContext
@@ -38,6 +39,7 @@ def load_facts(session: Session, context: RuleContext, contact_ids: Sequence[UUI
     companies = [contact.company_id for contact, _company in rows if contact.company_id]
     company_tags = _values(session, context, CompanyTag.company_id, CompanyTag.tag_id, companies)
     channels, emails = _handles(session, context, contact_ids)
+    custom = load_custom_facts(session, context, {contact.id: contact.company_id for contact, _company in rows})
     return {
         contact.id: {
             **_person_facts(contact),
@@ -47,6 +49,7 @@ def load_facts(session: Session, context: RuleContext, contact_ids: Sequence[UUI
             "company_tags": company_tags[contact.company_id],
             "channels": channels[contact.id],
             "emails": emails[contact.id],
+            FACT: custom[contact.id],
         }
         for contact, company in rows
     }

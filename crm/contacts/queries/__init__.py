@@ -11,6 +11,16 @@ from crm.contacts.queries.access import (
     visible,
 )
 from crm.contacts.queries.companies import company, company_tags_of, list_companies, people_counts
+from crm.contacts.queries.custom import (
+    CustomFieldNotFoundError,
+    Values,
+    custom_counts,
+    custom_field,
+    custom_fields,
+    custom_names,
+    custom_shapes,
+    custom_values_of,
+)
 from crm.contacts.queries.facts import FactView, facts_of, tag_by_name, tags, tags_of
 from crm.contacts.queries.finding import (
     HitKind,
@@ -45,6 +55,7 @@ __all__ = [
     "ContactFilter",
     "ContactNotFoundError",
     "ContactSort",
+    "CustomFieldNotFoundError",
     "FactView",
     "HandleNotFoundError",
     "HitKind",
@@ -53,6 +64,7 @@ __all__ = [
     "Scope",
     "SearchHit",
     "SearchTooBroadError",
+    "Values",
     "affiliations_of",
     "alive",
     "colleagues",
@@ -60,6 +72,12 @@ __all__ = [
     "company_tags_of",
     "contact",
     "contacts",
+    "custom_counts",
+    "custom_field",
+    "custom_fields",
+    "custom_names",
+    "custom_shapes",
+    "custom_values_of",
     "deleted_companies",
     "deleted_contacts",
     "facts_of",

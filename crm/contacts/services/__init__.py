@@ -1,5 +1,6 @@
 """Owns every change to contacts, companies, handles, facts and tags."""
 
+from crm.contacts.custom_inputs import CustomChoiceInput, CustomFieldInput
 from crm.contacts.inputs import CompanyInput, ContactInput, HandleInput, parsed
 from crm.contacts.services.affiliations import add_affiliation, end_affiliation, link, set_company, unlink
 from crm.contacts.services.companies import (
@@ -10,6 +11,14 @@ from crm.contacts.services.companies import (
     update_company,
 )
 from crm.contacts.services.conflicts import EditConflictError, VersionMismatchError
+from crm.contacts.services.custom_fields import (
+    TypeHasValuesError,
+    archive_custom_field,
+    create_custom_field,
+    move_custom_field,
+    update_custom_field,
+)
+from crm.contacts.services.custom_values import check_required, read_values, set_custom_values
 from crm.contacts.services.facts import (
     SuggestionNotFoundError,
     UnknownFieldError,
@@ -54,6 +63,8 @@ __all__ = [
     "CompanyExistsError",
     "CompanyInput",
     "ContactInput",
+    "CustomChoiceInput",
+    "CustomFieldInput",
     "EditConflictError",
     "HandleInput",
     "HandleTakenError",
@@ -61,14 +72,18 @@ __all__ = [
     "RestoredContact",
     "SuggestionNotFoundError",
     "TagNotFoundError",
+    "TypeHasValuesError",
     "UnknownFieldError",
     "VersionMismatchError",
     "add_affiliation",
     "add_handle",
+    "archive_custom_field",
     "assign_many",
     "bare_domain",
+    "check_required",
     "create",
     "create_company",
+    "create_custom_field",
     "decide_suggestion",
     "delete",
     "delete_company",
@@ -78,8 +93,10 @@ __all__ = [
     "link",
     "link_handle",
     "make_primary",
+    "move_custom_field",
     "normalised",
     "parsed",
+    "read_values",
     "record_fact",
     "remove_handle",
     "rename_handle",
@@ -88,6 +105,7 @@ __all__ = [
     "restore_company",
     "set_company",
     "set_company_tags",
+    "set_custom_values",
     "set_handle_state",
     "set_tags",
     "suggest_fact",
@@ -98,4 +116,5 @@ __all__ = [
     "untag_many",
     "update",
     "update_company",
+    "update_custom_field",
 ]

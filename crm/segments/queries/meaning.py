@@ -18,8 +18,8 @@ from crm.contacts.models import Contact
 from crm.contacts.queries import visible
 from crm.filters.catalogue import Bound, Field, Labels, RuleContext, bind, bound_leaves, labels, load_choices
 from crm.filters.compiler import condition
-from crm.filters.registry import catalogue
-from crm.filters.schema import Problem, Rule, RuleError, parse
+from crm.filters.registry import catalogue_of
+from crm.filters.schema import Problem, Rule, RuleError, leaves, parse
 from crm.filters.sentence import sentence
 from crm.filters.values import Choice, FieldType
 from crm.segments.kinds import PickMode, SegmentKind
@@ -33,9 +33,10 @@ def context_of(session: Session, actor: Actor, *, now: datetime) -> RuleContext:
     return _knowing_others(session, RuleContext(actor.workspace_id, now, tz), ())
 
 
-def bound_rule(rule: Rule) -> Bound:
-    """The rule bound to the catalogue; raises `RuleError`."""
-    return bind(rule, catalogue())
+def bound_rule(session: Session, rule: Rule, *, workspace_id: UUID) -> Bound:
+    """The rule bound to the catalogue of that workspace; raises `RuleError`."""
+    names = {leaf.field for leaf in leaves(rule.where)}
+    return bind(rule, catalogue_of(session, workspace_id, names=names))
 
 
 def condition_of(session: Session, context: RuleContext, segment: Segment) -> ColumnElement[bool]:
@@ -65,7 +66,7 @@ def _condition(
     if segment.kind == SegmentKind.PICKED:
         return added
     own = _knowing_others(session, context, inside)
-    found = condition(bound_rule(parse(segment.rule)), own, SUBJECT)
+    found = condition(bound_rule(session, parse(segment.rule), workspace_id=context.workspace_id), own, SUBJECT)
     modes = set(
         session.scalars(
             select(SegmentPick.mode)

@@ -88,7 +88,7 @@ def preview(
 
     Raises `RuleError`, also for values that are not among the choices any more.
     """
-    bound = bound_rule(rule)
+    bound = bound_rule(session, rule, workspace_id=actor.workspace_id)
     choices = choices_in(session, actor, bound)
     check_choices(bound, choices)
     context = context_of(session, actor, now=now)

@@ -61,7 +61,7 @@ def why(session: Session, actor: Actor, *, segment_id: UUID, contact_id: UUID, n
         return Why(found, person, since is not None, None, since, None, {})
     if found.kind == SegmentKind.PICKED:
         return Why(found, person, picked is PickMode.ADDED, picked, since, None, {})
-    bound = bound_rule(parse(found.rule))
+    bound = bound_rule(session, parse(found.rule), workspace_id=actor.workspace_id)
     context = context_of(session, actor, now=now)
     explained = explain_people(session, context, bound, [contact_id])[contact_id]
     inside = picked is PickMode.ADDED or (explained.holds and picked is not PickMode.REMOVED)

@@ -138,7 +138,10 @@ def _note(
 
 def _why_left(session: Session, context: RuleContext, row: Segment, left: Sequence[UUID]) -> dict[UUID, str]:
     """`field:name` of the first condition that does not hold any more; `deleted` for who is gone altogether."""
-    explained = explain_people(session, context, bound_rule(parse(row.rule)), left) if left else {}
+    if not left:
+        return {}
+    bound = bound_rule(session, parse(row.rule), workspace_id=context.workspace_id)
+    explained = explain_people(session, context, bound, left)
     found: dict[UUID, str] = {}
     for contact_id in left:
         failing = _failing(explained[contact_id]) if contact_id in explained else None

@@ -119,7 +119,7 @@ def remove(session: Session, actor: Actor, *, segment_id: UUID, now: datetime) -
     actor.require(Permission.EDIT)
     row = segment(session, actor, segment_id=segment_id, lock=True)
     for other in _live(session, actor):
-        if other.id != segment_id and segment_id in _references(other):
+        if other.id != segment_id and segment_id in _references(session, other):
             message = _("The segment “%(name)s” asks for this one. Change it first.", name=other.name)
             raise ConflictError(str(message), code="segment_in_use")
     row.deleted_at = now
@@ -217,7 +217,7 @@ def _name(name: str) -> str:
 
 
 def _checked(session: Session, actor: Actor, rule: Rule, *, segment_id: UUID | None) -> None:
-    bound = bound_rule(rule)
+    bound = bound_rule(session, rule, workspace_id=actor.workspace_id)
     check_choices(bound, choices_in(session, actor, bound))
     if segment_id is None:
         return
@@ -230,7 +230,7 @@ def _checked(session: Session, actor: Actor, rule: Rule, *, segment_id: UUID | N
             raise CircularSegmentError([Problem((), "circular_segment", message)])
         if other not in reached and other in rules:
             reached.add(other)
-            waiting.extend(_references(rules[other]))
+            waiting.extend(_references(session, rules[other]))
 
 
 def _live(session: Session, actor: Actor) -> Sequence[Segment]:
@@ -243,5 +243,5 @@ def _live(session: Session, actor: Actor) -> Sequence[Segment]:
     ).all()
 
 
-def _references(row: Segment) -> set[UUID]:
-    return referenced_segments(bound_rule(parse(row.rule)))
+def _references(session: Session, row: Segment) -> set[UUID]:
+    return referenced_segments(bound_rule(session, parse(row.rule), workspace_id=row.workspace_id))
