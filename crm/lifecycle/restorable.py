@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql
 
 from crm.campaigns.models import CampaignPick, Recipient
 from crm.consent.models import ConsentState
+from crm.contacts.custom_models import CustomValue
 from crm.contacts.models import Affiliation, Company, CompanyTag, Contact, ContactLink, ContactTag, Fact, Handle
 from crm.db import Base
 from crm.enrichment.models import EnrichmentRun
@@ -65,6 +66,11 @@ _ADDRESS_TAKEN: Final = (
     " where o.workspace_id = t.workspace_id and o.channel = t.channel and o.address_norm = t.address_norm"
     " and o.id <> t.id and o.deleted_at is null)"
 )
+_VALUE_TAKEN: Final = (
+    "f.before ? 'contact_id' and exists (select 1 from custom_value o where o.workspace_id = t.workspace_id"
+    " and o.contact_id = (f.before->>'contact_id')::uuid and o.field_id = t.field_id"
+    " and o.choice_id is not distinct from t.choice_id and o.id <> t.id)"
+)
 
 #: Every table whose rows a change set may name. A further one is one line here.
 TABLES: Final[dict[str, Restorable]] = {
@@ -78,6 +84,7 @@ TABLES: Final[dict[str, Restorable]] = {
         Restorable(ContactTag),
         Restorable(CompanyTag),
         Restorable(Fact),
+        Restorable(CustomValue, unless=_VALUE_TAKEN),
         Restorable(Interaction),
         Restorable(Task),
         Restorable(ConsentState),
@@ -101,7 +108,16 @@ TABLES: Final[dict[str, Restorable]] = {
 #: is one. Of interactions those count that a person or a platform told, not what the software noted itself.
 COMES_ALONG: Final = frozenset(
     {
-        *("affiliation", "handle", "fact", "contact_tag", "company_tag", "consent_event", "consent_state"),
+        *(
+            "affiliation",
+            "handle",
+            "fact",
+            "custom_value",
+            "contact_tag",
+            "company_tag",
+            "consent_event",
+            "consent_state",
+        ),
         *("segment_member", "segment_change", "enrichment_run"),
     }
 )
