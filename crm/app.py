@@ -76,6 +76,8 @@ def create_app(settings: Settings, *, database: Database | None = None, jobs: Jo
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         MAX_CONTENT_LENGTH=settings.max_upload_mb * 1024 * 1024,
+        # A text that is too long comes back with the reason, whole; werkzeug's own limit would throw it away.
+        MAX_FORM_MEMORY_SIZE=min(settings.max_upload_mb, 8) * 1024 * 1024,
         WTF_CSRF_HEADERS=["X-CSRFToken"],
         WTF_CSRF_TIME_LIMIT=None,
     )

@@ -10,6 +10,7 @@ from crm.db import Base
 from crm.enrichment import models as enrichment
 from crm.files import models as files
 from crm.interactions import models as interactions
+from crm.interactions import timeline_models as timeline
 from crm.lifecycle import models as lifecycle
 from crm.loyalty import models as loyalty
 from crm.outreach import inbound_models as inbound
@@ -23,6 +24,7 @@ DOMAINS = (
     changes,
     custom,
     interactions,
+    timeline,
     consent,
     loyalty,
     enrichment,

@@ -10,7 +10,7 @@ from crm.accounts.kinds import Permission
 from crm.clock import local_day
 from crm.contacts import queries as contacts
 from crm.contacts import words
-from crm.desk.contact_page import lines_by_day
+from crm.desk.contact_page import lines_by_day, narrowed
 from crm.desk.planned import planned
 from crm.interactions import queries as interactions
 from crm.web.sessions import current_session, request_now
@@ -43,7 +43,10 @@ def show(company_id: UUID) -> str:
     current, suggested = contacts.facts_of(session, actor, company_id=company_id)
     names = words.names_of(contacts.colleagues(session, actor), parent)
     people = contacts.people_of(session, actor, company_id=company_id)
-    page = interactions.timeline(session, actor, company_id=company_id, after=request.args.get("after"), limit=PAGE)
+    narrow = narrowed(request.args, [(person.id, person.display_name) for person in people])
+    page = interactions.timeline(
+        session, actor, company_id=company_id, where=narrow.where(), after=request.args.get("after"), limit=PAGE
+    )
     return render_template(
         "desk/company.html",
         company=company,
@@ -58,7 +61,11 @@ def show(company_id: UUID) -> str:
         tags=contacts.company_tags_of(session, actor, company_id=company_id),
         tasks=interactions.tasks_of(session, actor, company_id=company_id),
         days=lines_by_day(page.items, about_people=True),
-        more=url_for(".show", company_id=company_id, after=page.next, _anchor="timeline") if page.next else None,
+        more=url_for(".show", company_id=company_id, **narrow.chosen(), after=page.next, _anchor="timeline")
+        if page.next
+        else None,
+        narrow=narrow,
+        narrow_url=url_for(".show", company_id=company_id, _anchor="timeline"),
         today=local_day(now, tz=actor.time_zone),
         now=now,
         may_edit=actor.may(Permission.EDIT),

@@ -1,10 +1,12 @@
 """The page of one person: facts, composer, timeline, and everything else that other domains know about them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
 from flask import Blueprint, render_template, request, url_for
+from werkzeug.datastructures import MultiDict
 
 from crm.accounts.guards import current_actor
 from crm.accounts.kinds import Permission
@@ -22,7 +24,7 @@ from crm.desk.planned import planned
 from crm.desk.reach import Reach, reach
 from crm.interactions import queries as interactions
 from crm.interactions import words as timeline_words
-from crm.interactions.forms import LogForm
+from crm.interactions.forms import LogForm, NarrowForm
 from crm.interactions.queries import TimelineEntry
 from crm.loyalty import queries as loyalty
 from crm.segments import queries as segments
@@ -103,7 +105,7 @@ def parts(person: Contact, *, with_story: bool = True) -> dict[str, Any]:
         "person": person,
         "tasks": tasks,
         "promises": sum(task.is_promise for task in tasks),
-        "log_form": LogForm(formdata=None),
+        "log_form": LogForm(formdata=None).offer(interactions.own_kinds(session, actor)),
         "may_edit": actor.may(Permission.EDIT),
         "may_write": actor.may(Permission.WRITE),
     }
@@ -125,10 +127,13 @@ def _timeline(person: Contact) -> dict[str, Any]:
     session, actor = current_session(), current_actor()
     shown = request.args.get("show", "")
     kinds = next((kinds for name, _label, kinds in timeline_words.TIMELINE_FILTERS if name == shown), ())
+    narrow = narrowed(request.args)
+    where = narrow.where(kinds)
     page = interactions.timeline(
-        session, actor, contact_id=person.id, kinds=kinds, after=request.args.get("after"), limit=PAGE
+        session, actor, contact_id=person.id, where=where, after=request.args.get("after"), limit=PAGE
     )
-    more = url_for(".timeline", contact_id=person.id, show=shown or None, after=page.next) if page.next else None
+    chosen = {**narrow.chosen(), **({"show": shown} if shown else {})}
+    more = url_for(".timeline", contact_id=person.id, **chosen, after=page.next) if page.next else None
     filters = [
         {
             "label": label,
@@ -137,7 +142,16 @@ def _timeline(person: Contact) -> dict[str, Any]:
         }
         for name, label, _kinds in timeline_words.TIMELINE_FILTERS
     ]
-    return {"days": lines_by_day(page.items), "more": more, "filters": filters}
+    at = url_for(".show", contact_id=person.id, _anchor="timeline")
+    days = lines_by_day(page.items)
+    return {"days": days, "more": more, "filters": filters, "narrow": narrow, "narrow_url": at, "shown": shown}
+
+
+def narrowed(given: MultiDict[str, str], people: Sequence[tuple[UUID, str]] = ()) -> NarrowForm:
+    """What the address of the page narrows the timeline to."""
+    session, actor = current_session(), current_actor()
+    kinds, labels = interactions.own_kinds(session, actor, with_archived=True), interactions.labels(session, actor)
+    return NarrowForm(given).offer(kinds, labels, people)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, BinaryIO
 from uuid import UUID
@@ -79,6 +80,18 @@ def open_file(session: Session, *, folder: Path, file_id: UUID) -> BinaryIO:
     if row is None or not path.is_file():
         raise NotFoundError(worded("There is no such file."))
     return path.open("rb")
+
+
+def chunks(session: Session, *, folder: Path, file_id: UUID) -> Iterator[bytes]:
+    """The bytes of a stored file in pieces; it is opened with the first and closed behind the last."""
+    open_file(session, folder=folder, file_id=file_id).close()
+    return _read(path_of(folder, file_id))
+
+
+def _read(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as source:
+        while chunk := source.read(CHUNK):
+            yield chunk
 
 
 def path_of(folder: Path, file_id: UUID) -> Path:

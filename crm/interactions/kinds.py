@@ -1,4 +1,4 @@
-"""Owns the words of the timeline: kinds of interaction, direction, visibility, sentiment."""
+"""Owns the words of the timeline: kinds of interaction, direction, visibility, sentiment, formats of history."""
 
 from enum import StrEnum
 
@@ -43,3 +43,37 @@ class Sentiment(StrEnum):
     POSITIVE = "positive"
     NEUTRAL = "neutral"
     NEGATIVE = "negative"
+
+
+class Tone(StrEnum):
+    """The colour of a tag, by the names that the macros know."""
+
+    PLAIN = "plain"
+    ACCENT = "accent"
+    OK = "ok"
+    WAIT = "wait"
+    BAD = "bad"
+
+
+class StandardLabel(StrEnum):
+    """The labels that every workspace has."""
+
+    FEEDBACK = "feedback"
+    COMPLAINT = "complaint"
+
+
+class HistoryFormat(StrEnum):
+    """What can be brought in as history."""
+
+    WHATSAPP = "whatsapp"
+    LINKEDIN = "linkedin"
+    INSTAGRAM = "instagram"
+    CALENDAR = "calendar"
+
+
+class HistoryState(StrEnum):
+    UPLOADED = "uploaded"
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"

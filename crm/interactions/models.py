@@ -71,6 +71,15 @@ class Interaction(Tenant, Base):
                 "sentiment = 'negative' and direction = 'inbound' and answered_at is null and removed_at is null"
             ),
         ),
+        # What people were unhappy about, day by day; see crm.interactions.spikes.
+        Index(
+            "ix_interaction_negative",
+            "workspace_id",
+            "happened_at",
+            postgresql_where=text(
+                "sentiment = 'negative' and direction = 'inbound' and visibility <> 'private' and removed_at is null"
+            ),
+        ),
         Index(
             "uq_interaction_external",
             "workspace_id",
@@ -91,6 +100,7 @@ class InteractionBody(Attached, Base):
     interaction_id: Mapped[UUID]
     subject: Mapped[str] = mapped_column(server_default="")
     body: Mapped[str] = mapped_column(server_default="")
+    edited_at: Mapped[datetime | None]
 
     __table_args__ = tenant_args(
         reference("interaction", "interaction_id", ondelete="CASCADE"),

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Final
 
+from crm.accounts.places import Words
 from crm.channels.sentences import N_
 from crm.contacts.words import CHANNEL_ICONS, CHANNEL_WORDS
-from crm.interactions.kinds import Direction, InteractionKind, Visibility
+from crm.interactions.kinds import Direction, InteractionKind, Sentiment, StandardLabel, Tone, Visibility
 from crm.interactions.queries import Exchange, TimelineEntry
 from crm.web.i18n import _, lazy
 
@@ -50,6 +51,40 @@ KIND_ICONS: Final = {
     InteractionKind.OFFER_REDEEMED: "gift",
     InteractionKind.FIELD_CHANGED: "pencil",
     InteractionKind.CONSENT_CHANGED: "shield-check",
+}
+#: What a person writes down by hand, in the order in which it is offered; own kinds follow.
+LOGGED: Final = (
+    InteractionKind.NOTE,
+    InteractionKind.CALL,
+    InteractionKind.MEETING,
+    InteractionKind.COMMENT,
+    InteractionKind.MENTION,
+    InteractionKind.REVIEW,
+    InteractionKind.VISIT,
+    InteractionKind.PURCHASE,
+    InteractionKind.MESSAGE_RECEIVED,
+    InteractionKind.MESSAGE_SENT,
+    InteractionKind.LIKE,
+    InteractionKind.SHARE,
+    InteractionKind.FOLLOW,
+)
+SENTIMENT_LABELS: Final = {
+    Sentiment.POSITIVE: lazy("positive"),
+    Sentiment.NEUTRAL: lazy("neutral"),
+    Sentiment.NEGATIVE: lazy("negative"),
+}
+#: The names under which the labels that every workspace has are made; afterwards they may be called otherwise.
+LABEL_NAMES: Final = {StandardLabel.FEEDBACK: lazy("Feedback"), StandardLabel.COMPLAINT: lazy("Complaint")}
+TONE_LABELS: Final = {
+    Tone.PLAIN: lazy("grey"),
+    Tone.ACCENT: lazy("blue"),
+    Tone.OK: lazy("green"),
+    Tone.WAIT: lazy("amber"),
+    Tone.BAD: lazy("red"),
+}
+#: How the bell tells what this domain has to say.
+TOLD: Final = {
+    "negatives.spike": Words(lazy("%(count)s unhappy people today; usual are %(usual)s."), "alert-circle"),
 }
 #: The filters of the timeline: name, label, kinds.
 TIMELINE_FILTERS: Final = (
@@ -150,7 +185,7 @@ def line(entry: TimelineEntry, *, viewer_id: object, about: str = "") -> Line:
     us = _("You") if entry.author_id and entry.author_id == viewer_id else entry.author_name
     if not us and entry.kind in _OURS:
         us = _("We")
-    icon = KIND_ICONS.get(entry.kind, "point")  # type: ignore[call-overload]
+    icon = entry.own_icon or KIND_ICONS.get(entry.kind, "point")  # type: ignore[call-overload]
     if entry.kind in {InteractionKind.MESSAGE_SENT, InteractionKind.MESSAGE_RECEIVED}:
         icon = CHANNEL_ICONS.get(entry.channel, icon)  # type: ignore[call-overload]
     side = "them" if inbound else "us" if entry.body or entry.subject else "event"
@@ -170,7 +205,7 @@ def _did(entry: TimelineEntry) -> str:
     elif entry.kind in _POINTS:
         said = _(_POINTS[entry.kind], points=abs(entry.points or 0))  # type: ignore[index]
     else:
-        said = str(_DID.get(entry.kind, entry.kind))  # type: ignore[call-overload]
+        said = entry.own_name or str(_DID.get(entry.kind, entry.kind))  # type: ignore[call-overload]
     return _("%(did)s, %(num)s minutes", did=said, num=entry.duration_minutes) if entry.duration_minutes else said
 
 
@@ -178,8 +213,14 @@ def _tags(entry: TimelineEntry) -> tuple[tuple[str, str], ...]:
     tags = []
     if entry.is_automatic and entry.direction == Direction.INBOUND:
         tags.append((_("automatic"), "plain"))
-    if entry.sentiment == "negative":
-        tags.append((_("negative"), "bad"))
+    if entry.sentiment == Sentiment.NEGATIVE:
+        is_open = entry.direction == Direction.INBOUND and entry.answered_at is None
+        tags.append((_("negative, unanswered") if is_open else _("negative"), "bad"))
+    elif entry.sentiment == Sentiment.POSITIVE:
+        tags.append((_("positive"), "ok"))
+    tags += [(label.name, label.tone.value) for label in entry.labels]
+    if entry.edited_at is not None:
+        tags.append((_("edited"), "plain"))
     if entry.visibility == Visibility.PRIVATE:
         tags.append((_("only you"), "plain"))
     return tuple(tags)

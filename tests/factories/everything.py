@@ -24,6 +24,8 @@ from crm.contacts.kinds import LinkKind
 from crm.db import new_id
 from crm.enrichment import services as enrichment
 from crm.enrichment.kinds import SourceName
+from crm.interactions import services as timeline
+from crm.interactions.kinds import Sentiment, StandardLabel
 from crm.lifecycle import services as imports
 from crm.lifecycle.kinds import ImportMode
 from crm.lifecycle.services import Choices
@@ -34,7 +36,7 @@ from crm.outreach.models import Conversation
 Ids = Mapping[str, UUID | str]
 TABLE = b"Nome;Cognome;E-mail\nAda;Neri;ada@example.com\nEva;Blu;niente\n"
 #: A part of an address that is a word, not an id: the same in every workspace.
-WORDS: dict[str, str] = {"field": "city", "choice": "accept", "name": "website"}
+WORDS: dict[str, str] = {"field": "city", "choice": "accept", "name": "website", "own_kind": "own.fair"}
 
 
 def everything(session: Session, actor: Actor, *, home: Path, now: datetime | None = None) -> dict[str, UUID | str]:
@@ -59,6 +61,20 @@ def everything(session: Session, actor: Actor, *, home: Path, now: datetime | No
         reason=SuppressionReason.OPERATOR,
         now=now,
     )
+    note = contacts.interaction(session, actor, ann.id, "note", body="As agreed", now=now)
+    held = timeline.attach(
+        session,
+        actor,
+        interaction_id=note.id,
+        folder=home / "files",
+        name="offer.pdf",
+        media_type="application/pdf",
+        stream=io.BytesIO(b"%PDF-1.7"),
+        limit=10_000,
+    )
+    timeline.add_kind(session, actor, data=timeline.KindInput(name="Fair"), now=now)
+    label = timeline.standard_label(session, actor, kind=StandardLabel.COMPLAINT, now=now)
+    word = timeline.KeywordInput(phrase="deluso", sentiment=Sentiment.NEGATIVE, label_id=label.id)
     enrichment.set_switch(session, actor, name=SourceName.WEBSITE, is_on=True, now=now)
     upload = imports.upload(
         session, actor, folder=home / "files", name="people.csv", stream=io.BytesIO(TABLE), limit=10_000, now=now
@@ -76,6 +92,9 @@ def everything(session: Session, actor: Actor, *, home: Path, now: datetime | No
         "interaction_id": contacts.interaction(
             session, actor, ann.id, happened_at=now - timedelta(hours=1), now=now
         ).id,
+        "entry_file_id": held.id,
+        "label_id": label.id,
+        "keyword_rule_id": timeline.add_rule(session, actor, data=word, now=now).id,
         "task_id": contacts.task(session, actor, contact_id=ann.id, now=now).id,
         "event_id": contacts.consent(session, actor, ann.id, happened_at=now - timedelta(hours=1), now=now).id,
         "suppression_id": suppression.id,

@@ -182,7 +182,9 @@ def test_the_timeline_can_be_narrowed_to_kinds(session, actor):
     person = contact(session, actor)
     interaction(session, actor, person.id, "call")
     note = interaction(session, actor, person.id, "note", body="x")
-    page = queries.timeline(session, actor, contact_id=person.id, kinds=[InteractionKind.NOTE])
+    page = queries.timeline(
+        session, actor, contact_id=person.id, where=queries.TimelineFilter(kinds=[InteractionKind.NOTE])
+    )
     assert [entry.id for entry in page.items] == [note.id]
 
 
@@ -196,8 +198,9 @@ def test_a_company_shows_its_own_and_its_peoples_history(session, actor, now):
         interaction(session, actor, None, "review", company_id=firm.id, happened_at=now - timedelta(hours=1)),
     ]
     interaction(session, actor, bea.id, "note", visibility=Visibility.PRIVATE, happened_at=now - timedelta(hours=9))
-    first = queries.timeline(session, actor, company_id=firm.id, kinds=["call", "review"], limit=2)
-    rest = queries.timeline(session, actor, company_id=firm.id, kinds=["call", "review"], limit=2, after=first.next)
+    where = queries.TimelineFilter(kinds=["call", "review"])
+    first = queries.timeline(session, actor, company_id=firm.id, where=where, limit=2)
+    rest = queries.timeline(session, actor, company_id=firm.id, where=where, limit=2, after=first.next)
     assert [entry.id for entry in [*first.items, *rest.items]] == [row.id for row in reversed(rows)]
 
 
@@ -237,7 +240,7 @@ def test_a_deleted_person_has_no_timeline(session, actor, now):
 def test_an_answer_and_a_mood_are_noted_on_the_entry(session, actor, now):
     person = contact(session, actor)
     row = interaction(session, actor, person.id, "comment", body="Awful")
-    services.set_sentiment(session, actor, interaction_id=row.id, sentiment="negative")
+    services.set_sentiment(session, actor, interaction_id=row.id, sentiment="negative", now=now)
     services.mark_answered(session, actor, interaction_id=row.id, now=now)
     entry = queries.entry(session, actor, interaction_id=row.id)
     assert (entry.sentiment, entry.answered_at) == ("negative", now)

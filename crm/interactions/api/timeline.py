@@ -13,7 +13,7 @@ from crm.contacts.inputs import Input, Line, Text
 from crm.errors import InvalidInputError, worded
 from crm.interactions import queries, services
 from crm.interactions.api.blueprint import blueprint
-from crm.interactions.kinds import Direction, Sentiment, Visibility
+from crm.interactions.kinds import Direction, Sentiment, Tone, Visibility
 from crm.web.api import (
     ApiModel,
     PageQuery,
@@ -28,6 +28,21 @@ from crm.web.sessions import current_session, request_now
 
 _WHOSE = worded("Give contact_id or company_id.")
 _ABOUT = worded("Say whom it is about: a contact, a company or an address.")
+
+
+class LabelOut(ApiModel):
+    id: UUID
+    key: str
+    name: str
+    tone: Tone
+
+
+class EntryFileOut(ApiModel):
+    """A file of an entry; `size` is in bytes, the download is `GET /interactions/files/{id}`."""
+
+    id: UUID
+    name: str
+    size: int
 
 
 class InteractionOut(ApiModel):
@@ -55,6 +70,9 @@ class InteractionOut(ApiModel):
     points: int | None
     amount_minor: int | None
     created_at: datetime
+    edited_at: datetime | None
+    labels: list[LabelOut]
+    files: list[EntryFileOut]
 
 
 class InteractionIn(Input):
@@ -76,24 +94,39 @@ class InteractionIn(Input):
     duration_minutes: Annotated[int, Field(ge=0, le=10_000)] | None = None
     amount_minor: int | None = None
     is_automatic: bool = False
+    label_ids: Annotated[list[UUID], Field(max_length=20)] = []
 
 
 class InteractionPatch(Input):
+    """What may change afterwards; `body` only of what was written down here, and the earlier text is kept."""
+
     sentiment: Sentiment | None = None
     is_answered: bool | None = None
+    body: Annotated[Text, Field(max_length=50_000)] | None = None
+    label_ids: Annotated[list[UUID], Field(max_length=20)] | None = None
 
 
 class TimelineQuery(PageQuery):
     kinds: str = Field("", description="Kinds to show, separated by commas; empty for all.")
+    channel: ChannelKind | None = Field(None, description="Only what happened on this channel.")
+    sentiment: Sentiment | None = Field(None, description="Only what has this sentiment.")
+    label_id: UUID | None = Field(None, description="Only what carries this label.")
 
 
 class InteractionQuery(TimelineQuery):
     contact_id: UUID | None = None
     company_id: UUID | None = None
+    person_id: UUID | None = Field(None, description="With company_id: only what happened with this person.")
 
 
-def _kinds(text: str) -> list[str] | None:
-    return [kind.strip() for kind in text.split(",") if kind.strip()] or None
+def _where(query: TimelineQuery) -> queries.TimelineFilter:
+    return queries.TimelineFilter(
+        kinds=[kind.strip() for kind in query.kinds.split(",") if kind.strip()],
+        channel=query.channel,
+        sentiment=query.sentiment,
+        label_id=query.label_id,
+        person_id=query.person_id if isinstance(query, InteractionQuery) else None,
+    )
 
 
 @blueprint.get("/contacts/<uuid:contact_id>/timeline")
@@ -105,7 +138,7 @@ def contact_timeline(contact_id: UUID) -> Response:
         current_session(),
         current_actor(),
         contact_id=contact_id,
-        kinds=_kinds(query.kinds),
+        where=_where(query),
         after=query.after,
         limit=query.limit,
     )
@@ -121,7 +154,7 @@ def company_timeline(company_id: UUID) -> Response:
         current_session(),
         current_actor(),
         company_id=company_id,
-        kinds=_kinds(query.kinds),
+        where=_where(query),
         after=query.after,
         limit=query.limit,
     )
@@ -140,7 +173,7 @@ def list_interactions() -> Response:
         current_actor(),
         contact_id=query.contact_id,
         company_id=query.company_id,
-        kinds=_kinds(query.kinds),
+        where=_where(query),
         after=query.after,
         limit=query.limit,
     )
@@ -155,6 +188,8 @@ def create_interaction() -> Response:
     if data.contact_id is None and data.company_id is None and data.handle_id is None:
         raise InvalidInputError(_ABOUT, fields={"contact_id": _ABOUT})
     session, actor, now = current_session(), current_actor(), request_now()
+    for label_id in data.label_ids:
+        queries.label(session, actor, label_id=label_id)
     given = data.model_dump(exclude={"happened_at"})
     before = now
     row = services.log(session, actor, **given, happened_at=data.happened_at or now, now=now)
@@ -173,12 +208,16 @@ def read_interaction(interaction_id: UUID) -> Response:
 @blueprint.patch("/interactions/<uuid:interaction_id>")
 @operation(tag="interactions", body=InteractionPatch, returns=InteractionOut, refuses=(404,))
 def change_interaction(interaction_id: UUID) -> Response:
-    """Set the sentiment, or say that it was answered; what happened itself can't be changed."""
-    session, actor, data = current_session(), current_actor(), read_json(InteractionPatch)
+    """Set sentiment and labels, say that it was answered, or edit a note's text; what happened itself stays."""
+    session, actor, data, now = current_session(), current_actor(), read_json(InteractionPatch), request_now()
     if "sentiment" in data.model_fields_set:
-        services.set_sentiment(session, actor, interaction_id=interaction_id, sentiment=data.sentiment)
+        services.set_sentiment(session, actor, interaction_id=interaction_id, sentiment=data.sentiment, now=now)
     if data.is_answered:
-        services.mark_answered(session, actor, interaction_id=interaction_id, now=request_now())
+        services.mark_answered(session, actor, interaction_id=interaction_id, now=now)
+    if data.body is not None:
+        services.edit_text(session, actor, interaction_id=interaction_id, body=data.body, now=now)
+    if data.label_ids is not None:
+        services.set_labels(session, actor, interaction_id=interaction_id, label_ids=data.label_ids)
     return answer(_shown(queries.entry(session, actor, interaction_id=interaction_id)))
 
 

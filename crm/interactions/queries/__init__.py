@@ -1,5 +1,11 @@
 """Owns reading the timeline and tasks."""
 
+from crm.interactions.queries.entries import (
+    EarlierView,
+    EntryFileNotFoundError,
+    earlier_texts,
+    entry_file,
+)
 from crm.interactions.queries.tasks import (
     TaskFilter,
     TaskNotFoundError,
@@ -9,9 +15,11 @@ from crm.interactions.queries.tasks import (
     tasks_of,
 )
 from crm.interactions.queries.timeline import (
+    EVERYTHING,
     Exchange,
     InteractionNotFoundError,
     TimelineEntry,
+    TimelineFilter,
     entry,
     interaction,
     last_exchanges,
@@ -19,20 +27,54 @@ from crm.interactions.queries.timeline import (
     readable,
     timeline,
 )
+from crm.interactions.queries.vocabulary import (
+    FileView,
+    LabelNotFoundError,
+    LabelView,
+    OwnKindNotFoundError,
+    RuleNotFoundError,
+    keyword_rows,
+    keyword_rule,
+    keyword_rules,
+    label,
+    labels,
+    own_kind,
+    own_kinds,
+    stored,
+)
 
 __all__ = [
+    "EVERYTHING",
+    "EarlierView",
+    "EntryFileNotFoundError",
     "Exchange",
+    "FileView",
     "InteractionNotFoundError",
+    "LabelNotFoundError",
+    "LabelView",
+    "OwnKindNotFoundError",
+    "RuleNotFoundError",
     "TaskFilter",
     "TaskNotFoundError",
     "TaskView",
     "TimelineEntry",
+    "TimelineFilter",
+    "earlier_texts",
     "entry",
+    "entry_file",
     "interaction",
+    "keyword_rows",
+    "keyword_rule",
+    "keyword_rules",
+    "label",
+    "labels",
     "last_exchanges",
     "list_tasks",
     "open_complaints",
+    "own_kind",
+    "own_kinds",
     "readable",
+    "stored",
     "task",
     "tasks_of",
     "timeline",

@@ -14,6 +14,7 @@ from sqlalchemy import (
     and_,
     any_,
     bindparam,
+    false,
     func,
     lateral,
     literal,
@@ -37,6 +38,8 @@ from crm.errors import NotFoundError
 from crm.interactions import rules
 from crm.interactions.kinds import Visibility
 from crm.interactions.models import Interaction, InteractionBody
+from crm.interactions.queries.vocabulary import FileView, LabelView, files_of, labels_of
+from crm.interactions.timeline_models import LabelledEntry, OwnKind
 from crm.web.paging import Page, decode_cursor, page_of
 
 
@@ -76,6 +79,26 @@ class TimelineEntry:
     points: int | None
     amount_minor: int | None
     created_at: datetime
+    edited_at: datetime | None = None
+    own_name: str = ""
+    own_icon: str = ""
+    own_tone: str = ""
+    labels: tuple[LabelView, ...] = ()
+    files: tuple[FileView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineFilter:
+    """What a timeline is narrowed to; empty shows everything. `person_id` is one of a company's people."""
+
+    kinds: Collection[str] = ()
+    channel: str | None = None
+    sentiment: str | None = None
+    label_id: UUID | None = None
+    person_id: UUID | None = None
+
+
+EVERYTHING: Final = TimelineFilter()
 
 
 def readable(actor: Actor) -> ColumnElement[bool]:
@@ -112,7 +135,7 @@ def timeline(
     *,
     contact_id: UUID | None = None,
     company_id: UUID | None = None,
-    kinds: Collection[str] | None = None,
+    where: TimelineFilter = EVERYTHING,
     after: str | None = None,
     limit: int = 50,
 ) -> Page[TimelineEntry]:
@@ -121,7 +144,7 @@ def timeline(
     A company's page shows what was logged about it and the whole history of the people it has now. Raises the
     not-found errors of contacts.
     """
-    which = _Which(actor, kinds, decode_cursor(after, datetime, UUID) if after else None, limit)
+    which = _Which(actor, where, decode_cursor(after, datetime, UUID) if after else None, limit)
     if contact_id is not None:
         contact_queries.require_contact(session, actor, contact_id=contact_id)
         keys = _keys(Interaction.contact_id == contact_id, which)
@@ -139,7 +162,7 @@ class _Which:
     """Which part of a timeline is asked for."""
 
     actor: Actor
-    kinds: Collection[str] | None
+    where: TimelineFilter
     cursor: list[Any] | None
     limit: int
 
@@ -147,20 +170,38 @@ class _Which:
 def _keys(whose: ColumnElement[bool], which: _Which) -> Select[UUID, datetime]:
     """(id, happened_at) of the newest entries, in the order of an index that begins with the owner."""
     keys = select(Interaction.id, Interaction.happened_at).where(whose, readable(which.actor))
-    if which.kinds:
-        keys = keys.where(Interaction.kind.in_(list(which.kinds)))
+    keys = keys.where(*_narrowed(which.where))
     if which.cursor:
         keys = keys.where(tuple_(Interaction.happened_at, Interaction.id) < tuple(which.cursor))
     return keys.order_by(Interaction.happened_at.desc(), Interaction.id.desc()).limit(which.limit + 1)
 
 
+def _narrowed(where: TimelineFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if where.kinds:
+        conditions.append(Interaction.kind.in_(list(where.kinds)))
+    if where.channel:
+        conditions.append(Interaction.channel == where.channel)
+    if where.sentiment:
+        conditions.append(Interaction.sentiment == where.sentiment)
+    if where.label_id is not None:
+        labelled = select(LabelledEntry.id).where(
+            LabelledEntry.interaction_id == Interaction.id, LabelledEntry.label_id == where.label_id
+        )
+        conditions.append(labelled.exists())
+    return conditions
+
+
 def _company_ids(session: Session, company_id: UUID, which: _Which) -> list[UUID]:
     """The newest of each person by one index range each, merged; nobody's whole history is read."""
     about = and_(Interaction.company_id == company_id, Interaction.contact_id.is_(None))
+    if which.where.person_id is not None:
+        about = and_(about, false())
     own = _keys(about, which).subquery()
+    whom = true() if which.where.person_id is None else Contact.id == which.where.person_id
     people = (
         select(Contact.id)
-        .where(Contact.company_id == company_id, contact_queries.alive(which.actor))
+        .where(Contact.company_id == company_id, contact_queries.alive(which.actor), whom)
         .order_by(Contact.sort_name)
         .limit(contact_queries.SHORT_LIST)
         .subquery()
@@ -179,16 +220,16 @@ def _entries(session: Session, ids: Collection[UUID]) -> list[TimelineEntry]:
     if not ids:
         return []
     wanted = (
-        select(
-            Interaction, InteractionBody.subject, InteractionBody.body, Contact.display_name, Handle.address, User.name
-        )
+        select(Interaction, InteractionBody, Contact.display_name, Handle.address, User.name, OwnKind)
         .outerjoin(InteractionBody, InteractionBody.interaction_id == Interaction.id)
         .outerjoin(Contact, Contact.id == Interaction.contact_id)
         .outerjoin(Handle, Handle.id == Interaction.handle_id)
         .outerjoin(User, User.id == Interaction.author_id)
+        .outerjoin(OwnKind, OwnKind.key == Interaction.kind)
         .where(among(Interaction.id, ids))
         .order_by(Interaction.happened_at.desc(), Interaction.id.desc())
     )
+    labels, files = labels_of(session, ids), files_of(session, ids)
     return [
         TimelineEntry(
             id=row.id,
@@ -196,8 +237,8 @@ def _entries(session: Session, ids: Collection[UUID]) -> list[TimelineEntry]:
             channel=row.channel,
             direction=row.direction,
             happened_at=row.happened_at,
-            subject=subject or "",
-            body=body or "",
+            subject=words.subject if words else "",
+            body=words.body if words else "",
             contact_id=row.contact_id,
             contact_name=contact_name or "",
             company_id=row.company_id,
@@ -217,8 +258,14 @@ def _entries(session: Session, ids: Collection[UUID]) -> list[TimelineEntry]:
             points=row.points,
             amount_minor=row.amount_minor,
             created_at=row.created_at,
+            edited_at=words.edited_at if words else None,
+            own_name=own.name if own else "",
+            own_icon=own.icon if own else "",
+            own_tone=own.tone if own else "",
+            labels=labels.get(row.id, ()),
+            files=files.get(row.id, ()),
         )
-        for row, subject, body, contact_name, address, author_name in session.execute(wanted)
+        for row, words, contact_name, address, author_name, own in session.execute(wanted)
     ]
 
 
@@ -240,6 +287,8 @@ def _newest() -> LateralFromClause:
             one.contact_id == Contact.id,
             one.removed_at.is_(None),
             one.is_automatic.is_(False),
+            # What is private to a colleague shows in no date that everybody sees.
+            one.visibility != Visibility.PRIVATE,
             one.kind.in_([kind.value for kind in rules.EXCHANGES]),
         )
         .order_by(one.happened_at.desc(), one.id.desc())

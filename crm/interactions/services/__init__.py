@@ -1,6 +1,16 @@
 """Owns every change to the timeline and to tasks."""
 
 from crm.interactions.services.bulk import log_of_sent
+from crm.interactions.services.entries import (
+    Entry,
+)
+from crm.interactions.services.notes import (
+    MAX_TEXT,
+    attach,
+    detach,
+    edit_text,
+    may_edit_text,
+)
 from crm.interactions.services.tasks import (
     TaskInput,
     complete_task,
@@ -11,7 +21,6 @@ from crm.interactions.services.tasks import (
     update_task,
 )
 from crm.interactions.services.timeline import (
-    Entry,
     adopt,
     log,
     log_many,
@@ -20,22 +29,59 @@ from crm.interactions.services.timeline import (
     remove,
     set_sentiment,
 )
+from crm.interactions.services.vocabulary import (
+    ICONS,
+    KeywordInput,
+    KindInput,
+    LabelInput,
+    add_examples,
+    add_kind,
+    add_label,
+    add_rule,
+    archive_kind,
+    archive_label,
+    change_kind,
+    change_label,
+    delete_rule,
+    set_labels,
+    standard_label,
+)
 
 __all__ = [
+    "ICONS",
+    "MAX_TEXT",
     "Entry",
+    "KeywordInput",
+    "KindInput",
+    "LabelInput",
     "TaskInput",
+    "add_examples",
+    "add_kind",
+    "add_label",
+    "add_rule",
     "adopt",
+    "archive_kind",
+    "archive_label",
+    "attach",
+    "change_kind",
+    "change_label",
     "complete_task",
     "create_task",
+    "delete_rule",
     "delete_task",
+    "detach",
+    "edit_text",
     "log",
     "log_many",
     "log_of_sent",
     "mark_answered",
+    "may_edit_text",
     "recompute",
     "remove",
     "reopen_task",
+    "set_labels",
     "set_sentiment",
     "snooze_task",
+    "standard_label",
     "update_task",
 ]

@@ -12,7 +12,7 @@ from crm.db import new_id
 from crm.events import InteractionLogged
 from crm.interactions import rules
 from crm.interactions.kinds import Direction
-from crm.interactions.services.timeline import Entry
+from crm.interactions.services.entries import Entry
 from crm.roundtrip import Step, array, columns
 
 _ROW: Final = (
@@ -34,7 +34,11 @@ _LOG: Final = """
             author_id, source_kind, source_id, %(now)s from row),
     words as (
         insert into interaction_body (id, workspace_id, interaction_id, subject, body)
-        select body_id, %(workspace_id)s, id, subject, body from row)
+        select body_id, %(workspace_id)s, id, subject, body from row),
+    answered as (
+        update interaction set answered_at = %(at)s
+        where contact_id = any(%(contact_ids)s::uuid[]) and happened_at <= %(at)s and sentiment = 'negative'
+            and direction = 'inbound' and answered_at is null and removed_at is null)
     update contact set last_outbound_at = greatest(last_outbound_at, %(at)s),
         last_interaction_at = greatest(last_interaction_at, %(at)s)
     where id = any(%(contact_ids)s::uuid[])"""

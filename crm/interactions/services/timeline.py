@@ -1,7 +1,7 @@
 """Owns writing the timeline: logging what happened once, taking it back, and the contact's last-exchange dates."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -21,36 +21,11 @@ from crm.events import InteractionLogged, InteractionRemoved, publish
 from crm.interactions import queries, rules
 from crm.interactions.kinds import Direction, InteractionKind, Sentiment, Visibility
 from crm.interactions.models import Interaction, InteractionBody
+from crm.interactions.services.entries import Entry
+from crm.interactions.services.judging import judged, put_labels, settle, watch
 
 #: Clocks of people and platforms differ; what lies further ahead has not happened.
 FUTURE_TOLERANCE: Final = timedelta(minutes=5)
-
-
-# One is made for each message that leaves; a frozen one takes three times as long to make.
-@dataclass(slots=True, kw_only=True)
-class Entry:
-    """One thing that happened; see `log` for the meaning of each part."""
-
-    kind: str
-    happened_at: datetime
-    contact_id: UUID | None = None
-    company_id: UUID | None = None
-    handle_id: UUID | None = None
-    direction: Direction | None = None
-    channel: str | None = None
-    subject: str = ""
-    body: str = ""
-    external_id: str | None = None
-    source_kind: str | None = None
-    source_id: UUID | None = None
-    is_automatic: bool = False
-    author_id: UUID | None = None
-    points: int | None = None
-    amount_minor: int | None = None
-    duration_minutes: int | None = None
-    sentiment: Sentiment | None = None
-    visibility: Visibility = Visibility.TEAM
-    post_url: str = ""
 
 
 def log(
@@ -77,13 +52,15 @@ def log(
     sentiment: Sentiment | None = None,
     visibility: Visibility = Visibility.TEAM,
     post_url: str = "",
+    label_ids: Sequence[UUID] = (),
 ) -> Interaction:
     """Put one thing that happened on the timeline and tell everybody (`InteractionLogged`).
 
     `happened_at` is when it happened, not when it was logged; a moment ahead of `now` is refused. The direction
     follows from the kind when nobody gives one. With `external_id` (the platform's id on `channel`) the same event
-    logged twice is one row, and nothing is told again. Genuine exchanges move the contact's last-exchange dates.
-    Raises `InvalidInputError` and the contact's not-found error.
+    logged twice is one row, and nothing is told again. Genuine exchanges move the contact's last-exchange dates and,
+    when they are ours, end what the person complained about before. Where no `sentiment` is given the keyword rules may
+    say one. Raises `InvalidInputError` and the contact's not-found error.
     """
     entry = Entry(
         kind=kind,
@@ -105,6 +82,7 @@ def log(
         sentiment=sentiment,
         visibility=visibility,
         post_url=post_url,
+        label_ids=tuple(label_ids),
     )
     return log_many(session, actor, entries=[entry], now=now)[0]
 
@@ -119,6 +97,7 @@ def log_many(session: Session, actor: Actor, *, entries: Sequence[Entry], now: d
         _check(entry, now=now)
     _check_contacts(session, actor, {entry.contact_id for entry in entries if entry.contact_id})
     _check_places(session, actor, entries)
+    entries = judged(session, entries)
     ids = [new_id() for _ in entries]
     made = session.scalars(
         insert(Interaction)
@@ -143,9 +122,14 @@ def log_many(session: Session, actor: Actor, *, entries: Sequence[Entry], now: d
     ]
     if bodies:
         session.execute(insert(InteractionBody), bodies)
+    put_labels(
+        session, actor, [(key, one) for key, e in zip(ids, entries, strict=True) if key in fresh for one in e.label_ids]
+    )
     _touch_contacts(session, made)
+    settle(session, made)
     for row in made:
         publish(session, _logged(row, now=now))
+    watch(session, actor, made, now=now)
     known = _known(session, [entry for key, entry in zip(ids, entries, strict=True) if key not in fresh])
     return [
         fresh[key] if key in fresh else known[entry.channel, entry.external_id]
@@ -190,7 +174,7 @@ def _check_places(session: Session, actor: Actor, entries: Sequence[Entry]) -> N
 
 def _row(actor: Actor, key: UUID, entry: Entry, *, now: datetime) -> dict[str, Any]:
     values = asdict(entry)
-    del values["subject"], values["body"]
+    del values["subject"], values["body"], values["label_ids"]
     values["direction"] = entry.direction or rules.direction_of(entry.kind)
     values["author_id"] = entry.author_id or (None if entry.is_automatic else actor.user_id)
     return {"id": key, "workspace_id": actor.workspace_id, "created_at": now, **values}
@@ -224,7 +208,12 @@ def _touch_contacts(session: Session, rows: Iterable[Interaction]) -> None:
     A plain UPDATE on purpose: being written to is no edit, so the contact's version stays. Contacts are taken in one
     order, so that two batches can't wait for each other.
     """
-    seen = rules.last_seen((row.contact_id, row.kind, row.direction, row.is_automatic, row.happened_at) for row in rows)
+    seen = rules.last_seen(
+        (row.contact_id, row.kind, row.direction, row.is_automatic, row.happened_at)
+        for row in rows
+        # What nobody else may see must not show in a date that everybody sees.
+        if row.visibility != Visibility.PRIVATE
+    )
     for one in seen:
         session.execute(
             update(Contact)
@@ -279,6 +268,7 @@ def recompute(session: Session, *, contact_ids: Sequence[UUID]) -> None:
                 Interaction.contact_id == contact_id,
                 Interaction.removed_at.is_(None),
                 Interaction.is_automatic.is_(False),
+                Interaction.visibility != Visibility.PRIVATE,
                 Interaction.kind.in_([kind.value for kind in rules.EXCHANGES]),
             )
             .subquery()
@@ -305,12 +295,15 @@ def mark_answered(session: Session, actor: Actor, *, interaction_id: UUID, now: 
     return row
 
 
-def set_sentiment(session: Session, actor: Actor, *, interaction_id: UUID, sentiment: Sentiment | None) -> Interaction:
-    """Say whether the words were positive, neutral or negative; None takes it back."""
+def set_sentiment(
+    session: Session, actor: Actor, *, interaction_id: UUID, sentiment: Sentiment | None, now: datetime
+) -> Interaction:
+    """Say whether the words were positive, neutral or negative; None takes it back. No rule overrules it later."""
     actor.require(Permission.EDIT)
     row = queries.interaction(session, actor, interaction_id=interaction_id, lock=True)
     row.sentiment = sentiment
     session.flush()
+    watch(session, actor, [row], now=now)
     return row
 
 

@@ -1,6 +1,6 @@
 """Pages of the timeline and of tasks."""
 
-from crm.interactions.views import tasks, timeline
+from crm.interactions.views import entries, tasks, timeline, vocabulary
 from crm.interactions.views.blueprint import blueprint
 
-__all__ = ["blueprint", "tasks", "timeline"]
+__all__ = ["blueprint", "entries", "tasks", "timeline", "vocabulary"]

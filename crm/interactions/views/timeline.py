@@ -8,10 +8,10 @@ from werkzeug.wrappers import Response
 from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
 from crm.contacts import queries as contact_queries
-from crm.errors import InvalidInputError
-from crm.interactions import services
-from crm.interactions.forms import LOGGED, LogForm
-from crm.interactions.views.blueprint import back_or, blueprint
+from crm.errors import AppError
+from crm.interactions import queries, services
+from crm.interactions.forms import LogForm
+from crm.interactions.views.blueprint import attach_all, back_or, blueprint
 from crm.web.i18n import _
 from crm.web.sessions import current_session, request_now
 
@@ -19,26 +19,29 @@ from crm.web.sessions import current_session, request_now
 @blueprint.get("/contacts/<uuid:contact_id>/log")
 @requires(Permission.EDIT)
 def log_form(contact_id: UUID) -> str:
-    """The form of a note, call or meeting, for people without script and for refused input."""
-    form = LogForm(formdata=None)
-    if request.args.get("mode") in set(LOGGED):
-        form.mode.data = request.args["mode"]
+    """The form of whatever happened, for people without script and for refused input."""
+    form = LogForm(formdata=None).offer(queries.own_kinds(current_session(), current_actor()))
+    wanted = request.args.get("mode", "")
+    if wanted in {value for value, _label in form.mode.choices}:
+        form.mode.data = wanted
     return _log_page(contact_id, form)
 
 
 @blueprint.post("/contacts/<uuid:contact_id>/log")
 @requires(Permission.EDIT)
 def log(contact_id: UUID) -> Response | tuple[str, int]:
-    """Log a note, call or meeting."""
-    session, actor, now, form = current_session(), current_actor(), request_now(), LogForm()
+    """Write down what happened, with its files."""
+    session, actor, now = current_session(), current_actor(), request_now()
+    form = LogForm().offer(queries.own_kinds(session, actor))
     if form.validate_on_submit():
         values = form.values(tz=actor.time_zone, now=now)
-        if values["kind"] == "note" and not values["body"]:
+        if values["kind"] == "note" and not values["body"] and not form.uploads():
             form.body.errors = [*form.body.errors, _("Write what you want to note.")]
         else:
             try:
                 row = services.log(session, actor, contact_id=contact_id, now=now, **values)
-            except InvalidInputError as error:
+                attach_all(row.id, form.uploads())
+            except AppError as error:
                 form.absorb(error)
             else:
                 undo = url_for(".remove", interaction_id=row.id)
@@ -58,7 +61,7 @@ def remove(interaction_id: UUID) -> Response:
     """Take an entry off the timeline."""
     row = services.remove(current_session(), current_actor(), interaction_id=interaction_id, now=request_now())
     flash(_("The entry is off the timeline."), "ok")
-    return _to_timeline(row.contact_id, row.company_id)
+    return to_timeline(row.contact_id, row.company_id)
 
 
 @blueprint.post("/interactions/<uuid:interaction_id>/answered")
@@ -66,10 +69,11 @@ def remove(interaction_id: UUID) -> Response:
 def answered(interaction_id: UUID) -> Response:
     """Say that somebody answered it."""
     row = services.mark_answered(current_session(), current_actor(), interaction_id=interaction_id, now=request_now())
-    return _to_timeline(row.contact_id, row.company_id)
+    return to_timeline(row.contact_id, row.company_id)
 
 
-def _to_timeline(contact_id: UUID | None, company_id: UUID | None) -> Response:
+def to_timeline(contact_id: UUID | None, company_id: UUID | None) -> Response:
+    """Back to the page of whom an entry is about."""
     if contact_id is not None:
         return back_or(url_for("contact_page.show", contact_id=contact_id))
     if company_id is not None:
