@@ -9,11 +9,22 @@ from flask import Response
 
 from crm.accounts import queries
 from crm.accounts.guards import any_role, current_actor, requires
-from crm.accounts.kinds import ActorKind, Permission
+from crm.accounts.kinds import ActorKind, Permission, RecordAccess
 from crm.accounts.queries import AuditFilter, AuditLine
-from crm.accounts.rules import RIGHTS
+from crm.accounts.rules import NARROWED, RIGHTS, sees
+from crm.accounts.services import access
 from crm.accounts.views.operations import checks
-from crm.web.api import ApiModel, PageQuery, answer, api_blueprint, operation, page_answer, page_model, read_query
+from crm.web.api import (
+    ApiModel,
+    PageQuery,
+    answer,
+    api_blueprint,
+    operation,
+    page_answer,
+    page_model,
+    read_json,
+    read_query,
+)
 from crm.web.sessions import current_session
 
 blueprint = api_blueprint("accounts")
@@ -108,6 +119,36 @@ def audit() -> Response:
         limit=query.limit,
     )
     return page_answer(page, _line)
+
+
+class RecordAccessModel(ApiModel):
+    sales: RecordAccess
+    community: RecordAccess
+    viewer: RecordAccess
+
+
+def _record_access() -> Response:
+    chosen = queries.workspace(current_session(), current_actor()).record_access
+    return answer(RecordAccessModel.model_validate({role.value: sees(role, chosen) for role in NARROWED}))
+
+
+@blueprint.get("/record-access")
+@operation(tag="me", returns=RecordAccessModel)
+@requires(Permission.VIEW_OWN)
+def read_record_access() -> Response:
+    """Whose records each role sees: its own, its team's, or everybody's; owners and managers see everybody."""
+    return _record_access()
+
+
+@blueprint.put("/record-access")
+@operation(tag="me", body=RecordAccessModel, returns=RecordAccessModel)
+@requires(Permission.MANAGE_USERS)
+def change_record_access() -> Response:
+    """Choose whose records each role sees, from the next request on."""
+    given = read_json(RecordAccessModel)
+    chosen = {role: RecordAccess(getattr(given, role.value)) for role in NARROWED}
+    access.set_record_access(current_session(), current_actor(), chosen=chosen)
+    return _record_access()
 
 
 @blueprint.get("/health")

@@ -132,6 +132,12 @@ class RoleForm(Form):
     role = SelectField(lazy("Role"), choices=[(role.value, ROLES[role]) for role in Role])
 
 
+class TeamForm(Form):
+    """With whom a member works."""
+
+    team = StringField(lazy("Team"), validators=[Length(max=60)])
+
+
 class WorkspaceForm(Form):
     """The settings of the workspace."""
 

@@ -9,9 +9,9 @@ from flask import Flask, Response, abort, current_app, g, redirect, request, ses
 from flask.typing import ResponseReturnValue
 
 from crm.accounts import queries
-from crm.accounts.kinds import ActorKind, Permission, Role
+from crm.accounts.kinds import ActorKind, Permission, RecordAccess, Role
 from crm.accounts.models import User
-from crm.accounts.rules import Actor
+from crm.accounts.rules import Actor, sees
 from crm.accounts.security import MEMBER_ENDPOINTS, SIGN_IN_ENDPOINTS, signed_in_user
 from crm.accounts.services import tokens
 from crm.accounts.services.audit import Origin
@@ -123,10 +123,13 @@ def enter(user: User, workspace_id: UUID | None = None) -> Actor | None:
     # Whoever looks at a demo reads it in their own language, whatever its people speak.
     g.locale = user.locale or (choose_locale() if chosen.is_demo else chosen.locale)
     g.time_zone = user.time_zone or chosen.time_zone
+    reach = sees(Role(chosen.role), chosen.record_access)
     g.actor = Actor(
         workspace_id=chosen.id,
         kind=ActorKind.USER,
         role=Role(chosen.role),
+        sees=reach,
+        team=queries.team_of(db, user_id=user.id) if reach is RecordAccess.TEAM else frozenset(),
         user_id=user.id,
         name=user.name or user.email,
         locale=g.locale,

@@ -35,6 +35,14 @@ class Permission(StrEnum):
     SEE_AUDIT = "see_audit"
 
 
+class RecordAccess(StrEnum):
+    """Whose records a role sees: those that oneself owns, those of one's team, everybody's."""
+
+    OWN = "own"
+    TEAM = "team"
+    ALL = "all"
+
+
 class ActorKind(StrEnum):
     USER = "user"
     TOKEN = "token"

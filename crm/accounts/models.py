@@ -38,6 +38,8 @@ class Workspace(Base):
     window_days: Mapped[str] = mapped_column(server_default="1,2,3,4,5")
     promotional_per_week: Mapped[int] = mapped_column(server_default=text("2"))
     company_per_week: Mapped[int] = mapped_column(server_default=text("6"))
+    # Whose records the roles of `crm.accounts.rules.NARROWED` see here, by role; all where nothing stands.
+    record_access: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     basis_policy: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     set_up_at: Mapped[datetime | None]
     created_at: Mapped[created_at]
@@ -118,6 +120,8 @@ class Membership(Tenant, Base):
 
     user_id: Mapped[user_fk] = mapped_column(index=True)
     role: Mapped[str]
+    # Who has the same word here works together; without one, a person is a team of one.
+    team: Mapped[str] = mapped_column(server_default="")
     created_at: Mapped[created_at]
     ended_at: Mapped[datetime | None]
 

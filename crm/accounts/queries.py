@@ -1,11 +1,13 @@
 """Reads of workspaces, memberships, tokens, browsers, audit, the bell and long work."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, func, select, text, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from crm.accounts.kinds import Permission, ProgressState, Role
 from crm.accounts.models import (
@@ -36,6 +38,7 @@ class WorkspaceOfUser:
     locale: str = "it"
     require_second_factor: bool = False
     is_demo: bool = False
+    record_access: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class Member:
     since: datetime
     has_second_factor: bool
     last_seen_at: datetime | None
+    team: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +80,22 @@ def workspaces_of(session: Session, *, user_id: UUID) -> list[WorkspaceOfUser]:
     """The workspaces of a user by name, over all workspaces (the definer function shows this user's rows alone)."""
     rows = session.execute(
         text(
-            "select workspace_id, name, role, time_zone, locale, require_second_factor, is_demo"
+            "select workspace_id, name, role, time_zone, locale, require_second_factor, is_demo, record_access"
             " from public.crm_memberships_of(:user_id)"
         ),
         {"user_id": user_id},
     )
     return [WorkspaceOfUser(*row) for row in rows]
+
+
+def team_of(session: Session, *, user_id: UUID) -> frozenset[UUID]:
+    """Those who are or were in the user's team in the session's workspace; nobody without a team.
+
+    What people who left owned stays with their team.
+    """
+    me = aliased(Membership)
+    mates = select(Membership.user_id).join(me, me.team == Membership.team).where(me.user_id == user_id, me.team != "")
+    return frozenset(session.scalars(mates))
 
 
 def workspace_called(session: Session, *, name: str) -> UUID | None:
@@ -121,6 +135,7 @@ def members(session: Session, actor: Actor) -> list[Member]:  # noqa: ARG001 - t
             since=membership.created_at,
             has_second_factor=bool(user.tf_primary_method),
             last_seen_at=seen_at,
+            team=membership.team,
         )
         for membership, user, seen_at in rows
     ]

@@ -1,10 +1,12 @@
 """Owns the table of rights: which role may do what, and the actor that every query and service receives."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any, Final
 from uuid import UUID
 
-from crm.accounts.kinds import ActorKind, Permission, Role
+from crm.accounts.kinds import ActorKind, Permission, RecordAccess, Role
 from crm.errors import ForbiddenError, worded
 
 _P = Permission
@@ -20,10 +22,25 @@ RIGHTS: dict[Role, frozenset[Permission]] = {
     Role.TILL: frozenset({_P.REDEEM}),
 }
 
+#: They decide on who sees whom, so they see everybody, restricted people too.
+SEES_RESTRICTED: Final = frozenset({Role.OWNER, Role.MANAGER})
+#: The roles for which a workspace chooses whose records they see; the till sees nobody.
+NARROWED: Final = (Role.SALES, Role.COMMUNITY, Role.VIEWER)
+
+
+def sees(role: Role, chosen: Mapping[str, Any]) -> RecordAccess:
+    """Whose records `role` sees in a workspace that has `chosen` {role: own, team or all}."""
+    word = chosen.get(role.value) if role in NARROWED else None
+    return RecordAccess(word) if word in set(RecordAccess) else RecordAccess.ALL
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """Who acts, in which workspace, with which rights; `scopes` narrows a token below its role."""
+    """Who acts, in which workspace, with which rights; `scopes` narrows a token below its role.
+
+    `sees` is what the workspace chose for the role: the widest that the actor's rights to view can reach. `team` are
+    the users of the actor's team, itself included, where the actor sees its team.
+    """
 
     workspace_id: UUID
     kind: ActorKind
@@ -34,6 +51,8 @@ class Actor:
     locale: str = "en"
     time_zone: str = "Europe/Rome"
     scopes: frozenset[Permission] | None = field(default=None)
+    sees: RecordAccess = RecordAccess.ALL
+    team: frozenset[UUID] = frozenset()
 
     def may(self, permission: Permission) -> bool:
         """True when the actor holds `permission`; the system may do everything within its workspace."""

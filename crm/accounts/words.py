@@ -3,7 +3,7 @@
 from flask import Flask
 
 from crm.accounts import places
-from crm.accounts.kinds import Permission, ProgressState, Role
+from crm.accounts.kinds import Permission, ProgressState, RecordAccess, Role
 from crm.accounts.places import Words
 from crm.web.i18n import lazy, lazy_p
 
@@ -23,6 +23,12 @@ ROLE_TEXTS = {
     Role.COMMUNITY: lazy("Answers and rewards followers, writes, approves."),
     Role.VIEWER: lazy("Sees everything, changes nothing."),
     Role.TILL: lazy("Redeems codes at the till, sees nothing else."),
+}
+
+RECORD_ACCESS = {
+    RecordAccess.OWN: lazy("their own people"),
+    RecordAccess.TEAM: lazy("their team's people"),
+    RecordAccess.ALL: lazy("everybody"),
 }
 
 PERMISSIONS = {
@@ -73,6 +79,8 @@ WORDS = {
     "invitation.withdrawn": Words(lazy("Withdrew an invitation"), "user-minus"),
     "invitation.accepted": Words(lazy("Accepted an invitation"), "user-check"),
     "membership.role_changed": Words(lazy("Changed somebody's role"), "user-cog"),
+    "membership.team_changed": Words(lazy("Put somebody into another team"), "users"),
+    "workspace.access_changed": Words(lazy("Changed whose people the roles see"), "lock"),
     "user.reset_link": Words(lazy("Made a link for a new password"), "key"),
     "membership.ended": Words(lazy("Ended a membership"), "user-minus"),
     "token.made": Words(lazy("Made an API token"), "key"),

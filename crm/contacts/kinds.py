@@ -42,6 +42,21 @@ class HandleState(StrEnum):
     GONE = "gone"
 
 
+class AccessReason(StrEnum):
+    """Why a colleague sees a person, or does not."""
+
+    OWNER = "owner"
+    MANAGES = "manages"
+    NAMED = "named"
+    ROLE_SEES_ALL = "role_sees_all"
+    SAME_TEAM = "same_team"
+    NOBODYS = "nobodys"
+    RESTRICTED = "restricted"
+    OTHER_TEAM = "other_team"
+    OWN_ONLY = "own_only"
+    NO_PEOPLE = "no_people"
+
+
 class FactOrigin(StrEnum):
     TYPED = "typed"
     IMPORTED = "imported"

@@ -17,7 +17,7 @@ from crm.contacts.kinds import (
     Lifecycle,
     LinkKind,
 )
-from crm.db import Attached, Base, Tenant, created_at, one_of, reference, tenant_args
+from crm.db import Attached, Base, Tenant, created_at, one_of, reference, tenant_args, user_fk
 
 
 class Company(Tenant, Base):
@@ -101,6 +101,8 @@ class Contact(Tenant, Base):
     interests: Mapped[str] = mapped_column(server_default="")
     came_from: Mapped[str] = mapped_column(server_default="")
     owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("app_user.id"))
+    # Only the owner, those whom `ContactAccess` names, owners and managers of the workspace see a restricted person.
+    restricted: Mapped[bool] = mapped_column(server_default=text("false"))
     importance: Mapped[str] = mapped_column(server_default=Importance.NORMAL.value)
     lifecycle: Mapped[str] = mapped_column(server_default=Lifecycle.LEAD.value)
     last_outbound_at: Mapped[datetime | None]
@@ -136,6 +138,7 @@ class Contact(Tenant, Base):
         ),
         Index("ix_contact_company", "workspace_id", "company_id", "sort_name"),
         Index("ix_contact_owner", "workspace_id", "owner_id", "sort_name"),
+        Index("ix_contact_restricted", "workspace_id", "id", postgresql_where=text("restricted")),
         Index(
             "ix_contact_birthday",
             "workspace_id",
@@ -150,6 +153,23 @@ class Contact(Tenant, Base):
             postgresql_using="gin",
             postgresql_ops={"search": "gin_trgm_ops"},
         ),
+    )
+
+
+class ContactAccess(Attached, Base):
+    """A colleague who was named to see a person, whatever the colleague's role sees of others."""
+
+    __tablename__ = "contact_access"
+
+    contact_id: Mapped[UUID]
+    user_id: Mapped[user_fk]
+    created_at: Mapped[created_at]
+
+    __table_args__ = tenant_args(
+        reference("contact", "contact_id", ondelete="CASCADE"),
+        UniqueConstraint("workspace_id", "contact_id", "user_id"),
+        Index("ix_contact_access_user", "workspace_id", "user_id", "contact_id"),
+        referred=False,
     )
 
 

@@ -6,7 +6,9 @@ from datetime import date
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from crm.contacts.kinds import FactOrigin
+from crm.accounts.kinds import Permission, RecordAccess, Role
+from crm.accounts.rules import RIGHTS, SEES_RESTRICTED
+from crm.contacts.kinds import AccessReason, FactOrigin
 from crm.filters.text import normalise
 
 _BIRTHDAY: Final = re.compile(r"(?:(\d{4})|-)-(\d{2})-(\d{2})")
@@ -124,3 +126,47 @@ def decide_fact(
     if not current or current_origin is FactOrigin.FOUND:
         return FactDecision.APPLY
     return FactDecision.SUGGEST
+
+
+#: The reasons for which a person is seen; by the others they are not.
+SEEN: Final = frozenset(
+    {
+        AccessReason.OWNER,
+        AccessReason.MANAGES,
+        AccessReason.NAMED,
+        AccessReason.ROLE_SEES_ALL,
+        AccessReason.SAME_TEAM,
+        AccessReason.NOBODYS,
+    }
+)
+
+
+class Ties(NamedTuple):
+    """How a colleague stands to a person; `unowned` when nobody owns the person."""
+
+    is_owner: bool
+    is_named: bool
+    same_team: bool
+    unowned: bool
+
+
+def access_reason(role: Role, reach: RecordAccess, ties: Ties, *, restricted: bool) -> AccessReason:
+    """Why somebody in `role`, which sees `reach` in this workspace, sees a person or does not.
+
+    The words for `crm.contacts.queries.access.visible`; a property test holds the two together.
+    """
+    if Permission.VIEW_OWN not in RIGHTS[role]:
+        return AccessReason.NO_PEOPLE
+    for holds, reason in (
+        (ties.is_owner, AccessReason.OWNER),
+        (role in SEES_RESTRICTED, AccessReason.MANAGES),
+        (ties.is_named, AccessReason.NAMED),
+        (restricted, AccessReason.RESTRICTED),
+        (reach is RecordAccess.ALL, AccessReason.ROLE_SEES_ALL),
+        (reach is RecordAccess.OWN, AccessReason.OWN_ONLY),
+        (ties.same_team, AccessReason.SAME_TEAM),
+        (ties.unowned, AccessReason.NOBODYS),
+    ):
+        if holds:
+            return reason
+    return AccessReason.OTHER_TEAM

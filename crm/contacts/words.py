@@ -18,7 +18,7 @@ from crm.contacts.fields.choices import (
     LANGUAGES,
     LIFECYCLES,
 )
-from crm.contacts.kinds import Address, FactOrigin, HandleState, LinkKind
+from crm.contacts.kinds import AccessReason, Address, FactOrigin, HandleState, LinkKind
 from crm.contacts.models import Company, Contact
 from crm.contacts.queries import FactView
 from crm.contacts.rules import parse_birthday
@@ -49,10 +49,23 @@ CHANNEL_ICONS: Final = {
 }
 #: What the audit log tells of people and companies.
 TOLD: Final = {
+    "contact.access_changed": Words(lazy("Changed who sees a person"), "lock"),
     "contact.assigned": Words(lazy("Gave a person another owner"), "user"),
     "contact.deleted": Words(lazy("Deleted a person"), "trash"),
     "contact.restored": Words(lazy("Brought a deleted person back"), "refresh"),
     "company.deleted": Words(lazy("Deleted a company"), "trash"),
+}
+ACCESS_REASONS: Final = {
+    AccessReason.OWNER: lazy("owns this person"),
+    AccessReason.MANAGES: lazy("owners and managers see everybody"),
+    AccessReason.NAMED: lazy("named for this person"),
+    AccessReason.ROLE_SEES_ALL: lazy("the role sees everybody"),
+    AccessReason.SAME_TEAM: lazy("same team as the owner"),
+    AccessReason.NOBODYS: lazy("nobody owns this person"),
+    AccessReason.RESTRICTED: lazy("restricted, and not named"),
+    AccessReason.OTHER_TEAM: lazy("not the owner's team"),
+    AccessReason.OWN_ONLY: lazy("the role sees its own people only"),
+    AccessReason.NO_PEOPLE: lazy("the role sees no people"),
 }
 LIFECYCLE_LABELS: Final = {choice.value: choice.label for choice in LIFECYCLES}
 IMPORTANCE_LABELS: Final = {choice.value: choice.label for choice in IMPORTANCES}

@@ -9,7 +9,7 @@ from sqlalchemy import BindParameter, Date, DateTime, Select, Uuid, bindparam, f
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import visitors
 
-from crm.accounts.kinds import ActorKind, Permission, Role
+from crm.accounts.kinds import ActorKind, Permission, RecordAccess, Role
 from crm.accounts.rules import Actor
 from crm.clock import local_day
 from crm.contacts import queries as contacts
@@ -28,18 +28,26 @@ def count(session: Session, actor: Actor, *, is_mine: bool, now: datetime) -> di
     if contacts.scope(actor) is Scope.NOTHING:
         return dict.fromkeys(SOURCES, 0)
     given = {"who": actor.user_id, "now": now, "today": local_day(now, tz=actor.time_zone)}
-    numbers = session.execute(_counting(actor.kind, actor.role, actor.scopes, is_mine=is_mine), given).one()
+    numbers = session.execute(
+        _counting(actor.kind, actor.role, actor.scopes, actor.sees, actor.team, is_mine=is_mine), given
+    ).one()
     return dict(zip(SOURCES, numbers, strict=True))
 
 
 @lru_cache(maxsize=64)
 def _counting(
-    kind: ActorKind, role: Role | None, scopes: frozenset[Permission] | None, *, is_mine: bool
+    kind: ActorKind,
+    role: Role | None,
+    scopes: frozenset[Permission] | None,
+    sees: RecordAccess,
+    team: frozenset[UUID],
+    *,
+    is_mine: bool,
 ) -> Select[*tuple[Any, ...]]:
     """What everybody with the same rights asks on every page: writing it down takes longer than answering it."""
     who: Any = bindparam("who", type_=Uuid())
     view = View(
-        Actor(workspace_id=UUID(int=0), kind=kind, role=role, scopes=scopes, user_id=who),
+        Actor(workspace_id=UUID(int=0), kind=kind, role=role, scopes=scopes, sees=sees, team=team, user_id=who),
         is_mine,
         now=bindparam("now", type_=DateTime(timezone=True)),
         today=bindparam("today", type_=Date()),

@@ -168,10 +168,12 @@ def _tabs(session: Session, actor: Actor, args: dict[str, str]) -> list[dict[str
         }
         for label, given in tabs
     ]
-    for segment in segments.segments(session, actor, limit=TABS).items:
+    saved = segments.segments(session, actor, limit=TABS).items
+    counts = segments.member_counts(session, actor, segments=saved)
+    for segment in saved:
         given = {"segment": str(segment.id)}
         url = _url(given)
-        listed.append({"label": segment.name, "url": url, "active": plain == given, "count": segment.members})
+        listed.append({"label": segment.name, "url": url, "active": plain == given, "count": counts[segment.id]})
     return listed
 
 

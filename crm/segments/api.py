@@ -1,5 +1,6 @@
 """REST: segments, the catalogue of fields, previews, members, and why somebody is in one."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -190,7 +191,8 @@ def list_segments() -> Response:
     """List segments by name."""
     query = read_query(PageQuery)
     page = queries.segments(current_session(), current_actor(), after=query.after, limit=query.limit)
-    return page_answer(page, _shown)
+    counts = queries.member_counts(current_session(), current_actor(), segments=page.items)
+    return page_answer(page, lambda row: _shown(row, counts))
 
 
 @blueprint.get("/segments/fields")
@@ -364,10 +366,11 @@ def parse_rule(data: dict[str, Any]) -> Any:
 
 
 def _one(row: Segment, status: int = 200, **headers: str) -> Response:
-    return answer(_shown(row), status, {"ETag": etag(row.version), **headers})
+    counts = queries.member_counts(current_session(), current_actor(), segments=[row])
+    return answer(_shown(row, counts), status, {"ETag": etag(row.version), **headers})
 
 
-def _shown(row: Segment) -> SegmentOut:
+def _shown(row: Segment, counts: Mapping[UUID, int | None]) -> SegmentOut:
     rule, sentence = row.rule, ""
     if row.kind == SegmentKind.LIVE:
         bound = queries.bound_rule(current_session(), parse(row.rule), workspace_id=row.workspace_id)
@@ -379,7 +382,7 @@ def _shown(row: Segment) -> SegmentOut:
         kind=row.kind,
         rule=rule,
         sentence=sentence,
-        members=row.members,
+        members=counts[row.id],
         refreshed_at=row.refreshed_at,
         frozen_from_id=row.frozen_from_id,
         version=row.version,

@@ -34,8 +34,10 @@ may_edit = requires(Permission.EDIT)
 @may_look
 def index() -> str:
     """All segments by name."""
-    page = queries.segments(current_session(), current_actor(), after=request.args.get("after"))
-    return render_template("segments/index.html", page=page, kinds=words.KINDS, may_edit=_may_edit())
+    session, actor = current_session(), current_actor()
+    page = queries.segments(session, actor, after=request.args.get("after"))
+    counts = queries.member_counts(session, actor, segments=page.items)
+    return render_template("segments/index.html", page=page, counts=counts, kinds=words.KINDS, may_edit=_may_edit())
 
 
 @blueprint.get("/segments/new")
@@ -194,7 +196,8 @@ def rename(segment_id: UUID) -> AnyResponse:
 def freeze(segment_id: UUID) -> AnyResponse:
     """Keep who is in it now as a segment of its own."""
     row = services.freeze(current_session(), current_actor(), segment_id=segment_id, now=request_now())
-    people = ngettext("%(num)s person", "%(num)s people", row.members or 0)
+    count = queries.member_counts(current_session(), current_actor(), segments=[row])[row.id] or 0
+    people = ngettext("%(num)s person", "%(num)s people", count)
     flash(_("Frozen with %(people)s.", people=people), "ok")
     return redirect(url_for(".show", segment_id=row.id))
 
@@ -329,6 +332,7 @@ def _still(row: Segment) -> str:
     return render_template(
         "segments/still.html",
         segment=row,
+        count=queries.member_counts(session, actor, segments=[row])[row.id] or 0,
         page=page,
         origin=origin,
         found=_found_people(),

@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from conftest import House, cloned, make_house
+from factories import accounts as accounts_factory
 from factories import loyalty as loyalty_factory
 from factories import outreach as outreach_factory
 from sqlalchemy import NullPool, create_engine, event, select, text
@@ -16,6 +17,9 @@ from sqlalchemy.orm import Session
 from stack.running import until
 
 from crm import wiring
+from crm.accounts.kinds import ActorKind, RecordAccess, Role
+from crm.accounts.models import Membership
+from crm.accounts.rules import Actor
 from crm.accounts.services import browsers
 from crm.app import create_app
 from crm.channels.base import ChannelKind
@@ -65,6 +69,22 @@ MORE = (
     from (select id, row_number() over (order by id) as n from contact where workspace_id = :workspace) as people
     where n > 1
     """,
+    # A seller with a few people of their own, some for whom they were named, and restricted ones of others.
+    """
+    update contact set owner_id = :seller
+    from (select id from contact where workspace_id = :workspace order by md5(id::text) limit 400) as chosen
+    where contact.id = chosen.id
+    """,
+    """
+    update contact set restricted = true
+    from (select id from contact where workspace_id = :workspace order by md5(id::text || 'r') limit 300) as chosen
+    where contact.id = chosen.id
+    """,
+    """
+    insert into contact_access (id, workspace_id, contact_id, user_id)
+    select gen_random_uuid(), :workspace, id, :seller from contact
+    where workspace_id = :workspace and restricted and owner_id <> :seller order by id limit 50
+    """,
 )
 
 
@@ -78,6 +98,7 @@ class Place:
     code: str
     contact_id: UUID
     address: str
+    seller: Actor
 
 
 @dataclass(frozen=True)
@@ -104,7 +125,18 @@ def fill(postgres) -> Iterator[Callable[[int], Place]]:
             account = outreach_factory.account(session, house.actor, now=now)
             loyalty_factory.program(session, house.actor, now=now)
             offer = loyalty_factory.offer(session, house.actor, now=now)
-        given = {"workspace": house.workspace.id, "account": account.id, "offer": offer.id, "now": now}
+            user = accounts_factory.user(session, name="Luca Verdi")
+            session.add(Membership(user_id=user.id, role=Role.SALES, team="North"))
+            seller = Actor(
+                workspace_id=house.workspace.id, kind=ActorKind.USER, role=Role.SALES, user_id=user.id, name=user.name
+            )
+        given = {
+            "workspace": house.workspace.id,
+            "account": account.id,
+            "offer": offer.id,
+            "now": now,
+            "seller": user.id,
+        }
         engine = create_engine(postgres.superuser_url(name), poolclass=NullPool)
         with Session(engine) as session:
             # References are not looked up for every row: the plans don't depend on it, the time of this test does.
@@ -129,7 +161,7 @@ def fill(postgres) -> Iterator[Callable[[int], Place]]:
             code = loyalty_factory.voucher(
                 session, house.actor, offer_id=offer.id, contact_id=person.id, now=database_now(session)
             ).code
-        return Place(database, house, account.id, code, person.id, person.email)
+        return Place(database, house, account.id, code, person.id, person.email, seller)
 
     yield fill
     for copy, database in opened:
@@ -182,6 +214,14 @@ HOT = {
     "messages": lambda s, p, _: outreach.messages(s, p.house.actor).items,
     "messages in one state": lambda s, p, _: outreach.messages(s, p.house.actor, states=[MessageState.SCHEDULED]).items,
     "a code at the till": lambda s, p, now: loyalty.redeem(s, p.house.actor, code=p.code, idempotency_key="k", now=now),
+}
+#: The lists as somebody reads them who sees their own people, their team's, or all but the restricted.
+NARROWED = {
+    "people by name": lambda s, a: contacts.list_contacts(s, a).items,
+    "people by last exchange": lambda s, a: contacts.list_contacts(s, a, sort=ContactSort.LAST_EXCHANGE).items,
+    "newest people": lambda s, a: contacts.list_contacts(s, a, sort=ContactSort.NEWEST).items,
+    "the inbox": lambda s, a: outreach.conversations(s, a).items,
+    "messages": lambda s, a: outreach.messages(s, a).items,
 }
 SEARCHES = {
     "two names": "chiara rossi",
@@ -258,6 +298,16 @@ def check_hot(place: Place, name: str) -> None:
 @pytest.mark.parametrize("name", HOT)
 def test_a_hot_question_reads_a_few_rows_of_big_tables(twenty_thousand, name):
     check_hot(twenty_thousand, name)
+
+
+@pytest.mark.parametrize("reach", list(RecordAccess))
+@pytest.mark.parametrize("name", NARROWED)
+def test_a_list_reads_a_few_rows_for_who_does_not_see_everybody(twenty_thousand, name, reach):
+    seller = twenty_thousand.seller
+    reader = replace(seller, sees=reach, team=frozenset({seller.user_id}))
+    found, heard = asked(twenty_thousand, lambda session: NARROWED[name](session, reader))
+    assert found
+    assert broad_reads(twenty_thousand, heard) == []
 
 
 def sequential_reads(place: Place) -> dict[str, int]:

@@ -165,7 +165,10 @@ def test_another_workspaces_person_is_as_unknown_as_none(session, actor, other_a
 def test_own_team_and_all_see_what_they_may(session, actor):
     seller = colleague(session, actor)
     mate = colleague(session, actor)
-    outsider = colleague(session, actor, role=Role.COMMUNITY)
+    outsider = colleague(session, actor)
+    for person in (seller, mate):
+        session.scalars(select(Membership).where(Membership.user_id == person.user_id)).one().team = "North"
+    session.flush()
     mine = contact(session, actor, "Mia Mia", owner_id=seller.user_id)
     theirs = contact(session, actor, "Tea Tea", owner_id=mate.user_id)
     free = contact(session, actor, "Lia Lia")
@@ -179,6 +182,7 @@ def test_own_team_and_all_see_what_they_may(session, actor):
             role=Role.SALES,
             user_id=seller.user_id,
             scopes=frozenset(rights),
+            team=frozenset({seller.user_id, mate.user_id}),
         )
         listed = {row.id for row in queries.list_contacts(session, narrowed).items}
         found = {

@@ -39,8 +39,12 @@ TABLE = b"Nome;Cognome;E-mail\nAda;Neri;ada@example.com\nEva;Blu;niente\n"
 WORDS: dict[str, str] = {"field": "city", "choice": "accept", "name": "website", "own_kind": "own.fair"}
 
 
-def everything(session: Session, actor: Actor, *, home: Path, now: datetime | None = None) -> dict[str, UUID | str]:
+def everything(
+    session: Session, actor: Actor, *, home: Path, now: datetime | None = None, name: str = "Ann Bo"
+) -> dict[str, UUID | str]:
     """{path parameter: id}, built by the use cases themselves; files and sandbox letters go below `home`.
+
+    `name` is the person whom everything is about.
 
     `actor` is an owner with a user; the session is in the actor's workspace and stays there.
     """
@@ -48,7 +52,7 @@ def everything(session: Session, actor: Actor, *, home: Path, now: datetime | No
     suffix = actor.workspace_id.hex[-8:]
     company = contacts.company(session, actor, f"Bo Ceramiche {suffix}", website="https://bo.example", now=now)
     ann = contacts.contact(
-        session, actor, "Ann Bo", email=f"ann.{suffix}@example.com", company_id=company.id, tags=["fair"], now=now
+        session, actor, name, email=f"ann.{suffix}@example.com", company_id=company.id, tags=["fair"], now=now
     )
     carl = contacts.contact(session, actor, "Carl Dini", email=f"carl.{suffix}@example.com", now=now)
     fact = people.suggest_fact(session, actor, contact_id=ann.id, field="city", value="Faenza", source="site", now=now)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from crm.accounts.credentials import TOKEN_PREFIX, digest, hint, new_secret
 from crm.accounts.kinds import ActorKind, Permission, Role
 from crm.accounts.models import ApiToken, Workspace
-from crm.accounts.rules import RIGHTS, Actor
+from crm.accounts.rules import RIGHTS, Actor, sees
 from crm.accounts.services import audit
 from crm.db import enter_workspace
 from crm.errors import ForbiddenError, InvalidInputError, NotFoundError, worded
@@ -118,6 +118,7 @@ def bearer(session: Session, *, secret: str, now: datetime) -> Actor | None:
         workspace_id=workspace.id,
         kind=ActorKind.TOKEN,
         role=Role(token.role),
+        sees=sees(Role(token.role), workspace.record_access),
         token_id=token.id,
         name=token.name,
         locale=workspace.locale,

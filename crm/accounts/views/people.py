@@ -6,13 +6,13 @@ from flask import current_app, flash, redirect, render_template, request, url_fo
 from flask.typing import ResponseReturnValue
 
 from crm.accounts import queries
-from crm.accounts.forms import InviteForm, RoleForm
+from crm.accounts.forms import InviteForm, RoleForm, TeamForm
 from crm.accounts.guards import current_actor, requires
-from crm.accounts.kinds import Permission, Role
-from crm.accounts.rules import RIGHTS
-from crm.accounts.services import memberships
+from crm.accounts.kinds import Permission, RecordAccess, Role
+from crm.accounts.rules import NARROWED, RIGHTS, sees
+from crm.accounts.services import access, memberships
 from crm.accounts.views.blueprint import blueprint
-from crm.accounts.words import PERMISSIONS, ROLE_TEXTS, ROLES
+from crm.accounts.words import PERMISSIONS, RECORD_ACCESS, ROLE_TEXTS, ROLES
 from crm.errors import AppError, ForbiddenError
 from crm.settings import Settings
 from crm.web.i18n import _, translated
@@ -76,6 +76,30 @@ def change_role(membership_id: UUID) -> ResponseReturnValue:
     return _page(InviteForm(formdata=None), status=422)
 
 
+@blueprint.post("/settings/people/<uuid:membership_id>/team")
+@requires(Permission.MANAGE_USERS)
+def change_team(membership_id: UUID) -> ResponseReturnValue:
+    """Put a member into a team, or out of it."""
+    form = TeamForm()
+    if not form.validate_on_submit():
+        flash(_("Write a name of up to 60 letters."), "bad")
+        return redirect(url_for("accounts.people"), code=303)
+    access.set_team(current_session(), current_actor(), membership_id=membership_id, team=form.team.data or "")
+    flash(_("The team is changed."), "ok")
+    return redirect(url_for("accounts.people"), code=303)
+
+
+@blueprint.post("/settings/people/record-access")
+@requires(Permission.MANAGE_USERS)
+def change_record_access() -> ResponseReturnValue:
+    """Choose whose people each role sees."""
+    given = {role: request.form.get(role.value, "") for role in NARROWED}
+    chosen = {role: RecordAccess(word) for role, word in given.items() if word in set(RecordAccess)}
+    access.set_record_access(current_session(), current_actor(), chosen=chosen)
+    flash(_("Whose people the roles see is changed."), "ok")
+    return redirect(url_for("accounts.people"), code=303)
+
+
 @blueprint.post("/settings/people/<uuid:membership_id>/reset-link")
 @requires(Permission.MANAGE_USERS)
 def make_reset_link(membership_id: UUID) -> ResponseReturnValue:
@@ -115,6 +139,7 @@ def _page(
 ) -> ResponseReturnValue:
     actor, session = current_actor(), current_session()
     may_manage = actor.may(Permission.MANAGE_USERS)
+    chosen = queries.workspace(session, actor).record_access
     page = render_template(
         "settings/people.html",
         form=form,
@@ -124,6 +149,8 @@ def _page(
         reset_for=reset_for,
         may_manage=may_manage,
         members=queries.members(session, actor),
+        record_access=[(role, ROLES[role], sees(role, chosen)) for role in NARROWED],
+        reaches=RECORD_ACCESS,
         invitations=queries.open_invitations(session, actor, now=request_now()) if may_manage else [],
         roles=[(role, ROLES[role], ROLE_TEXTS[role]) for role in Role],
         role_names={role.value: ROLES[role] for role in Role},

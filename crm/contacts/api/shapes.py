@@ -51,6 +51,7 @@ class ContactOut(ApiModel):
     interests: str
     came_from: str
     owner_id: UUID | None
+    restricted: bool = Field(description="Only the owner, named colleagues, owners and managers see the person.")
     importance: Importance
     lifecycle: Lifecycle
     last_outbound_at: datetime | None

@@ -6,6 +6,7 @@ from crm.contacts.queries.access import (
     ContactNotFoundError,
     HandleNotFoundError,
     Scope,
+    about_visible,
     alive,
     scope,
     visible,
@@ -46,10 +47,12 @@ from crm.contacts.queries.people import (
     people_of,
     require_contact,
 )
+from crm.contacts.queries.rights import AccessLine, access_of, may_change_access
 from crm.contacts.queries.trash import deleted_companies, deleted_contacts
 
 __all__ = [
     "SHORT_LIST",
+    "AccessLine",
     "AffiliationView",
     "CompanyNotFoundError",
     "ContactFilter",
@@ -65,6 +68,8 @@ __all__ = [
     "SearchHit",
     "SearchTooBroadError",
     "Values",
+    "about_visible",
+    "access_of",
     "affiliations_of",
     "alive",
     "colleagues",
@@ -87,6 +92,7 @@ __all__ = [
     "links_of",
     "list_companies",
     "list_contacts",
+    "may_change_access",
     "people_counts",
     "people_of",
     "require_contact",

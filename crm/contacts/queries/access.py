@@ -3,18 +3,17 @@
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, false, or_, select, true, tuple_
-from sqlalchemy.orm import aliased
+from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, all_, and_, any_, false, func, or_, select, true, tuple_
 
-from crm.accounts.kinds import ActorKind, Permission
-from crm.accounts.models import Membership
-from crm.accounts.rules import Actor
-from crm.contacts.models import Contact
+from crm.accounts.kinds import ActorKind, Permission, RecordAccess
+from crm.accounts.rules import SEES_RESTRICTED, Actor
+from crm.contacts.models import Contact, ContactAccess
 from crm.errors import NotFoundError
 from crm.web.paging import decode_cursor
 
 #: People of one company, tags of one workspace and the like: lists that a page shows whole.
 SHORT_LIST: Final = 200
+LOOKING: Final = (Permission.VIEW_OWN, Permission.VIEW_TEAM, Permission.VIEW_ALL)
 
 
 class ContactNotFoundError(NotFoundError):
@@ -38,6 +37,9 @@ class HandleNotFoundError(NotFoundError):
 class Scope(StrEnum):
     """How far an actor sees; the same words as `crm_search_contacts` takes."""
 
+    #: Everybody, restricted people too.
+    EVERYTHING = "everything"
+    #: Everybody but restricted people of others.
     ALL = "all"
     TEAM = "team"
     OWN = "own"
@@ -45,35 +47,69 @@ class Scope(StrEnum):
 
 
 def scope(actor: Actor) -> Scope:
-    """How far `actor` sees contacts, by the widest right that it holds."""
-    if actor.may(Permission.VIEW_ALL) or actor.kind is ActorKind.SYSTEM:
-        return Scope.ALL
+    """How far `actor` sees contacts: the widest right to view that it holds, within what its role sees here."""
+    if actor.kind is ActorKind.SYSTEM:
+        return Scope.EVERYTHING
+    if actor.may(Permission.VIEW_ALL) and actor.sees is RecordAccess.ALL:
+        return Scope.EVERYTHING if actor.role in SEES_RESTRICTED else Scope.ALL
     if actor.user_id is None:
         return Scope.NOTHING
-    if actor.may(Permission.VIEW_TEAM):
+    if actor.sees is not RecordAccess.OWN and (actor.may(Permission.VIEW_TEAM) or actor.may(Permission.VIEW_ALL)):
         return Scope.TEAM
-    return Scope.OWN if actor.may(Permission.VIEW_OWN) else Scope.NOTHING
+    return Scope.OWN if any(actor.may(right) for right in LOOKING) else Scope.NOTHING
 
 
 def visible(actor: Actor) -> ColumnElement[bool]:
-    """The condition on `Contact` that the actor may see it: all, its team's, or its own.
+    """The condition on `Contact` that the actor may see it.
 
-    A team is the colleagues of one role; what nobody owns is there for every team. The one place that knows this in
-    Python (`crm_may_see` is its twin in the search functions).
+    Everybody's people, those of its team and of nobody, or its own; restricted ones only when they are its own; and
+    always those for whom it was named. The one place that knows this in Python (`crm_may_see` is its twin in the
+    search functions).
     """
-    match scope(actor):
-        case Scope.ALL:
-            return true()
-        case Scope.TEAM:
-            me = aliased(Membership)
-            colleagues = (
-                select(Membership.user_id).join(me, me.role == Membership.role).where(me.user_id == actor.user_id)
-            )
-            return or_(Contact.owner_id.is_(None), Contact.owner_id == actor.user_id, Contact.owner_id.in_(colleagues))
-        case Scope.OWN:
-            return Contact.owner_id == actor.user_id
-        case Scope.NOTHING:
-            return false()
+    reach = scope(actor)
+    if reach is Scope.EVERYTHING:
+        return true()
+    if reach is Scope.NOTHING:
+        return false()
+    if actor.user_id is None:
+        return Contact.restricted.is_(False)
+    named = select(ContactAccess.contact_id).where(ContactAccess.user_id == actor.user_id)
+    own = or_(Contact.owner_id == actor.user_id, Contact.id == _any_of(named))
+    if reach is Scope.OWN:
+        return own
+    if reach is Scope.ALL:
+        return or_(Contact.restricted.is_(False), own)
+    theirs = or_(Contact.owner_id.is_(None), Contact.owner_id.in_(sorted(actor.team)))
+    return or_(and_(Contact.restricted.is_(False), theirs), own)
+
+
+def about_visible(actor: Actor, reference: Any) -> ColumnElement[bool]:
+    """The condition that `reference`, a column with the id of a contact, names nobody or somebody the actor may see.
+
+    For long lists of other things, which it lets an index serve: the people whom an actor sees are the few, or those
+    whom it does not see are, and either come as one array.
+    """
+    reach = scope(actor)
+    if reach is Scope.EVERYTHING:
+        return true()
+    if reach is Scope.NOTHING:
+        return false()
+    if reach is Scope.ALL:
+        hidden = select(Contact.id).where(Contact.restricted, ~visible(actor))
+        return or_(reference.is_(None), reference != all_(_array(hidden)))
+    if reach is Scope.OWN:
+        return or_(reference.is_(None), reference == _any_of(select(Contact.id).where(visible(actor))))
+    seen = select(Contact.id).where(Contact.id == reference, visible(actor)).correlate_except(Contact)
+    return or_(reference.is_(None), seen.exists())
+
+
+def _any_of(ids: Select[Any]) -> ColumnElement[Any]:
+    """One of `ids`, as an array answered once for a statement: with it an index of owners or of ids can serve."""
+    return any_(_array(ids))
+
+
+def _array(ids: Select[Any]) -> ColumnElement[Any]:
+    return func.array(ids.correlate(None).scalar_subquery(), type_=ARRAY(Uuid()))
 
 
 def alive(actor: Actor) -> ColumnElement[bool]:

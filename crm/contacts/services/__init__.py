@@ -2,6 +2,7 @@
 
 from crm.contacts.custom_inputs import CustomChoiceInput, CustomFieldInput
 from crm.contacts.inputs import CompanyInput, ContactInput, HandleInput, parsed
+from crm.contacts.services.access import set_access
 from crm.contacts.services.affiliations import add_affiliation, end_affiliation, link, set_company, unlink
 from crm.contacts.services.companies import (
     CompanyExistsError,
@@ -103,6 +104,7 @@ __all__ = [
     "rename_tag",
     "restore",
     "restore_company",
+    "set_access",
     "set_company",
     "set_company_tags",
     "set_custom_values",

@@ -12,7 +12,7 @@ from crm.accounts.models import User
 from crm.accounts.rules import Actor
 from crm.clock import local_day
 from crm.contacts.models import Contact
-from crm.contacts.queries import visible
+from crm.contacts.queries import Scope, scope, visible
 from crm.db import database_now, new_id
 from crm.errors import NotFoundError, worded
 from crm.loyalty.kinds import EntryKind
@@ -128,6 +128,20 @@ def member_standing(session: Session, actor: Actor, *, member_id: UUID, now: dat
     if row is None:
         raise NotFoundError(worded("There is no such member."))
     return _standing(session, row[0], row[1], now=now)
+
+
+def require_member(session: Session, actor: Actor, *, member_id: UUID) -> None:
+    """Raise `NotFoundError` unless there is such a member and the actor may see the person."""
+    known = select(Member.id).outerjoin(Contact, Contact.id == Member.contact_id)
+    if session.scalar(known.where(Member.id == member_id, visible(actor))) is None:
+        raise NotFoundError(worded("There is no such member."))
+
+
+def may_be_named(session: Session, actor: Actor, *, contact_id: UUID) -> bool:
+    """Whether the till shows a code's holder: always to whom sees nobody elsewhere, for the holder stands there."""
+    if scope(actor) is Scope.NOTHING:
+        return True
+    return session.scalar(select(Contact.id).where(Contact.id == contact_id, visible(actor))) is not None
 
 
 def points_of_holder(session: Session, *, contact_id: UUID, now: datetime) -> int | None:

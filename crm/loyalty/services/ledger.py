@@ -16,6 +16,7 @@ from crm.interactions.kinds import InteractionKind
 from crm.loyalty.errors import NotEnoughPointsError, NotMemberError, NotReversibleError
 from crm.loyalty.kinds import EntryKind, LedgerAccount
 from crm.loyalty.models import LedgerTransaction, Lot, LotUse, Member, Posting
+from crm.loyalty.queries.members import require_member
 from crm.loyalty.rules import ledger as rules
 from crm.loyalty.services.book import Book, Entry, lot_facts
 
@@ -93,6 +94,7 @@ def confirm(
     """
     actor.require(Permission.ADJUST_POINTS)
     original = _entry(session, entry_id)
+    require_member(session, actor, member_id=original.member_id)
     request = {"do": "confirm", "entry": entry_id}
     book = Book.open(session, actor, member_id=original.member_id, now=now)
     answered = book.answered(idempotency_key, request)

@@ -11,8 +11,8 @@ from crm.accounts.kinds import Permission
 from crm.accounts.rules import Actor
 from crm.contacts import queries as contacts
 from crm.db import new_id
-from crm.errors import NotFoundError, worded
 from crm.loyalty.models import Member
+from crm.loyalty.queries.members import require_member
 from crm.loyalty.rules.codes import make_number
 from crm.loyalty.services.programs import program_or_default
 
@@ -55,9 +55,8 @@ def join(session: Session, actor: Actor, *, contact_id: UUID, program_id: UUID |
 def leave(session: Session, actor: Actor, *, member_id: UUID, now: datetime) -> Member:
     """End a membership: nothing is earned any more, the points stay. Raises `NotFoundError`, `ForbiddenError`."""
     actor.require(Permission.EDIT)
-    member = session.scalar(select(Member).where(Member.id == member_id).with_for_update())
-    if member is None:
-        raise NotFoundError(worded("There is no such member."))
+    require_member(session, actor, member_id=member_id)
+    member = session.get_one(Member, member_id, with_for_update=True, populate_existing=True)
     member.left_at = member.left_at or now
     session.flush()
     return member

@@ -12,7 +12,7 @@ from crm.accounts.rules import Actor
 from crm.contacts.models import Contact
 from crm.interactions.kinds import InteractionKind
 from crm.loyalty.models import Offer, Voucher
-from crm.loyalty.queries.members import points_of_holder
+from crm.loyalty.queries.members import may_be_named, points_of_holder
 from crm.loyalty.queries.offers import OfferView, facts, offer_view, used_by_holder
 from crm.loyalty.queries.points import points_for
 from crm.loyalty.rules.codes import read_code
@@ -51,6 +51,8 @@ def check_code(
 ) -> TillCheck:
     """What the till would do with a code now; changes nothing but the counters against guessing.
 
+    Whoever sees people elsewhere reads a holder's name only where they may see that person.
+
     Raises `TooManyGuessesError`, `ForbiddenError`.
     """
     actor.require(Permission.REDEEM)
@@ -70,6 +72,7 @@ def check_code(
         record_refusal(session, actor, reason=Refusal.UNKNOWN, voucher_id=None)
         return TillCheck(code=plain, refusal=Refusal.UNKNOWN)
     voucher, offer, holder = row
+    seen = holder is not None and may_be_named(session, actor, contact_id=holder.id)
     terms = facts(offer)
     used = used_by_holder(session, voucher)
     refusal = why_not(terms, voucher_state=voucher.state, used_by_holder=used, at=now)
@@ -79,9 +82,9 @@ def check_code(
         code=plain,
         refusal=refusal,
         voucher_id=voucher.id,
-        holder_id=voucher.contact_id,
-        holder_name=holder.display_name if holder is not None else "",
-        holder_points=points_of_holder(session, contact_id=holder.id, now=now) if holder is not None else None,
+        holder_id=voucher.contact_id if seen else None,
+        holder_name=holder.display_name if seen else "",
+        holder_points=points_of_holder(session, contact_id=holder.id, now=now) if seen else None,
         offer=offer_view(offer, now=now),
         purchase_minor=purchase_minor,
         discount_minor=discount(terms, purchase_minor),

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, or_, select, tuple_
+from sqlalchemy import Select, select, tuple_
 from sqlalchemy.orm import Session
 
 from crm.accounts.models import User
@@ -62,7 +62,7 @@ def _lines(actor: Actor) -> Select[*tuple[Any, ...]]:
         .outerjoin(Contact, Contact.id == Conversation.contact_id)
         .outerjoin(Handle, Handle.id == Conversation.handle_id)
         .outerjoin(User, User.id == Conversation.assignee_id)
-        .where(or_(Conversation.contact_id.is_(None), contacts.visible(actor)))
+        .where(contacts.about_visible(actor, Conversation.contact_id))
     )
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, and_, func, or_, select, true, tuple_
+from sqlalchemy import Select, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from crm.accounts.rules import Actor
@@ -361,6 +361,4 @@ def budgets(session: Session, actor: Actor, *, contact_ids: Iterable[UUID], now:
 
 def visible_to(actor: Actor) -> Any:
     """Messages to people the actor may see, and to strangers."""
-    if contacts.scope(actor) is contacts.Scope.ALL:
-        return true()
-    return or_(Message.contact_id.is_(None), and_(Contact.id == Message.contact_id, contacts.visible(actor)))
+    return contacts.about_visible(actor, Message.contact_id)

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import ColumnElement, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from crm.accounts.rules import Actor
 from crm.channels.sentences import N_
 from crm.contacts.models import Contact
-from crm.contacts.queries import Scope, alive, scope
+from crm.contacts.queries import Scope, alive, scope, visible
+from crm.db import among
 from crm.errors import NotFoundError
 from crm.segments.kinds import PickMode
 from crm.segments.models import Segment, SegmentChange, SegmentMember, SegmentPick
@@ -58,6 +59,36 @@ def segments(session: Session, actor: Actor, *, after: str | None = None, limit:
         wanted = wanted.where(tuple_(Segment.name, Segment.id) > tuple(decode_cursor(after, str, UUID)))
     rows = session.scalars(wanted.order_by(Segment.name, Segment.id).limit(limit + 1)).all()
     return page_of(rows, limit=limit, key=lambda row: (row.name, row.id))
+
+
+def member_counts(session: Session, actor: Actor, *, segments: Sequence[Segment]) -> dict[UUID, int | None]:
+    """How many people of each segment the actor may see, as of its last look; None before the first.
+
+    Who sees everybody reads the stored numbers. Who sees everybody but the restricted has these few taken off them;
+    for others the people are counted.
+    """
+    reach = scope(actor)
+    stored = {row.id: row.members for row in segments}
+    if reach is Scope.EVERYTHING or not segments:
+        return stored
+    hidden = reach is Scope.ALL
+    counted = (
+        select(SegmentMember.segment_id, func.count().label("number"))
+        .join(Contact, Contact.id == SegmentMember.contact_id)
+        .where(
+            among(SegmentMember.segment_id, list(stored)), *_restricted_to_others(actor) if hidden else [alive(actor)]
+        )
+        .group_by(SegmentMember.segment_id)
+    )
+    found: dict[UUID, int] = {row.segment_id: row.number for row in session.execute(counted)}
+    return {
+        key: number if number is None else max(0, number - found.get(key, 0)) if hidden else found.get(key, 0)
+        for key, number in stored.items()
+    }
+
+
+def _restricted_to_others(actor: Actor) -> list[ColumnElement[bool]]:
+    return [Contact.restricted.is_(True), Contact.deleted_at.is_(None), ~visible(actor)]
 
 
 def segments_of(session: Session, actor: Actor, *, contact_id: UUID) -> Sequence[Segment]:
