@@ -12,6 +12,7 @@ from crm.files import models as files
 from crm.interactions import models as interactions
 from crm.interactions import timeline_models as timeline
 from crm.lifecycle import models as lifecycle
+from crm.lifecycle import privacy_models as privacy
 from crm.loyalty import models as loyalty
 from crm.outreach import inbound_models as inbound
 from crm.outreach import models as outreach
@@ -33,6 +34,7 @@ DOMAINS = (
     segments,
     campaigns,
     lifecycle,
+    privacy,
 )
 
 metadata = Base.metadata

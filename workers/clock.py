@@ -43,6 +43,7 @@ MOST_WAKES = 64
 MOST_CLAIMS = 100
 MOST_EVENTS = 1_000
 MOST_SEGMENTS = 500
+MOST_ERASURES = 100
 #: How old the members of a segment may be before the clock asks for another look.
 SEGMENT_SECONDS = 300
 
@@ -100,6 +101,7 @@ def _chores(settings: Settings) -> list[Chore]:
         Chore("troubles", 30.0, _watching()),
         Chore("expired_loyalty", 60.0, wake_for_loyalty),
         Chore("stale_segments", 30.0, wake_for_segments),
+        Chore("open_erasures", 60.0, wake_for_erasures),
         Chore("running_campaigns", 30.0, tend_campaigns),
         Chore("rows_of_the_past", 3600.0, forget_what_is_over),
     ]
@@ -227,6 +229,14 @@ def wake_for_segments(clock: Clock) -> None:
     for workspace_id, segment_id in rows:
         clock.jobs.enqueue(
             JobName.REFRESH_SEGMENT, id=f"segment:{segment_id}", workspace_id=workspace_id, segment_id=segment_id
+        )
+
+
+def wake_for_erasures(clock: Clock) -> None:
+    """Ask again for erasures whose traces in texts and files are still to be found."""
+    for workspace_id, erasure_id in _pairs(clock, "crm_open_erasures(:most)", MOST_ERASURES):
+        clock.jobs.enqueue(
+            JobName.FINISH_ERASURE, id=f"erasure:{erasure_id}", workspace_id=workspace_id, erasure_id=erasure_id
         )
 
 

@@ -1,8 +1,9 @@
-"""Jobs of lifecycle: running an import."""
+"""Jobs of lifecycle: running an import, and finding what an erased person left in texts and files."""
 
 from uuid import UUID
 
 from crm.lifecycle import runner
+from crm.lifecycle.erasure.sweep import sweep
 from workers import Runtime
 
 
@@ -14,3 +15,8 @@ def run_import(runtime: Runtime, *, workspace_id: str, import_id: str) -> None:
     except Exception as error:
         runner.fail(database, workspace_id=house, import_id=wanted, error=error)
         raise
+
+
+def finish_erasure(runtime: Runtime, *, workspace_id: str, erasure_id: str) -> None:
+    """Find what is left of an erased person in texts of others and in files."""
+    sweep(runtime.database, workspace_id=UUID(workspace_id), erasure_id=UUID(erasure_id), home=runtime.settings.home)

@@ -63,8 +63,10 @@ class SandboxStore:
     def __init__(self, home: Path) -> None:
         self._folder = home / "sandbox"
         self._index = self._folder / "index.jsonl"
+        self._changes = self._folder / "changes"
         self._lock = threading.Lock()
         self._offset = 0
+        self._changed = 0
         self._letters: list[Letter] = []
 
     def prepare(self) -> None:
@@ -104,6 +106,35 @@ class SandboxStore:
             index.write("".join(lines).encode("ascii"))
             index.flush()
             os.fsync(index.fileno())
+
+    def forget(self, accounts: Collection[UUID], *, recipients: Collection[str]) -> int:
+        """Remove what the given accounts sent to `recipients` (lower-case); returns how many letters went.
+
+        The lines of the index are overwritten where they stand, so that the writer can go on at its end; a count of
+        such changes tells readers to begin anew.
+        """
+        wanted, mine = frozenset(recipients), frozenset(map(str, accounts))
+        gone = 0
+        if not wanted or not self._index.exists():
+            return 0
+        with self._index.open("r+b") as index:
+            at = 0
+            for line in index.read().splitlines(keepends=True):
+                entry = json.loads(line) if line.endswith(b"\n") else {}
+                if entry.get("recipient") in wanted and entry.get("account") in mine:
+                    (self._folder / f"{entry['id']}.eml").unlink(missing_ok=True)
+                    empty = dict.fromkeys(("sender", "recipient", "recipient_name", "subject", "reference"), "")
+                    kept = json.dumps({"id": entry["id"], "at": entry["at"], "account": None, **empty}).encode("ascii")
+                    index.seek(at)
+                    index.write(kept.ljust(len(line) - 1) + b"\n")
+                    gone += 1
+                at += len(line)
+            index.flush()
+            os.fsync(index.fileno())
+        if gone:
+            with self._changes.open("ab") as changes:
+                changes.write(b".")
+        return gone
 
     def letters(self, accounts: Collection[UUID], *, recipient: str | None = None) -> list[Letter]:
         """What the given accounts sent, newest first, to `recipient` alone when given (lower-case)."""
@@ -146,8 +177,10 @@ class SandboxStore:
             size = self._index.stat().st_size
         except FileNotFoundError:
             size = 0
-        if size < self._offset:
-            # The folder was emptied or replaced by a restore.
+        changed = self._changes.stat().st_size if self._changes.exists() else 0
+        if size < self._offset or changed != self._changed:
+            # The folder was emptied or replaced by a restore, or somebody was erased.
+            self._changed = changed
             self._offset = 0
             self._letters.clear()
         if size == self._offset:

@@ -104,6 +104,29 @@ class Suppression(Tenant, Base):
     )
 
 
+class ErasedAddress(Tenant, Base):
+    """An address of somebody who was erased: an import may not bring them back, they themselves may."""
+
+    __tablename__ = "erased_address"
+
+    channel: Mapped[str]
+    address_hash: Mapped[str]
+    at: Mapped[created_at]
+    came_back_at: Mapped[datetime | None]
+
+    __table_args__ = tenant_args(
+        Index(
+            "uq_erased_address",
+            "workspace_id",
+            "channel",
+            "address_hash",
+            unique=True,
+            postgresql_where=text("came_back_at is null"),
+        ),
+        referred=False,
+    )
+
+
 class AddressKey(Tenant, Base):
     """The key of a workspace's address hashes; kept with the data, so that a restored backup still knows them."""
 

@@ -15,3 +15,12 @@ class ImportMode(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     UPSERT = "upsert"
+
+
+class ErasureCause(StrEnum):
+    """Why somebody was erased."""
+
+    ASKED = "asked"
+    RETENTION = "retention"
+    RESTORED = "restored"
+    """A backup from before the erasure was restored, and brought them back."""

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from crm.accounts.rules import Actor
 from crm.channels.base import ChannelKind
+from crm.consent import erased
 from crm.contacts import loading
 from crm.contacts.models import Company, Contact, Handle
 from crm.contacts.queries import visible
@@ -51,6 +52,7 @@ class _Known:
     company_of: dict[UUID, str]
     fresh: dict[tuple[str, str], UUID]
     fresh_values: dict[UUID, dict[str, Any]]
+    erased: frozenset[tuple[str, str]] = frozenset()
 
 
 def plan(
@@ -74,6 +76,8 @@ def _known(session: Session, actor: Actor, people: Sequence[Person]) -> _Known:
     handles = loading.owners_of(
         session, addresses=[(channel, norm) for person in people for channel, _, norm in person.addresses]
     )
+    pairs = {(channel.value, norm) for person in people for channel, _, norm in person.addresses}
+    gone = frozenset(erased.known(session, actor, pairs=pairs - handles.keys()))
     names = {_name_key(person)[0] for person in people if not person.addresses}
     owners = {handle.contact_id for handle in handles.values() if handle.contact_id}
     rows = session.execute(
@@ -92,6 +96,7 @@ def _known(session: Session, actor: Actor, people: Sequence[Person]) -> _Known:
         company_of={contact.id: name or "" for contact, _, name in rows},
         fresh={},
         fresh_values={},
+        erased=gone,
     )
 
 
@@ -104,7 +109,9 @@ def _decide(number: int, cells: list[str], person: Person, *, known: _Known, mod
     try:
         contact_id = _whose(person, known)
     except RowError as error:
-        return Plan(row=number, cells=cells, action=Action.REFUSE, code=error.code, column=error.column)
+        # What a row says of somebody who was erased is not kept a second time, not even as refused.
+        told = [] if error.code == "erased" else cells
+        return Plan(row=number, cells=told, action=Action.REFUSE, code=error.code, column=error.column)
     exists = contact_id is not None
     if exists and mode is ImportMode.CREATE and contact_id in known.contacts:
         return Plan(row=number, cells=cells, action=Action.REFUSE, code="exists")
@@ -121,6 +128,8 @@ def _whose(person: Person, known: _Known) -> UUID | None:
     for channel, _, norm in person.addresses:
         key = (channel, norm)
         handle = known.handles.get(key)
+        if key in known.erased:
+            raise RowError("erased")
         if key in known.fresh:
             found.add(known.fresh[key])
         elif handle is not None and handle.contact_id is not None:

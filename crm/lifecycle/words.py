@@ -80,6 +80,7 @@ REASONS: dict[str, str] = {
     "not_found": lazy("We don’t know this person, and you asked to update only."),
     "several_people": lazy("The addresses in this row belong to different people."),
     "address_of_company": lazy("This address belongs to a company, not to a person."),
+    "erased": lazy("This person asked to be erased. Only they can come back, by writing first."),
     "belongs_to_somebody_else": lazy("This address belongs to somebody you may not see."),
 }
 _OTHER = lazy("A value in this row is too long or holds a forbidden character.")

@@ -14,6 +14,7 @@ from crm.channels.addresses import AddressError, normalise
 from crm.channels.base import AutoReply, Bounce, BounceAction, ChannelKind, Complaint, OutcomeKind, Reply
 from crm.channels.inbound import InboundError, parse_email
 from crm.channels.mail_parts import fingerprint
+from crm.consent import erased
 from crm.consent import services as consent
 from crm.consent.kinds import Basis, ConsentAction, ConsentPurpose, Purpose, SuppressionReason
 from crm.contacts import queries as contacts
@@ -214,16 +215,18 @@ def _author(session: Session, actor: Actor, parsed: Reply, *, now: datetime) -> 
         known = normalise(ChannelKind.EMAIL, parsed.from_address)
     except AddressError:
         return None
-    handle = contacts.handle_by_address(
-        session, actor, channel=ChannelKind.EMAIL, address_norm=known.address_norm
-    ) or contact_services.add_handle(
-        session,
-        actor,
-        channel=ChannelKind.EMAIL,
-        address=known.address,
-        display_name=parsed.from_name,
-        now=now,
-    )
+    handle = contacts.handle_by_address(session, actor, channel=ChannelKind.EMAIL, address_norm=known.address_norm)
+    if handle is None:
+        # Whoever was erased and writes again may be written to again, and is somebody new.
+        erased.came_back(session, actor, channel=ChannelKind.EMAIL, address_norm=known.address_norm, now=now)
+        handle = contact_services.add_handle(
+            session,
+            actor,
+            channel=ChannelKind.EMAIL,
+            address=known.address,
+            display_name=parsed.from_name,
+            now=now,
+        )
     contact = session.get(Contact, handle.contact_id) if handle.contact_id else None
     return _Author(contact, handle)
 

@@ -1,0 +1,54 @@
+"""What imports, files and erasures themselves hold about people; for the bytes see `crm.lifecycle.erasure.sweep`."""
+
+from typing import Final
+
+from crm.lifecycle.erasure.tables import Do, Table
+
+TABLES: Final = (
+    Table(
+        name="stored_file",
+        of={"id": ("entry_file.file_id",)},
+        do=Do.CLEAR,
+        clear={"name": ""},
+        mentions=("name",),
+        plain={"media_type sha256": "what kind of file, and its digest; the bytes are looked through"},
+    ),
+    Table(
+        name="import",
+        mentions=("file_name", "columns", "mapping", "source", "tag"),
+        plain={"encoding delimiter": "how the file is written"},
+    ),
+    Table(
+        name="refused_row",
+        mentions=("values",),
+        is_passing=True,
+        plain={"column code": "the column at fault, and why"},
+    ),
+    Table(
+        name="remembered_mapping",
+        mentions=("mapping",),
+        is_passing=True,
+        plain={"header_hash": "a digest of the header"},
+    ),
+    Table(
+        name="change_set",
+        mentions=("title",),
+        plain={"result": "numbers"},
+    ),
+    Table(
+        name="change",
+        of={"contact_id": ("contact",)},
+        do=Do.DELETE,
+        mentions=("before", "after"),
+        plain={"table_name": "the name of a table"},
+        is_internal=True,
+    ),
+    Table(
+        name="erasure",
+        plain={
+            "counts": "numbers",
+            "traces": "what is still to be looked for; emptied when all of it is found",
+            "cause": "a code",
+        },
+    ),
+)

@@ -1,0 +1,98 @@
+"""What messages, their tries and what came in hold about a person."""
+
+from typing import Final
+
+from crm.channels.sentences import is_outcome
+from crm.lifecycle.erasure.contacts import HOUSE
+from crm.lifecycle.erasure.tables import Do, OwnId, Table, UnlessCode
+from crm.outreach.reasons import OTHER_SENTENCES, REASON_SENTENCES
+
+CODES: Final = frozenset({*map(str, REASON_SENTENCES), *OTHER_SENTENCES, "erased"})
+
+
+def is_reason(text: str) -> bool:
+    """Whether a reason was given by the gate or a channel, and not by a person in their own words."""
+    return text in CODES or is_outcome(text)
+
+
+TABLES: Final = (
+    Table(
+        name="sender_account",
+        plain={
+            "name address display_name config secret signature time_zone hold_reason last_error_code": (
+                "a mailbox of the house"
+            )
+        },
+    ),
+    Table(name="sender_pace"),
+    Table(name="domain_pace", plain={"domain code": "a mail server and how fast it takes mail"}),
+    Table(name="template", plain={"name language subject body": HOUSE}),
+    Table(name="batch", plain={"name": HOUSE}),
+    Table(
+        name="conversation",
+        of={"contact_id": ("contact",)},
+        do=Do.CLEAR,
+        clear={"subject": "", "handle_id": None, "unanswered_since": None},
+        plain={"visibility": "a code"},
+    ),
+    Table(name="claim", plain={"worker": "a process"}),
+    Table(
+        name="message",
+        of={"contact_id": ("contact",)},
+        do=Do.CLEAR,
+        clear={"reason": UnlessCode(is_reason), "handle_id": None, "remote_id": None},
+        plain={
+            "approved_hash": "a digest of what was approved",
+            "needs_look": "a code",
+            "reference": "an id that we made",
+        },
+        hidden=("approved_hash",),
+    ),
+    Table(
+        name="message_text",
+        of={"message_id": ("message",)},
+        do=Do.DELETE,
+        plain={"subject body missing why": "letters to others stay as they were written"},
+        hidden=("why", "missing"),
+    ),
+    Table(
+        name="frozen_content",
+        of={"message_id": ("message",)},
+        do=Do.DELETE,
+        plain={
+            "hash from_address from_name to_address to_name subject text html headers": (
+                "letters to others stay as they were approved"
+            )
+        },
+        hidden=("html", "headers"),
+    ),
+    Table(
+        name="attempt",
+        of={"message_id": ("message",)},
+        plain={"content_hash": "a digest of what was approved"},
+        hidden=("content_hash",),
+    ),
+    Table(name="attempt_outcome", of={"attempt_id": ("attempt",)}, plain={"code stage": "codes"}),
+    Table(
+        name="attempt_evidence",
+        of={"attempt_id": ("attempt",)},
+        do=Do.DELETE,
+        plain={"detail": "what a server said of an address of somebody else"},
+    ),
+    Table(name="budget_use", of={"contact_id": ("contact",)}, plain={"purpose": "a code"}),
+    Table(name="clock_lease", plain={"name holder": "a process"}),
+    Table(
+        name="inbound_event",
+        of={"message_id": ("message",)},
+        do=Do.CLEAR,
+        clear={"external_id": OwnId(), "error": ""},
+        plain={"kind": "a code"},
+    ),
+    Table(
+        name="inbound_raw",
+        of={"event_id": ("inbound_event",)},
+        do=Do.DELETE,
+        mentions=("raw",),
+        is_passing=True,
+    ),
+)

@@ -1,0 +1,37 @@
+"""Owns the table of erasures: that somebody was erased and when, never who."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from crm.db import Base, Tenant, created_at, one_of, tenant_args
+from crm.lifecycle.kinds import ErasureCause
+
+
+class Erasure(Tenant, Base):
+    """A person who was erased; `subject_id` is the empty row that is left of them.
+
+    `traces` holds what is still to be looked for in texts of others and in files, and is emptied when that is done.
+    """
+
+    __tablename__ = "erasure"
+
+    subject_id: Mapped[UUID]
+    at: Mapped[created_at]
+    user_id: Mapped[UUID | None] = mapped_column(ForeignKey("app_user.id"))
+    cause: Mapped[str] = mapped_column(server_default=ErasureCause.ASKED.value)
+    counts: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    traces: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    done_at: Mapped[datetime | None]
+
+    __table_args__ = tenant_args(
+        one_of("cause", ErasureCause),
+        Index("uq_erasure_subject", "workspace_id", "subject_id", unique=True),
+        Index("ix_erasure_at", "workspace_id", "at", "id"),
+        Index("ix_erasure_open", "at", postgresql_where=text("done_at is null")),
+        referred=False,
+    )
