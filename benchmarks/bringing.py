@@ -13,12 +13,19 @@ from benchmarks.stand import Stand, table
 from crm.consent.kinds import Basis
 from crm.desk.seed import CITIES, COMPANY_STEMS, FIRST_NAMES, LAST_NAMES, PLACES, TITLES
 from crm.lifecycle import cli
-from crm.lifecycle.kinds import ImportMode
+from crm.lifecycle.kinds import ImportMode, MatchKey
 from crm.settings import Settings
 
 ROWS = 10_000
 HEAD = ["Nome", "Cognome", "E-mail", "Cellulare", "Azienda", "Ruolo", "Città", "Tag"]
-WISHES = cli.Wishes(source="Fiera di Bologna", basis=Basis.CONSENT, mode=ImportMode.UPSERT, tag="Fiera", mapping=None)
+WISHES = cli.Wishes(
+    source="Fiera di Bologna",
+    basis=Basis.CONSENT,
+    mode=ImportMode.UPSERT,
+    match=MatchKey.ANY,
+    tag="Fiera",
+    mapping=None,
+)
 
 
 def measure(stand: Stand) -> None:

@@ -99,6 +99,7 @@ class ContactForm(BirthdayMixin, Form):
     country = SelectField(FIELD_LABELS["country"])
     interests = TextAreaField(FIELD_LABELS["interests"], validators=[Length(max=5000)])
     came_from = StringField(FIELD_LABELS["came_from"], validators=[LINE])
+    external_id = StringField(FIELD_LABELS["external_id"], validators=[LINE])
 
     PLAIN: Final = (
         "first_name",
@@ -115,6 +116,7 @@ class ContactForm(BirthdayMixin, Form):
         "country",
         "interests",
         "came_from",
+        "external_id",
     )
 
     def offer(self, colleagues: Mapping[UUID, str]) -> "ContactForm":

@@ -29,7 +29,7 @@ def _one_line(value: str) -> str:
 def _paragraphs(value: str) -> str:
     if any(unicodedata.category(letter) == "Cc" and letter not in "\n\r\t" for letter in value):
         raise ValueError(N_("The text contains a character that can't be shown."))
-    return value.replace("\r\n", "\n")
+    return value.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _known_zone(value: str) -> str:
@@ -102,6 +102,7 @@ class ContactInput(Input):
     country: Annotated[str, AfterValidator(_country)] = ""
     interests: Text = ""
     came_from: Line = ""
+    external_id: Line = ""
     owner_id: UUID | None = None
     importance: Importance = Importance.NORMAL
     lifecycle: Lifecycle = Lifecycle.LEAD

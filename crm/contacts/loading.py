@@ -36,6 +36,19 @@ class Loaded:
     addresses: tuple[Address, ...] = ()
     adopted: tuple[Handle, ...] = ()
     tags: tuple[str, ...] = ()
+    known: Contact | None = None
+    """Who it is, when that was known before the file; None for somebody whom an earlier row brought."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What was done to a row that was not made for a new person: an update, or an insert when `before` is None."""
+
+    table: str
+    row_id: UUID
+    contact_id: UUID
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +65,7 @@ class Places:
 
     companies: Mapping[str, UUID]
     tags: Mapping[str, UUID]
+    new_companies: tuple[UUID, ...] = ()
 
 
 def owners_of(session: Session, *, addresses: Sequence[tuple[ChannelKind, str]]) -> dict[tuple[str, str], Handle]:
@@ -77,15 +91,14 @@ def owners_of(session: Session, *, addresses: Sequence[tuple[ChannelKind, str]])
 
 def find_places(session: Session, *, people: Sequence[Loaded]) -> Places:
     """The companies and tags of `people`; those that the workspace does not have yet are made."""
-    return Places(
-        companies=_companies(session, names=[person.company_name for person in people if person.company_name]),
-        tags=_tags(session, names={tag for person in people for tag in person.tags}),
-    )
+    companies, made = _companies(session, names=[person.company_name for person in people if person.company_name])
+    tags = _tags(session, names={tag for person in people for tag in person.tags})
+    return Places(companies=companies, tags=tags, new_companies=made)
 
 
-def _companies(session: Session, *, names: Sequence[str]) -> dict[str, UUID]:
+def _companies(session: Session, *, names: Sequence[str]) -> tuple[dict[str, UUID], tuple[UUID, ...]]:
     if not names:
-        return {}
+        return {}, ()
     # The first spelling in the file is the one that a new company gets.
     by_norm = {normalise(name): name for name in reversed(names)}
     living = select(Company.name_norm, Company.id).where(
@@ -95,7 +108,7 @@ def _companies(session: Session, *, names: Sequence[str]) -> dict[str, UUID]:
     known = dict(session.execute(living.order_by(Company.id.desc())).all())
     fresh = [{"id": new_id(), "name": name, "name_norm": norm} for norm, name in by_norm.items() if norm not in known]
     insert_rows(session, Company, fresh, shared=_owned(session))
-    return known | {row["name_norm"]: row["id"] for row in fresh}
+    return known | {row["name_norm"]: row["id"] for row in fresh}, tuple(row["id"] for row in fresh)
 
 
 def _tags(session: Session, *, names: set[str]) -> dict[str, UUID]:
@@ -116,17 +129,38 @@ def add_people(session: Session, *, people: Sequence[Loaded], places: Places) ->
 
 def add_details(
     session: Session, actor: Actor, *, people: Sequence[Loaded], places: Places, source: Source, now: datetime
-) -> None:
-    """Insert the addresses, the facts and the tags of all `people`, with one statement for each table."""
+) -> list[Written]:
+    """Insert the addresses, the facts and the tags of all `people`, with one statement for each table.
+
+    Returns the addresses and tags that people got who were known before.
+    """
     owned = _owned(session)
-    insert_rows(session, Handle, _handles(people), shared=owned)
+    known = {person.contact_id for person in people if person.known is not None}
+    handles = _handles(people)
+    ids = insert_rows(session, Handle, handles, shared=owned)
+    added = [
+        Written(
+            table="handle",
+            row_id=UUID(row_id),
+            contact_id=row["contact_id"],
+            before=None,
+            after={"contact_id": row["contact_id"], "address_norm": row["address_norm"]},
+        )
+        for row_id, row in zip(ids, handles, strict=True)
+        if row["contact_id"] in known
+    ]
     told = {"origin": FactOrigin.IMPORTED.value, "source": source.name, "source_id": source.id}
     insert_rows(session, Fact, _facts(people), shared={**owned, **told, "user_id": actor.user_id, "at": now})
     links = dict.fromkeys(
         (person.contact_id, places.tags[norm]) for person in people for tag in person.tags if (norm := normalise(tag))
     )
     rows = [{"contact_id": contact_id, "tag_id": tag_id} for contact_id, tag_id in links]
-    insert_rows(session, ContactTag, rows, shared=owned, unless=("workspace_id", "contact_id", "tag_id"))
+    ids = insert_rows(session, ContactTag, rows, shared=owned, unless=("workspace_id", "contact_id", "tag_id"))
+    return added + [
+        Written(table="contact_tag", row_id=UUID(row_id), contact_id=row["contact_id"], before=None, after={})
+        for row_id, row in zip(ids, rows, strict=True)
+        if row["contact_id"] in known
+    ]
 
 
 def _contact(person: Loaded, places: Places) -> dict[str, Any]:
@@ -204,6 +238,9 @@ def columns_of(person: Loaded) -> dict[str, Any]:
         "country": values.get("country", ""),
         "interests": values.get("interests", ""),
         "came_from": values.get("came_from", ""),
+        "external_id": values.get("external_id", ""),
+        "address_form": values.get("address_form") or "formal",
+        "time_zone": values.get("time_zone", ""),
         "importance": values.get("importance") or "normal",
         "lifecycle": values.get("lifecycle") or "lead",
         "owner_id": values.get("owner_id"),
@@ -224,15 +261,21 @@ def retire_facts(session: Session, *, people: Sequence[Loaded]) -> None:
         )
 
 
-def change_people(session: Session, actor: Actor, *, people: Sequence[Loaded], places: Places, now: datetime) -> None:
+def change_people(
+    session: Session, actor: Actor, *, people: Sequence[Loaded], places: Places, now: datetime
+) -> list[Written]:
     """Change who was known, or came with an earlier row, and give people the addresses that were nobody's.
 
-    One by one: in a repeated import the rows of few differ, and the others stay as they are.
+    One by one: in a repeated import the rows of few differ, and the others stay as they are. Returns what changed.
     """
+    written: list[Written] = []
     for person in people:
         if not person.is_new and (person.values or person.company_name or person.addresses):
-            _change(session, person, places, now)
+            written += _change(session, person, places, now)
         for handle in person.adopted:
+            ids = {"row_id": handle.id, "contact_id": person.contact_id}
+            after = {"contact_id": person.contact_id}
+            written.append(Written(table="handle", before={"contact_id": None}, after=after, **ids))
             handle.contact_id = person.contact_id
     session.flush()
     ids = {"workspace_id": actor.workspace_id, "now": now}
@@ -242,20 +285,37 @@ def change_people(session: Session, actor: Actor, *, people: Sequence[Loaded], p
         # Only these bring a history along.
         for handle in person.adopted:
             publish(session, HandleLinked(**ids, handle_id=handle.id, contact_id=person.contact_id))
+    return written
 
 
-def _change(session: Session, person: Loaded, places: Places, now: datetime) -> None:
+def _change(session: Session, person: Loaded, places: Places, now: datetime) -> list[Written]:
     whole = replace(person, values={**_rest_of_name(session, person), **person.values})
     changes = {**columns_of(whole), "updated_at": now, "version": Contact.version + 1}
     changes = {name: value for name, value in changes.items() if name in _touched(person)}
     if person.company_name:
         changes["company_id"] = places.companies[normalise(person.company_name)]
-    if person.addresses and (email := columns_of(person)["email"]):
+    email = columns_of(person)["email"] if person.addresses else ""
+    written = _difference(person, {**changes, "email": email} if email else changes)
+    if email:
         without = update(Contact).where(Contact.id == person.contact_id, Contact.email == "")
         session.execute(without.values(email=email))
     session.execute(update(Contact).where(Contact.id == person.contact_id).values(changes))
     if person.company_name:
-        _move(session, person.contact_id, changes["company_id"], str(person.values.get("title", "")))
+        moved = _move(session, person.contact_id, changes["company_id"], str(person.values.get("title", "")))
+        written += moved if person.known is not None else []
+    return written
+
+
+def _difference(person: Loaded, changes: Mapping[str, Any]) -> list[Written]:
+    """What becomes of the columns of somebody who was known; called before it does."""
+    if person.known is None:
+        return []
+    before = {name: getattr(person.known, name) for name in changes if name not in {"version", "updated_at"}}
+    if before.get("email"):
+        # The address by which somebody is known already stays.
+        del before["email"]
+    ids = {"row_id": person.contact_id, "contact_id": person.contact_id}
+    return [Written(table="contact", before=before, after={name: changes[name] for name in before}, **ids)]
 
 
 def _rest_of_name(session: Session, person: Loaded) -> dict[str, str]:
@@ -279,18 +339,24 @@ def _touched(person: Loaded) -> set[str]:
     return touched
 
 
-def _move(session: Session, contact_id: UUID, company_id: UUID, role: str) -> None:
+def _move(session: Session, contact_id: UUID, company_id: UUID, role: str) -> list[Written]:
     current = session.scalars(
         select(Affiliation).where(
             Affiliation.contact_id == contact_id, Affiliation.is_primary, Affiliation.ended_on.is_(None)
         )
     ).one_or_none()
     if current is not None and current.company_id == company_id:
-        return
+        return []
+    written: list[Written] = []
     if current is not None:
+        given = {"before": {"is_primary": True}, "after": {"is_primary": False}}
+        written.append(Written(table="affiliation", row_id=current.id, contact_id=contact_id, **given))
         current.is_primary = False
         session.flush()
-    session.add(Affiliation(contact_id=contact_id, company_id=company_id, role=role))
+    place = Affiliation(id=new_id(), contact_id=contact_id, company_id=company_id, role=role)
+    session.add(place)
+    after = {"company_id": company_id, "is_primary": True, "ended_on": None}
+    return [*written, Written(table="affiliation", row_id=place.id, contact_id=contact_id, before=None, after=after)]
 
 
 def _owned(session: Session) -> dict[str, UUID]:

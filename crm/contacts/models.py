@@ -100,6 +100,7 @@ class Contact(Tenant, Base):
     country: Mapped[str] = mapped_column(server_default="")
     interests: Mapped[str] = mapped_column(server_default="")
     came_from: Mapped[str] = mapped_column(server_default="")
+    external_id: Mapped[str] = mapped_column(server_default="")
     owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("app_user.id"))
     # Only the owner, those whom `ContactAccess` names, owners and managers of the workspace see a restricted person.
     restricted: Mapped[bool] = mapped_column(server_default=text("false"))
@@ -137,6 +138,7 @@ class Contact(Tenant, Base):
             "ix_contact_deleted", "workspace_id", "deleted_at", "id", postgresql_where=text("deleted_at is not null")
         ),
         Index("ix_contact_company", "workspace_id", "company_id", "sort_name"),
+        Index("ix_contact_external", "workspace_id", "external_id", postgresql_where=text("external_id <> ''")),
         Index("ix_contact_owner", "workspace_id", "owner_id", "sort_name"),
         Index("ix_contact_restricted", "workspace_id", "id", postgresql_where=text("restricted")),
         Index(

@@ -31,6 +31,7 @@ CONTACT_FIELDS: Final = (
     "country",
     "interests",
     "came_from",
+    "external_id",
     "owner_id",
     "importance",
     "lifecycle",

@@ -109,6 +109,7 @@ FIELD_LABELS: Final = {
     "country": lazy("Country"),
     "interests": lazy("Interests"),
     "came_from": lazy("Came from"),
+    "external_id": lazy("Code in another program"),
     "owner_id": lazy("Owner"),
     "importance": lazy("Importance"),
     "lifecycle": lazy("Stage"),

@@ -94,6 +94,18 @@ def _read(path: Path) -> Iterator[bytes]:
             yield chunk
 
 
+def remove(session: Session, *, folder: Path, file_id: UUID) -> None:
+    """Forget a stored file; a second call does nothing.
+
+    The bytes go first: after a rollback there is a row whose file is gone, which reads as "no such file".
+    """
+    path_of(folder, file_id).unlink(missing_ok=True)
+    row = session.get(StoredFile, file_id)
+    if row is not None:
+        session.delete(row)
+        session.flush()
+
+
 def path_of(folder: Path, file_id: UUID) -> Path:
     """Where the bytes of `file_id` lie; spread over folders by the random end of the id."""
     return folder / file_id.hex[-2:] / file_id.hex

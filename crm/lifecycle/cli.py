@@ -14,10 +14,11 @@ from crm.accounts import queries as accounts
 from crm.accounts.rules import system_actor
 from crm.cli.servers import available
 from crm.consent.kinds import Basis
+from crm.contacts.kinds import Lifecycle
 from crm.db import Database, database_now
 from crm.errors import AppError, InvalidInputError, NotFoundError
 from crm.lifecycle import queries, runner, services, words
-from crm.lifecycle.kinds import ImportMode
+from crm.lifecycle.kinds import ImportMode, MatchKey
 from crm.lifecycle.models import Import
 from crm.lifecycle.refused import as_csv
 from crm.settings import Settings
@@ -33,6 +34,7 @@ class Wishes:
     basis: Basis
     mode: ImportMode
     tag: str
+    match: MatchKey
     mapping: dict[str, str] | None
 
 
@@ -44,6 +46,8 @@ class Wishes:
               show_default=True, help="Why they may be written to.")  # fmt: skip
 @click.option("--mode", type=click.Choice([mode.value for mode in ImportMode]), default=ImportMode.UPSERT.value,
               show_default=True, help="Add new people, update those we know, or both.")  # fmt: skip
+@click.option("--match", type=click.Choice([key.value for key in MatchKey]), default=MatchKey.ANY.value,
+              show_default=True, help="By what known people are recognised.")  # fmt: skip
 @click.option("--tag", default="", help="A tag for everybody in the file.")
 @click.option("--mapping", metavar="JSON", help='What columns mean: {"Column": "email"} [default: guessed].')
 @click.option("--refused", type=click.Path(path_type=Path, dir_okay=False), help="Where to write the refused rows.")
@@ -54,16 +58,21 @@ def import_file(
     source: str | None,
     basis: str,
     mode: str,
+    match: str,
     tag: str,
     mapping: str | None,
     refused: Path | None,
 ) -> None:
-    """Import people from the CSV file FILE; exit with 1 when rows were refused or nothing could be loaded."""
+    """Import people from FILE; exit with 1 when rows were refused or nothing could be loaded.
+
+    FILE is a table (CSV, XLSX), contact cards (vCard) or a list of Instagram followers (JSON).
+    """
     wishes = Wishes(
         source=source,
         basis=Basis(basis),
         mode=ImportMode(mode),
         tag=tag,
+        match=MatchKey(match),
         mapping=_mapping(mapping) if mapping else None,
     )
     with available(Settings.load(), command="crm import") as settings:
@@ -94,6 +103,9 @@ def begin(database: Database, settings: Settings, *, workspace_id: UUID, file: P
             basis=wishes.basis,
             source=file.name if wishes.source is None else wishes.source,
             tag=wishes.tag,
+            match=wishes.match,
+            month_first=row.month_first,
+            new_lifecycle=Lifecycle(row.new_lifecycle) if row.new_lifecycle else None,
         )
         services.configure(session, actor, import_id=row.id, choices=choices, now=now)
         return services.start(session, actor, import_id=row.id, folder=folder, now=now)

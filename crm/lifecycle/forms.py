@@ -5,22 +5,35 @@ from wtforms import Field, RadioField, SelectField, StringField
 from wtforms.validators import DataRequired, Length
 
 from crm.consent.kinds import Basis
-from crm.lifecycle.kinds import ImportMode
+from crm.contacts.kinds import Lifecycle
+from crm.contacts.words import LIFECYCLE_LABELS
+from crm.lifecycle.kinds import ImportMode, MatchKey
 from crm.lifecycle.models import Import
 from crm.lifecycle.rules.columns import Target
 from crm.lifecycle.services import Choices
-from crm.lifecycle.words import BASES, MODES, TARGETS
+from crm.lifecycle.words import BASES, MATCHES, MODES, TARGETS, source
+from crm.lifecycle.words import column as shown
 from crm.web.forms import Form
 from crm.web.i18n import lazy, lazy_p
 
 
 class UploadForm(Form):
-    file = FileField(lazy("CSV file"), validators=[FileRequired(lazy("Choose a file."))])
+    file = FileField(lazy("File"), validators=[FileRequired(lazy("Choose a file."))])
 
 
 class ChoicesForm(Form):
     """Mode, basis and source; `for_import` adds one choice per column of the file."""
 
+    match = SelectField(lazy("Recognise people by"), choices=[(kind.value, label) for kind, label in MATCHES.items()])
+    new_lifecycle = SelectField(
+        lazy("Relationship of new people"),
+        description=lazy("Where no column says it; those we know keep theirs."),
+        choices=[("", lazy("as usual")), *((kind.value, LIFECYCLE_LABELS[kind]) for kind in Lifecycle)],
+    )
+    month_first = SelectField(
+        lazy("Birthdays are written"),
+        choices=[("", lazy("day first: 21/04/1980")), ("1", lazy("month first: 04/21/1980"))],
+    )
     mode = SelectField(lazy_p("import", "What to do"), choices=[(kind.value, label) for kind, label in MODES.items()])
     source = StringField(
         lazy("Where these people come from"),
@@ -41,12 +54,21 @@ class ChoicesForm(Form):
         """The form of one import, filled with what was guessed or chosen before."""
         choices = [(target.value, label) for target, label in TARGETS.items()]
         fields = {
-            f"column_{index}": SelectField(column, choices=choices, default=row.mapping.get(column, ""))
+            f"column_{index}": SelectField(shown(row, column), choices=choices, default=row.mapping.get(column, ""))
             for index, column in enumerate(row.columns)
         }
         form = type("ChoicesFormOfFile", (cls,), fields)(
-            data=None, mode=row.mode, source=row.source, basis=row.basis, tag=row.tag
+            data=None,
+            mode=row.mode,
+            source=source(row),
+            basis=row.basis,
+            tag=row.tag,
+            match=row.match,
+            new_lifecycle=row.new_lifecycle,
+            month_first="1" if row.month_first else "",
         )
+        if Target.BIRTHDAY not in row.mapping.values():
+            del form.month_first
         form.columns = {column: form._fields[f"column_{index}"] for index, column in enumerate(row.columns)}
         return form
 
@@ -58,4 +80,7 @@ class ChoicesForm(Form):
             basis=Basis(self.basis.data),
             source=self.source.data or "",
             tag=self.tag.data or "",
+            match=MatchKey(self.match.data),
+            month_first=bool(self.month_first and self.month_first.data),
+            new_lifecycle=Lifecycle(self.new_lifecycle.data) if self.new_lifecycle.data else None,
         )

@@ -11,6 +11,19 @@ class ImportState(StrEnum):
     FAILED = "failed"
 
 
+class MatchKey(StrEnum):
+    """By what an import recognises the people that are here already."""
+
+    ANY = "any"
+    """By the code in another program, then by any address, then (a row without either) by name and company."""
+    EMAIL = "email"
+    PHONE = "phone"
+    HANDLE = "handle"
+    """By the names on networks and messengers."""
+    EXTERNAL_ID = "external_id"
+    NAME = "name"
+
+
 class ImportMode(StrEnum):
     CREATE = "create"
     UPDATE = "update"

@@ -9,7 +9,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from crm.consent.kinds import Basis
 from crm.db import Attached, Base, Tenant, created_at, one_of, reference, tenant_args
-from crm.lifecycle.kinds import ImportMode, ImportState
+from crm.lifecycle.kinds import ImportMode, ImportState, MatchKey
+from crm.lifecycle.rules.tables import FileKind
 
 
 class Import(Attached, Base):
@@ -19,6 +20,11 @@ class Import(Attached, Base):
     file_name: Mapped[str]
     state: Mapped[str] = mapped_column(server_default=ImportState.UPLOADED.value)
     mode: Mapped[str] = mapped_column(server_default=ImportMode.UPSERT.value)
+    match: Mapped[str] = mapped_column(server_default=MatchKey.ANY.value)
+    kind: Mapped[str] = mapped_column(server_default=FileKind.CSV.value)
+    program: Mapped[str] = mapped_column(server_default="")
+    month_first: Mapped[bool] = mapped_column(server_default=text("false"))
+    new_lifecycle: Mapped[str] = mapped_column(server_default="")
     encoding: Mapped[str] = mapped_column(server_default="")
     delimiter: Mapped[str] = mapped_column(server_default="")
     columns: Mapped[list[Any]] = mapped_column(server_default=text("'[]'::jsonb"))
@@ -27,6 +33,8 @@ class Import(Attached, Base):
     source: Mapped[str] = mapped_column(server_default="")
     tag: Mapped[str] = mapped_column(server_default="")
     progress_id: Mapped[UUID | None]
+    change_set_id: Mapped[UUID | None]
+    revert_progress_id: Mapped[UUID | None]
     next_row: Mapped[int] = mapped_column(server_default=text("0"))
     created: Mapped[int] = mapped_column(server_default=text("0"))
     updated: Mapped[int] = mapped_column(server_default=text("0"))
@@ -39,9 +47,13 @@ class Import(Attached, Base):
     __table_args__ = tenant_args(
         one_of("state", ImportState),
         one_of("mode", ImportMode),
+        one_of("match", MatchKey),
+        one_of("kind", FileKind),
         one_of("basis", Basis),
         reference("stored_file", "file_id"),
         reference("progress", "progress_id"),
+        reference("progress", "revert_progress_id"),
+        reference("change_set", "change_set_id", ondelete="SET NULL"),
     )
 
 

@@ -5,11 +5,9 @@ import io
 from collections.abc import Sequence
 
 from crm.lifecycle.models import Import, RefusedRow
+from crm.lifecycle.rules.formulas import safe
 from crm.lifecycle.words import reason
 from crm.web.i18n import _
-
-#: A cell that begins with one of these is a formula to a spreadsheet (CWE-1236).
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def as_csv(row: Import, refused: Sequence[RefusedRow]) -> bytes:
@@ -21,9 +19,3 @@ def as_csv(row: Import, refused: Sequence[RefusedRow]) -> bytes:
         cells = [*entry.values, *[""] * (len(row.columns) - len(entry.values))]
         writer.writerow([*map(safe, cells), entry.row, safe(entry.column), str(reason(entry.code))])
     return target.getvalue().encode("utf-8-sig")
-
-
-def safe(cell: str) -> str:
-    """`cell` with an apostrophe in front where a spreadsheet would run it; phone numbers stay as they are."""
-    plain_number = cell[:1] in "+-" and cell[1:].replace(" ", "").isdigit()
-    return f"'{cell}" if cell.startswith(FORMULA_STARTS) and not plain_number else cell

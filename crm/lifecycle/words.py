@@ -1,15 +1,21 @@
 """The words of imports in the reader's language: meanings of columns, modes, bases, reasons of refusal."""
 
+from flask_babel import format_date
+
 from crm.consent.kinds import Basis
-from crm.lifecycle.kinds import ImportMode, ImportState
-from crm.lifecycle.planning import Action
+from crm.lifecycle.kinds import ImportMode, ImportState, MatchKey
+from crm.lifecycle.models import Import
+from crm.lifecycle.planning import Action, Plan
 from crm.lifecycle.rules.columns import Target
-from crm.web.i18n import lazy, lazy_p
+from crm.lifecycle.rules.presets import Program
+from crm.lifecycle.rules.tables import FileKind
+from crm.web.i18n import _, lazy, lazy_p
 
 TARGETS: dict[Target, str] = {
     Target.IGNORE: lazy("leave out"),
     Target.FIRST_NAME: lazy("First name"),
     Target.LAST_NAME: lazy("Last name"),
+    Target.MIDDLE_NAME: lazy("Middle name"),
     Target.FULL_NAME: lazy("Whole name"),
     Target.EMAIL: lazy("E-mail"),
     Target.PHONE: lazy("Phone"),
@@ -18,9 +24,17 @@ TARGETS: dict[Target, str] = {
     Target.LINKEDIN: lazy("LinkedIn"),
     Target.X: lazy("X"),
     Target.TELEGRAM: lazy("Telegram"),
+    Target.MESSENGER: lazy("Messenger"),
+    Target.MASTODON: lazy("Mastodon"),
+    Target.BLUESKY: lazy("Bluesky"),
+    Target.SMS: lazy("SMS"),
+    Target.WEBHOOK: lazy("Webhook"),
+    Target.EXTERNAL_ID: lazy("Code in another program"),
     Target.TITLE: lazy("Role in the company"),
     Target.COMPANY: lazy("Company"),
     Target.LANGUAGE: lazy("Language"),
+    Target.ADDRESS_FORM: lazy("Form of address"),
+    Target.TIME_ZONE: lazy("Time zone"),
     Target.BIRTHDAY: lazy("Birthday"),
     Target.STREET: lazy("Street"),
     Target.CITY: lazy("City"),
@@ -36,6 +50,24 @@ MODES: dict[ImportMode, str] = {
     ImportMode.UPSERT: lazy("Add new people, update those we know"),
     ImportMode.CREATE: lazy("Only add new people"),
     ImportMode.UPDATE: lazy("Only update people we know"),
+}
+
+MATCHES: dict[MatchKey, str] = {
+    MatchKey.ANY: lazy("any address, code or name"),
+    MatchKey.EMAIL: lazy_p("recognised by", "the e-mail address"),
+    MatchKey.PHONE: lazy_p("recognised by", "the phone number"),
+    MatchKey.HANDLE: lazy_p("recognised by", "the name on a network"),
+    MatchKey.EXTERNAL_ID: lazy_p("recognised by", "the code in the other program"),
+    MatchKey.NAME: lazy_p("recognised by", "name and company"),
+}
+
+PROGRAMS: dict[Program, str] = {
+    Program.GOOGLE: lazy("Google Contacts"),
+    Program.OUTLOOK: lazy("Outlook contacts"),
+    Program.LINKEDIN: lazy("LinkedIn connections"),
+    Program.HUBSPOT: lazy("HubSpot contacts"),
+    Program.MAILCHIMP: lazy("Mailchimp audience"),
+    Program.INSTAGRAM: lazy("Instagram followers"),
 }
 
 BASES: dict[Basis, str] = {
@@ -74,11 +106,21 @@ REASONS: dict[str, str] = {
     "bad_birthday": lazy("This day doesn’t exist. Write 21/04/1980 or 1980-04-21."),
     "bad_country": lazy("Write the country by name or with two letters, like IT."),
     "bad_language": lazy("Write the language by name or as a code like it or en."),
+    "bad_messenger": lazy("This is not a name on Messenger."),
+    "bad_mastodon": lazy("This is not a Mastodon account like @name@server.example."),
+    "bad_bluesky": lazy("This is not a Bluesky name."),
+    "bad_sms": lazy("This is not a phone number."),
+    "bad_webhook": lazy("This is not an address that begins with https://."),
+    "bad_address_form": lazy("Write Lei or tu."),
+    "bad_time_zone": lazy("Write the time zone like Europe/Rome."),
     "bad_importance": lazy("Write key, high or normal."),
     "bad_lifecycle": lazy("Write lead, prospect, customer, partner, ambassador, press, follower or past."),
     "exists": lazy("We know this person already, and you asked to add new people only."),
     "not_found": lazy("We don’t know this person, and you asked to update only."),
     "several_people": lazy("The addresses in this row belong to different people."),
+    "several_named": lazy("Several people have this name and company: add an address or a code to the row."),
+    "no_key": lazy("The row has no value by which people are to be recognised."),
+    "address_taken": lazy("One of the addresses belongs to somebody else whom we know."),
     "address_of_company": lazy("This address belongs to a company, not to a person."),
     "erased": lazy("This person asked to be erased. Only they can come back, by writing first."),
     "belongs_to_somebody_else": lazy("This address belongs to somebody you may not see."),
@@ -89,3 +131,33 @@ _OTHER = lazy("A value in this row is too long or holds a forbidden character.")
 def reason(code: str) -> str:
     """The sentence of a refusal's code."""
     return REASONS.get(code) or _OTHER
+
+
+def program(row: Import) -> str:
+    """The program that a file was recognised as, in the reader's language; '' when it is none we know."""
+    return str(PROGRAMS[Program(row.program)]) if row.program else ""
+
+
+def source(row: Import) -> str:
+    """What is offered as the source: the recognised program and the day, else the name of the file."""
+    if not row.program or row.source != row.file_name:
+        return row.source
+    return _("%(program)s, %(day)s", program=program(row), day=format_date(row.created_at, "d MMMM y"))
+
+
+def column(row: Import, name: str) -> str:
+    """A column as people read it: its own name, or what it holds where the file has none (cards, account lists)."""
+    if row.kind in {FileKind.CSV, FileKind.XLSX}:
+        return name
+    target, _space, number = name.partition(" ")
+    return f"{TARGETS[Target(target)]} {number}".strip()
+
+
+def changes(plan: Plan) -> str:
+    """What a row would change of somebody who is known: "Role in the company, Phone"."""
+    if plan.action is not Action.UPDATE or plan.loaded is None:
+        return ""
+    named = [*plan.loaded.values, *(["company_name"] if plan.loaded.company_name else [])]
+    named += [channel.value for channel, _address, _norm in plan.loaded.addresses]
+    named += ["tags"] if plan.loaded.tags else []
+    return ", ".join(str(TARGETS[Target(name)]) for name in dict.fromkeys(named))

@@ -18,7 +18,7 @@ from crm.interactions import services as interactions
 from crm.interactions.kinds import Direction, InteractionKind
 from crm.interactions.models import Interaction
 from crm.lifecycle import queries, runner, services
-from crm.lifecycle.kinds import ImportMode, ImportState
+from crm.lifecycle.kinds import ImportMode, ImportState, MatchKey
 from crm.lifecycle.planning import Action
 
 TABLE = (
@@ -37,11 +37,20 @@ def folder(tmp_path):
 
 @pytest.fixture
 def bring(session, actor, folder, now):
-    def bring(table: str, *, mode=ImportMode.UPSERT, basis=Basis.CONSENT, source="Fiera di Bologna", tag=""):
+    def bring(
+        table: str,
+        *,
+        mode=ImportMode.UPSERT,
+        basis=Basis.CONSENT,
+        source="Fiera di Bologna",
+        tag="",
+        limit=10**6,
+        **more,
+    ):
         row = services.upload(
-            session, actor, folder=folder, name="gente.csv", stream=io.BytesIO(table.encode()), limit=10**6, now=now
+            session, actor, folder=folder, name="gente.csv", stream=io.BytesIO(table.encode()), limit=limit, now=now
         )
-        choices = services.Choices(mapping=row.mapping, mode=mode, basis=basis, source=source, tag=tag)
+        choices = services.Choices(mapping=row.mapping, mode=mode, basis=basis, source=source, tag=tag, **more)
         services.configure(session, actor, import_id=row.id, choices=choices, now=now)
         services.start(session, actor, import_id=row.id, folder=folder, now=now)
         return row
@@ -345,3 +354,69 @@ def test_another_workspaces_import_does_not_exist(session, other_actor, bring):
     with pytest.raises(queries.ImportNotFoundError):
         queries.get(session, other_actor, import_id=new_id())
     assert row.workspace_id != other_actor.workspace_id
+
+
+def test_a_row_is_recognised_by_the_chosen_key_alone(session, bring, run):
+    run(bring("Nome;Cognome;E-mail;Instagram;Codice;Azienda\nAnn;Bo;ann@example.it;@ann;A1;Uno\n"))
+    cases = [
+        (MatchKey.EMAIL, "Nome;E-mail\nAnna;ann@example.it\n", (0, 1, 0)),
+        (MatchKey.EMAIL, "Nome;E-mail\nAnna;anna@example.it\n", (1, 0, 0)),
+        (MatchKey.EMAIL, "Nome;Instagram\nAnna;@ann\n", (0, 0, 1)),
+        (MatchKey.HANDLE, "Nome;Instagram\nAda;@ann\n", (0, 1, 0)),
+        (MatchKey.EXTERNAL_ID, "Nome;Codice\nAla;A1\n", (0, 1, 0)),
+        (MatchKey.EXTERNAL_ID, "Nome;Codice\nAnn;B7\n", (1, 0, 0)),
+        (MatchKey.NAME, "Nome;Cognome;Azienda;Ruolo\nAla;Bo;UNO;Capo\n", (0, 1, 0)),
+        (MatchKey.NAME, "Nome;Cognome;Azienda\nAla;Bo;Due\n", (1, 0, 0)),
+        (MatchKey.PHONE, "Nome;Codice\nAnn;A1\n", (0, 0, 1)),
+    ]
+    for match, table, counts in cases:
+        row = run(bring(table, match=match))
+        assert (row.created, row.updated, row.refused) == counts, (match, table)
+        again = run(bring(table, match=match))
+        assert (again.created, again.updated) == (0, 0), (match, table)
+
+
+def test_a_row_whose_address_is_somebody_elses_is_refused_whatever_the_key(session, actor, bring, run):
+    run(bring("Nome;E-mail;Codice\nAnn;ann@example.it;A1\n"))
+
+    row = run(bring("Nome;E-mail;Codice\nBob;ann@example.it;B1\n", match=MatchKey.EXTERNAL_ID))
+
+    assert [entry.code for entry in queries.refused(session, actor, import_id=row.id)] == ["address_taken"]
+
+
+def test_a_name_that_several_people_have_decides_nothing(session, actor, bring, run):
+    run(bring("Nome;Cognome;E-mail\nAda;Neri;a@example.it\nAda;Neri;b@example.it\n"))
+
+    row = run(bring("Nome;Cognome;Ruolo\nAda;Neri;Capo\n"))
+
+    assert [entry.code for entry in queries.refused(session, actor, import_id=row.id)] == ["several_named"]
+
+
+def test_people_of_one_name_stay_apart_by_their_codes(session, bring, run):
+    table = "Nome;Cognome;Codice\nAda;Neri;1\nAda;Neri;2\n"
+    row = run(bring(table))
+    again = run(bring(table))
+
+    assert (row.created, again.created, again.unchanged) == (2, 0, 2)
+
+
+def test_a_new_tag_is_a_change_and_a_known_one_is_none(session, bring, run):
+    run(bring("Nome;E-mail;Tag\nAnn;ann@example.it;Fiera\n"))
+
+    first = run(bring("Nome;E-mail;Tag\nAnn;ann@example.it;fiera, Nuova\n"))
+    again = run(bring("Nome;E-mail;Tag\nAnn;ann@example.it;FIERA, nuova\n"))
+
+    assert (first.updated, again.updated, again.unchanged) == (1, 0, 1)
+
+
+def test_strange_values_come_in_as_they_are_or_are_refused_with_their_row(session, actor, bring, run):
+    table = (
+        'Nome;E-mail;Note\n"=HYPERLINK(1)";f@example.it;x\nעדה 🌻;r@example.it;y\nLungo;l@example.it;"' + "x" * 10**6
+    )
+    row = run(bring(table + '"\nDopo;d@example.it;z\n', limit=10**7))
+
+    assert (row.created, row.refused) == (3, 1)
+    assert set(session.scalars(select(Contact.display_name))) == {"=HYPERLINK(1)", "עדה 🌻", "Dopo"}
+    (entry,) = queries.refused(session, actor, import_id=row.id)
+    assert (entry.row, entry.column, entry.code) == (4, "Note", "bad_interests")
+    assert len(entry.values[2]) < 10_000

@@ -11,7 +11,7 @@ from crm.jobs import JobName
 from crm.lifecycle import runner
 from crm.lifecycle.kinds import ImportState
 from crm.lifecycle.models import Import
-from crm.lifecycle.refused import safe
+from crm.lifecycle.rules.formulas import safe
 
 TABLE = "Nome;E-mail;Colore;Nota\nAnn;ann@example.it;blu;\nBob;bob.example;=1+1;\n"
 

@@ -4,7 +4,7 @@ import pytest
 
 from crm.channels.base import ChannelKind
 from crm.lifecycle.rules.columns import Target, guess, problems
-from crm.lifecycle.rules.people import RowError, read_person
+from crm.lifecycle.rules.people import Layout, RowError, read_person
 
 COLUMNS = ["Nome", "Cognome", "E-mail", "Cellulare", "Data di nascita", "Tag", "Fase"]
 MAPPING = {
@@ -16,6 +16,7 @@ MAPPING = {
     "Tag": Target.TAGS,
     "Fase": Target.LIFECYCLE,
 }
+LAYOUT = Layout(COLUMNS, MAPPING)
 
 
 def test_the_meaning_of_columns_is_guessed_in_both_languages():
@@ -39,8 +40,7 @@ def test_a_mapping_says_what_is_impossible():
 def test_a_row_is_read_with_italian_dates_numbers_and_words():
     person = read_person(
         ["Chiara", "Moretti", "Chiara@Example.IT", "339 123 4567", "21/04/1980", "Gold; Fiera", "cliente"],
-        COLUMNS,
-        MAPPING,
+        LAYOUT,
     )
 
     assert (person.data.first_name, person.data.birthday, person.data.tags) == (
@@ -69,6 +69,6 @@ def test_a_row_is_read_with_italian_dates_numbers_and_words():
 )
 def test_a_bad_row_names_its_column(cells, code, column):
     with pytest.raises(RowError) as refusal:
-        read_person(cells, COLUMNS, MAPPING)
+        read_person(cells, LAYOUT)
 
     assert (refusal.value.code, refusal.value.column) == (code, column)

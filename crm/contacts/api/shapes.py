@@ -50,6 +50,7 @@ class ContactOut(ApiModel):
     country: str
     interests: str
     came_from: str
+    external_id: str = Field(description="The person's code in another program; imports recognise people by it.")
     owner_id: UUID | None
     restricted: bool = Field(description="Only the owner, named colleagues, owners and managers see the person.")
     importance: Importance

@@ -10,12 +10,14 @@ from pydantic import Field
 from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
 from crm.consent.kinds import Basis
+from crm.contacts.kinds import Lifecycle
 from crm.errors import InvalidInputError, worded
 from crm.lifecycle import queries, services
 from crm.lifecycle.api.blueprint import blueprint
-from crm.lifecycle.kinds import ImportMode, ImportState
+from crm.lifecycle.kinds import ImportMode, ImportState, MatchKey
 from crm.lifecycle.models import Import
 from crm.lifecycle.refused import as_csv
+from crm.lifecycle.rules.tables import FileKind
 from crm.lifecycle.views.imports import file_folder, upload_limit_mb, wake
 from crm.web.api import (
     ApiModel,
@@ -38,9 +40,12 @@ class ImportIn(ApiModel):
 
     mapping: dict[str, str] = {}
     mode: ImportMode = ImportMode.UPSERT
+    match: MatchKey = Field(MatchKey.ANY, description="By what people who are here already are recognised.")
     basis: Basis = Basis.UNKNOWN
     source: str = Field(min_length=1, max_length=200)
     tag: str = Field("", max_length=100)
+    month_first: bool | None = Field(None, description="Whether 4/12 is 12 April; guessed when it is left out.")
+    new_lifecycle: Lifecycle | None = Field(None, description="The stage of new people where no column says it.")
 
 
 class ImportOut(ApiModel):
@@ -48,6 +53,9 @@ class ImportOut(ApiModel):
     file_name: str
     state: ImportState
     mode: ImportMode
+    match: MatchKey
+    kind: FileKind
+    program: str = Field(description="The program whose export it was recognised as, or empty.")
     basis: Basis
     source: str
     mapping: dict[str, str]
@@ -79,7 +87,11 @@ def index() -> Response:
 @requires(Permission.IMPORT)
 @operation(tag="imports", returns=ImportOut, status=202, refuses=(413,))
 def create() -> Response:
-    """Import people from a CSV file (multipart: `file`, `source`, and optionally `mapping`, `mode`, `basis`, `tag`)."""
+    """Import people from a file: CSV, XLSX, vCard, or a list of followers from Instagram's data export.
+
+    Multipart: `file`, `source`, and optionally `mapping`, `mode`, `match`, `basis`, `tag`, `month_first`,
+    `new_lifecycle`. Rows that can't go in are counted as refused; the others go in.
+    """
     file = request.files.get("file")
     if file is None:
         raise InvalidInputError(_NO_FILE, fields={"file": _NO_FILE})
@@ -100,7 +112,14 @@ def create() -> Response:
         now=now,
     )
     choices = services.Choices(
-        mapping=data.mapping or row.mapping, mode=data.mode, basis=data.basis, source=data.source, tag=data.tag
+        mapping=data.mapping or row.mapping,
+        mode=data.mode,
+        match=data.match,
+        basis=data.basis,
+        source=data.source,
+        tag=data.tag,
+        month_first=row.month_first if data.month_first is None else data.month_first,
+        new_lifecycle=data.new_lifecycle or (Lifecycle(row.new_lifecycle) if row.new_lifecycle else None),
     )
     services.configure(session, actor, import_id=row.id, choices=choices, now=now)
     services.start(session, actor, import_id=row.id, folder=file_folder(), now=now)

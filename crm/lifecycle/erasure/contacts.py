@@ -18,7 +18,7 @@ TABLES: Final = (
                 (
                     *("first_name", "last_name", "display_name", "sort_name", "first_name_norm", "last_name_norm"),
                     *("title", "title_norm", "email", "language", "time_zone", "street", "city", "city_norm"),
-                    *("country", "interests", "came_from"),
+                    *("country", "interests", "came_from", "external_id"),
                 ),
                 "",
             ),
@@ -27,7 +27,7 @@ TABLES: Final = (
             "lifecycle": Lifecycle.LEAD.value,
             **dict.fromkeys(("company_id", "owner_id", "birth_day", "birth_month", "birth_year")),
         },
-        mentions=("interests", "came_from"),
+        mentions=("interests", "came_from", "external_id"),
         plain={"search": "computed from the name and the address"},
         hidden=("search", "sort_name", "first_name_norm", "last_name_norm", "title_norm", "city_norm"),
     ),

@@ -16,7 +16,7 @@ TABLES: Final = (
     Table(
         name="import",
         mentions=("file_name", "columns", "mapping", "source", "tag"),
-        plain={"encoding delimiter": "how the file is written"},
+        plain={"encoding delimiter program new_lifecycle": "how the file is written, and of which program"},
     ),
     Table(
         name="refused_row",

@@ -15,12 +15,12 @@ from crm.accounts.models import Progress
 from crm.accounts.rules import Actor
 from crm.errors import NotFoundError, worded
 from crm.files import services as files
-from crm.lifecycle.kinds import ImportMode
+from crm.lifecycle.kinds import ImportMode, MatchKey
 from crm.lifecycle.models import Import, RefusedRow
 from crm.lifecycle.planning import Plan, plan
 from crm.lifecycle.rules import reading
 from crm.lifecycle.rules.columns import Target
-from crm.lifecycle.rules.people import ReadRow, read_rows
+from crm.lifecycle.rules.people import Layout, ReadRow, read_rows
 from crm.web.paging import Page, decode_cursor, page_of
 
 PREVIEW_ROWS = 8
@@ -69,7 +69,9 @@ def preview(session: Session, actor: Actor, *, row: Import, folder: Path) -> lis
     """What would happen to the first rows with the mapping and mode as they are now."""
     with files.open_file(session, folder=folder, file_id=row.file_id) as file:
         sample = list(islice(numbered(file, row), PREVIEW_ROWS))
-    return plan(session, actor, rows=read(sample, row), mode=ImportMode(row.mode))
+    return plan(
+        session, actor, rows=read(sample, row), mode=ImportMode(row.mode), match=MatchKey(row.match), tag=row.tag
+    )
 
 
 def samples(session: Session, *, row: Import, folder: Path) -> dict[str, str]:
@@ -92,7 +94,7 @@ def numbered(file: BinaryIO, row: Import):  # noqa: ANN201 - an iterator of (row
 
 def read(rows: Iterable[tuple[int, list[str]]], row: Import) -> tuple[ReadRow, ...]:
     """The numbered `rows` of the file with what each says; needs no database."""
-    return read_rows(rows, row.columns, targets(row.mapping))
+    return read_rows(rows, Layout(row.columns, targets(row.mapping), row.month_first))
 
 
 def targets(mapping: dict[str, str]) -> dict[str, Target]:

@@ -11,13 +11,19 @@ from itertools import chain, islice
 from typing import BinaryIO, Final
 
 from crm.errors import InvalidInputError, worded
+from crm.lifecycle.rules.formulas import plain
 
 DELIMITERS: Final = (",", ";", "\t", "|")
 SAMPLE_BYTES: Final = 256 * 1024
 CHUNK_BYTES: Final = 64 * 1024
 SAMPLE_ROWS: Final = 50
 MAX_COLUMNS: Final = 200
-MAX_CELL: Final = 20_000
+#: Characters of one cell: beyond it a quote is missing, and the rest of the file would be read as one cell.
+MAX_CELL: Final = 4_000_000
+#: LinkedIn writes an explanation above the header; it begins with this word.
+_PREAMBLE: Final = "notes:"
+#: How many cells the first row behind a preamble has at least.
+_PREAMBLE_ENDS: Final = 3
 #: A header never holds one of these; a row of data nearly always does.
 _VALUE: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|\+?[\d\s./-]{7,}|https?://\S+|\d{4}-\d{2}-\d{2}")
 
@@ -157,12 +163,19 @@ def rows(file: BinaryIO, dialect: Dialect) -> Iterator[list[str]]:
     lines = _lines(file, dialect.encoding)
     first = next(lines, "")
     lines = lines if _SAYS_DELIMITER.fullmatch(first) else chain((first,), lines)
+    csv.field_size_limit(MAX_CELL)
     reader = csv.reader(lines, delimiter=dialect.delimiter)
+    is_preamble: bool | None = None
     try:
         for row in reader:
-            cells = [cell.strip().replace("\0", "") for cell in row]
+            cells = [plain(cell.strip().replace("\0", "")) if cell else "" for cell in row]
             if len(cells) > MAX_COLUMNS:
                 raise UnreadableFileError(worded("A line has more than 200 columns."), code="too_wide")
+            if is_preamble is None:
+                is_preamble = [cell.lower() for cell in cells if cell] == [_PREAMBLE]
+            if is_preamble and len(cells) < _PREAMBLE_ENDS:
+                continue
+            is_preamble = False
             if any(cells):
                 yield cells
     except csv.Error as error:

@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 from uuid import UUID
@@ -19,18 +21,22 @@ from crm.accounts.services import audit, progress
 from crm.consent import granting
 from crm.consent.kinds import Basis
 from crm.contacts import loading
+from crm.contacts.kinds import ChangeSetKind, Lifecycle
 from crm.db import new_id, sent_ahead
 from crm.errors import ConflictError, InvalidInputError, worded
 from crm.files import services as files
 from crm.lifecycle import queries
-from crm.lifecycle.kinds import ImportMode, ImportState
+from crm.lifecycle.kinds import ImportMode, ImportState, MatchKey
 from crm.lifecycle.models import Import, RefusedRow, RememberedMapping
 from crm.lifecycle.planning import Action, Plan, plan
-from crm.lifecycle.rules import reading
-from crm.lifecycle.rules.columns import Target, guess, problems
+from crm.lifecycle.rules import guessing, reading, tables
+from crm.lifecycle.rules.columns import Target, problems
 from crm.lifecycle.rules.people import ReadRow
+from crm.lifecycle.services.changes import RowChange, close_change_set, open_change_set, record_changes
 
 KIND = "import"
+#: Characters kept of each cell of a refused row; longer than any value may be, so that what is wrong can be seen.
+KEPT_OF_CELL = 6000
 
 
 class MappingError(InvalidInputError):
@@ -54,38 +60,53 @@ def upload(
     `FileTooLargeError`.
     """
     actor.require(Permission.IMPORT)
-    stored = files.store(
-        session,
-        folder=folder,
-        name=name,
-        media_type="text/csv",
-        stream=stream,
-        limit=limit,
-        created_by_id=actor.user_id,
-    )
+    given = {"folder": folder, "name": name, "media_type": "text/csv", "created_by_id": actor.user_id}
+    stored = files.store(session, stream=stream, limit=limit, **given)
     try:
         with files.open_file(session, folder=folder, file_id=stored.id) as file:
-            dialect, columns = reading.open_table(file)
+            if tables.is_csv(file):
+                dialect, columns = reading.open_table(file)
+                table = tables.Table(tables.FileKind.CSV, columns, {}, iter(()))
+            else:
+                dialect, table = tables.OWN, tables.open_table(file)
+                with tempfile.TemporaryFile(dir=folder) as written:
+                    tables.write(table, written)
+                    written.seek(0)
+                    # What was sent may hold pictures and much else; only what is imported is kept.
+                    files.remove(session, folder=folder, file_id=stored.id)
+                    stored = files.store(session, stream=written, limit=tables.MAX_TABLE, **given)
     except reading.UnreadableFileError:
-        files.path_of(folder, stored.id).unlink(missing_ok=True)
+        files.remove(session, folder=folder, file_id=stored.id)
         raise
-    remembered = session.scalars(
-        select(RememberedMapping.mapping).where(RememberedMapping.header_hash == _header_hash(columns))
-    ).one_or_none()
     row = Import(
         file_id=stored.id,
         file_name=stored.name,
+        kind=table.kind.value,
         encoding=dialect.encoding,
         delimiter=dialect.delimiter,
-        columns=columns,
-        mapping=remembered or {column: target.value for column, target in guess(columns).items()},
+        columns=table.columns,
         source=stored.name,
         created_by_id=actor.user_id,
         created_at=now,
     )
+    _suggest(session, row, table, folder=folder)
     session.add(row)
     session.flush()
     return row
+
+
+def _suggest(session: Session, row: Import, table: tables.Table, *, folder: Path) -> None:
+    with files.open_file(session, folder=folder, file_id=row.file_id) as file:
+        sample = [cells for _, cells in islice(queries.numbered(file, row), guessing.SAMPLE_ROWS)]
+    offered = guessing.suggest(
+        kind=table.kind, name=row.file_name, columns=table.columns, certain=table.meanings, rows=sample
+    )
+    wanted = select(RememberedMapping.mapping).where(RememberedMapping.header_hash == _header_hash(table.columns))
+    remembered = session.scalars(wanted).one_or_none()
+    row.mapping = remembered or {column: target.value for column, target in offered.mapping.items()}
+    row.program = offered.program or ""
+    row.month_first = offered.month_first
+    row.new_lifecycle = offered.new_lifecycle or ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +118,9 @@ class Choices:
     basis: Basis
     source: str
     tag: str = ""
+    match: MatchKey = MatchKey.ANY
+    month_first: bool = False
+    new_lifecycle: Lifecycle | None = None
 
 
 def configure(session: Session, actor: Actor, *, import_id: UUID, choices: Choices, now: datetime) -> Import:
@@ -115,7 +139,8 @@ def configure(session: Session, actor: Actor, *, import_id: UUID, choices: Choic
     if not choices.source.strip():
         raise InvalidInputError(fields={"source": worded("Say where they come from.")})
     row.mapping = {column: mapping.get(column, Target.IGNORE).value for column in row.columns}
-    row.mode, row.basis = choices.mode.value, choices.basis.value
+    row.mode, row.basis, row.match = choices.mode.value, choices.basis.value, choices.match.value
+    row.month_first, row.new_lifecycle = choices.month_first, choices.new_lifecycle or ""
     row.source, row.tag = choices.source.strip(), choices.tag.strip()
     session.flush()
     session.execute(
@@ -148,7 +173,8 @@ def start(session: Session, actor: Actor, *, import_id: UUID, folder: Path, now:
         url=f"/imports/{row.id}",
         now=now,
     )
-    row.state, row.progress_id = ImportState.QUEUED.value, work.id
+    changes = open_change_set(session, actor, kind=ChangeSetKind.IMPORT, title=row.file_name, source_id=row.id, now=now)
+    row.state, row.progress_id, row.change_set_id = ImportState.QUEUED.value, work.id, changes.id
     session.flush()
     # On what basis people may be written to is a decision of whoever starts it.
     told = {"file": row.file_name, "rows": total, "basis": row.basis, "source": row.source}
@@ -169,7 +195,7 @@ def load_part(
 
     `meanwhile` is called as soon as the database has enough to do.
     """
-    plans = plan(session, actor, rows=rows, mode=ImportMode(row.mode))
+    plans = plan(session, actor, rows=rows, mode=ImportMode(row.mode), match=MatchKey(row.match), tag=row.tag)
     people = [_completed(entry.loaded, row) for entry in plans if entry.loaded is not None]
     places = loading.find_places(session, people=people)
     basis = Basis(row.basis)
@@ -190,7 +216,8 @@ def load_part(
         loading.add_people(session, people=people, places=places)
         meanwhile()
         source = loading.Source(row.file_name, row.id)
-        loading.add_details(session, actor, people=people, places=places, source=source, now=now)
+        written = loading.add_details(session, actor, people=people, places=places, source=source, now=now)
+        _record(session, row, new=[person.contact_id for person in people if person.is_new], places=places)
         granting.grant_many(
             session,
             actor,
@@ -200,7 +227,8 @@ def load_part(
             wording=row.source,
             happened_at=now,
         )
-    loading.change_people(session, actor, people=people, places=places, now=now)
+    written += loading.change_people(session, actor, people=people, places=places, now=now)
+    _record(session, row, written=written)
     _count(session, row, plans)
     assert row.progress_id is not None, "a running import has a progress row"  # noqa: S101 - set by `start`.
     done = row.created + row.updated + row.unchanged + row.refused
@@ -208,10 +236,33 @@ def load_part(
     return plans
 
 
+def _record(
+    session: Session,
+    row: Import,
+    *,
+    new: Sequence[UUID] = (),
+    places: loading.Places | None = None,
+    written: Sequence[loading.Written] = (),
+) -> None:
+    """Note what the part did, so that the whole import can be taken back."""
+    changes = [RowChange.insert("contact", contact_id) for contact_id in new]
+    changes += [RowChange.insert("company", company_id) for company_id in (places.new_companies if places else ())]
+    for one in written:
+        given = {"contact_id": one.contact_id, "after": one.after}
+        if one.before is None:
+            changes.append(RowChange.insert(one.table, one.row_id, **given))
+        else:
+            changes.append(RowChange.update(one.table, one.row_id, before=one.before, **given))
+    if changes and row.change_set_id is not None:
+        record_changes(session, change_set_id=row.change_set_id, changes=changes)
+
+
 def finish(session: Session, actor: Actor, *, row: Import, error: str = "", now: datetime) -> None:
     """End the import and its progress; `error` is the code of what stopped it."""
     row.state = (ImportState.FAILED if error else ImportState.DONE).value
     row.finished_at = now
+    if row.change_set_id is not None:
+        close_change_set(session, change_set_id=row.change_set_id)
     result: dict[str, Any] = {
         "created": row.created,
         "updated": row.updated,
@@ -239,7 +290,7 @@ def _count(session: Session, row: Import, plans: Sequence[Plan]) -> None:
             "row": entry.row,
             "column": entry.column,
             "code": entry.code,
-            "values": entry.cells,
+            "values": [cell[:KEPT_OF_CELL] for cell in entry.cells],
         }
         for entry in plans
         if entry.action is Action.REFUSE
@@ -250,14 +301,15 @@ def _count(session: Session, row: Import, plans: Sequence[Plan]) -> None:
 
 
 def _completed(person: loading.Loaded, row: Import) -> loading.Loaded:
-    """The person with what the import says of everybody: its tag, and where those who are new came from.
+    """The person, with what the import says of all who are new: their source and stage, where no column says it.
 
-    A column that says where somebody came from says more; the others came from somewhere before.
+    Those who were known came from somewhere before, and may be customers by now.
     """
-    tags = (*person.tags, row.tag) if row.tag else person.tags
-    if not person.is_new or person.values.get("came_from"):
-        return replace(person, tags=tags)
-    return replace(person, tags=tags, values={**person.values, "came_from": row.source})
+    if not person.is_new:
+        return person
+    of_all = {"came_from": row.source, **({"lifecycle": row.new_lifecycle} if row.new_lifecycle else {})}
+    told = {name: value for name, value in person.values.items() if value}
+    return replace(person, values={**person.values, **of_all, **told})
 
 
 def _require_state(row: Import, state: ImportState) -> None:

@@ -47,7 +47,7 @@ def _offer(state: BlueprintSetupState) -> None:
             step=Step.PEOPLE,
             key="import",
             label=lazy("Import a list"),
-            text=lazy("A CSV file from your address book, shop or old program."),
+            text=lazy("A table or cards from your address book, shop or old program."),
             icon="file-import",
             endpoint="lifecycle.new",
             primary=True,
@@ -214,8 +214,11 @@ def _choices(import_id: UUID, form: ChoicesForm) -> str:
         form=form,
         samples=queries.samples(session, row=row, folder=file_folder()),
         plans=queries.preview(session, actor, row=row, folder=file_folder()),
+        program=words.program(row),
         actions=words.ACTIONS,
         reason=words.reason,
+        changes=words.changes,
+        shown=words.column,
     )
 
 
@@ -228,5 +231,6 @@ def _result(view: queries.ImportView) -> str:
         refused=queries.refused(session, actor, import_id=view.row.id, limit=100),
         tag=contacts.tag_by_name(session, actor, name=view.row.tag),
         reason=words.reason,
+        shown=words.column,
         states=words.STATES,
     )
