@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 
 from crm.channels.base import ChannelKind
 from crm.channels.sentences import N_
@@ -68,6 +68,12 @@ def _empty(value: object) -> object:
 Line = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
 Text = Annotated[str, Field(max_length=5000), AfterValidator(_paragraphs)]
 
+#: Values of the workspace's own fields by key; each is checked by its field (`custom_rules.read`).
+Custom = Annotated[
+    dict[str, JsonValue],
+    Field(max_length=100, description="Values of the workspace's own fields by key, null for none."),
+]
+
 
 class Input(BaseModel):
     """Base: unknown names are refused, spaces around texts are dropped."""
@@ -107,6 +113,7 @@ class ContactInput(Input):
     importance: Importance = Importance.NORMAL
     lifecycle: Lifecycle = Lifecycle.LEAD
     tags: Annotated[list[Line], Field(max_length=50)] = []
+    custom: Custom = {}
 
 
 class CompanyInput(Input):
@@ -126,6 +133,7 @@ class CompanyInput(Input):
     staff: Annotated[int | None, Field(ge=0, le=10_000_000)] = None
     parent_id: UUID | None = None
     owner_id: UUID | None = None
+    custom: Custom = {}
 
 
 def parsed(model: type[M], data: Mapping[str, Any]) -> M:

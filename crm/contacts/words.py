@@ -53,6 +53,10 @@ TOLD: Final = {
     "contact.assigned": Words(lazy("Gave a person another owner"), "user"),
     "contact.deleted": Words(lazy("Deleted a person"), "trash"),
     "contact.restored": Words(lazy("Brought a deleted person back"), "refresh"),
+    "custom_field.created": Words(lazy("Added a field"), "forms"),
+    "custom_field.changed": Words(lazy("Changed a field"), "forms"),
+    "custom_field.archived": Words(lazy("Archived a field"), "archive"),
+    "custom_field.restored": Words(lazy("Brought an archived field back"), "refresh"),
     "company.deleted": Words(lazy("Deleted a company"), "trash"),
 }
 ACCESS_REASONS: Final = {

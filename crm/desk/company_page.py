@@ -10,7 +10,9 @@ from crm.accounts.kinds import Permission
 from crm.clock import local_day
 from crm.contacts import queries as contacts
 from crm.contacts import words
+from crm.contacts.kinds import CustomSubject
 from crm.desk.contact_page import lines_by_day, narrowed
+from crm.desk.own_fields import own_rows
 from crm.desk.planned import planned
 from crm.interactions import queries as interactions
 from crm.web.sessions import current_session, request_now
@@ -52,6 +54,7 @@ def show(company_id: UUID) -> str:
         company=company,
         kind=words.COMPANY_KIND_LABELS,
         facts=[row for row in words.fact_rows(company, LEFT, current, names=names) if not row.is_empty],
+        own=own_rows(session, actor, subject=CustomSubject.COMPANY, owner_id=company_id, facts=current),
         suggestions=len(suggested),
         people=people,
         planned=planned(session, actor, contact_ids=[person.id for person in people]),

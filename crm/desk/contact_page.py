@@ -19,7 +19,9 @@ from crm.consent.rules import latest
 from crm.consent.services import SOURCE_KIND
 from crm.contacts import queries as contacts
 from crm.contacts import words as contact_words
+from crm.contacts.kinds import CustomSubject
 from crm.contacts.models import Contact
+from crm.desk.own_fields import own_rows
 from crm.desk.planned import planned
 from crm.desk.reach import Reach, reach
 from crm.interactions import queries as interactions
@@ -80,6 +82,7 @@ def page(person: Contact, **composer: Any) -> str:
         reach=ways,
         card=loyalty.contact_card(session, actor, contact_id=contact_id, now=now),
         facts=contact_words.fact_rows(person, LEFT, current, names=names),
+        own=own_rows(session, actor, subject=CustomSubject.CONTACT, owner_id=contact_id, facts=current),
         suggestions=_suggestions(suggested, names),
         company_facts=_company_facts(person, names),
         tags=contacts.tags_of(session, actor, contact_ids=[contact_id]).get(contact_id, []),

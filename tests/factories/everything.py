@@ -20,7 +20,7 @@ from crm.channels.sandbox import SandboxStore
 from crm.consent import services as consents
 from crm.consent.kinds import Basis, Purpose, SuppressionReason
 from crm.contacts import services as people
-from crm.contacts.kinds import LinkKind
+from crm.contacts.kinds import CustomSubject, CustomType, LinkKind
 from crm.db import new_id
 from crm.enrichment import services as enrichment
 from crm.enrichment.kinds import SourceName
@@ -36,7 +36,13 @@ from crm.outreach.models import Conversation
 Ids = Mapping[str, UUID | str]
 TABLE = b"Nome;Cognome;E-mail\nAda;Neri;ada@example.com\nEva;Blu;niente\n"
 #: A part of an address that is a word, not an id: the same in every workspace.
-WORDS: dict[str, str] = {"field": "city", "choice": "accept", "name": "website", "own_kind": "own.fair"}
+WORDS: dict[str, str] = {
+    "field": "city",
+    "choice": "accept",
+    "name": "website",
+    "own_kind": "own.fair",
+    "key": "budget",
+}
 
 
 def everything(
@@ -57,6 +63,12 @@ def everything(
     carl = contacts.contact(session, actor, "Carl Dini", email=f"carl.{suffix}@example.com", now=now)
     fact = people.suggest_fact(session, actor, contact_id=ann.id, field="city", value="Faenza", source="site", now=now)
     assert fact is not None
+    field = people.create_custom_field(
+        session, actor, data=people.CustomFieldInput(label="Budget", type=CustomType.NUMBER), now=now
+    )
+    firms = people.CustomFieldInput(subject=CustomSubject.COMPANY, label="Budget", type=CustomType.MONEY)
+    people.create_custom_field(session, actor, data=firms, now=now)
+    people.set_custom_values(session, actor, contact_id=ann.id, values={"budget": 12}, now=now)
     suppression = consents.suppress_typed(
         session,
         actor,
@@ -89,6 +101,7 @@ def everything(
     return {
         "company_id": company.id,
         "contact_id": ann.id,
+        "field_id": field.id,
         "link_id": people.link(session, actor, contact_id=ann.id, other_id=carl.id, kind=LinkKind.KNOWS, now=now).id,
         "tag_id": people.tag_named(session, actor, name="fair", now=now).id,
         "fact_id": fact.id,

@@ -1,5 +1,6 @@
 """REST: companies and tags."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from flask import Response
@@ -18,7 +19,7 @@ from crm.contacts.api.shapes import (
     TagOut,
     company_out,
 )
-from crm.contacts.kinds import FactOrigin
+from crm.contacts.kinds import CustomSubject, FactOrigin
 from crm.contacts.models import Company
 from crm.web.api import (
     PageQuery,
@@ -31,13 +32,24 @@ from crm.web.api import (
     read_json,
     read_query,
 )
+from crm.web.paging import Page
 from crm.web.sessions import current_session, request_now
 
 SOURCE = "API"
 
 
+def _shown(rows: Sequence[Company]) -> list[CompanyOut]:
+    """Companies with their own fields, read for all of them at once."""
+    session, actor = current_session(), current_actor()
+    fields = queries.custom_fields(session, actor, subject=CustomSubject.COMPANY)
+    custom = queries.custom_values_of(session, actor, fields=fields, company_ids=[row.id for row in rows])
+    return [company_out(row, custom.get(row.id, {})) for row in rows]
+
+
 def _one(row: Company, status: int = 200, **headers: str) -> Response:
-    return answer(company_out(row), status, {"ETag": etag(row.version), **headers})
+    session = current_session()
+    session.flush()
+    return answer(_shown([row])[0], status, {"ETag": etag(row.version), **headers})
 
 
 @blueprint.get("/companies")
@@ -49,17 +61,16 @@ def list_companies() -> Response:
         page = queries.search_companies(session, actor, text=query.q, limit=query.limit)
     else:
         page = queries.list_companies(session, actor, after=query.after, limit=query.limit)
-    return page_answer(page, company_out)
+    return page_answer(Page(_shown(page.items), page.next), lambda item: item)
 
 
 @blueprint.post("/companies")
 @operation(tag="companies", body=CompanyCreate, returns=CompanyOut, status=201, refuses=(409,))
 def create_company() -> Response:
     """Add a company; one per domain."""
-    data = read_json(CompanyCreate)
-    row = services.create_company(
-        current_session(), current_actor(), data=data, origin=FactOrigin.TYPED, source=SOURCE, now=request_now()
-    )
+    data, session, actor = read_json(CompanyCreate), current_session(), current_actor()
+    services.check_required(session, actor, subject=CustomSubject.COMPANY, values=data.custom)
+    row = services.create_company(session, actor, data=data, origin=FactOrigin.TYPED, source=SOURCE, now=request_now())
     return _one(row, 201, Location=f"/api/v1/companies/{row.id}")
 
 

@@ -25,7 +25,7 @@ from crm.contacts.api.shapes import (
     LinkOut,
     contact_out,
 )
-from crm.contacts.kinds import FactOrigin
+from crm.contacts.kinds import CustomSubject, FactOrigin
 from crm.contacts.models import Contact
 from crm.contacts.queries import ContactFilter
 from crm.errors import worded
@@ -47,12 +47,14 @@ SOURCE = "API"
 
 
 def _shown(rows: Sequence[Contact]) -> list[ContactOut]:
-    """Contacts with handles and tags, read for all of them at once."""
+    """Contacts with handles, tags and own fields, read for all of them at once."""
     session, actor = current_session(), current_actor()
     ids = [row.id for row in rows]
     handles = queries.handles_of(session, actor, contact_ids=ids)
     tags = queries.tags_of(session, actor, contact_ids=ids)
-    return [contact_out(row, handles.get(row.id, []), tags.get(row.id, [])) for row in rows]
+    fields = queries.custom_fields(session, actor, subject=CustomSubject.CONTACT)
+    custom = queries.custom_values_of(session, actor, fields=fields, contact_ids=ids)
+    return [contact_out(row, handles.get(row.id, []), tags.get(row.id, []), custom.get(row.id, {})) for row in rows]
 
 
 def _one(contact_id: UUID, status: int = 200, **headers: str) -> Response:
@@ -88,10 +90,9 @@ def list_contacts() -> Response:
 @operation(tag="contacts", body=ContactCreate, returns=ContactOut, status=201, refuses=(409,))
 def create_contact() -> Response:
     """Add a person with handles, company and tags."""
-    data = read_json(ContactCreate)
-    row = services.create(
-        current_session(), current_actor(), data=data, origin=FactOrigin.TYPED, source=SOURCE, now=request_now()
-    )
+    data, session, actor = read_json(ContactCreate), current_session(), current_actor()
+    services.check_required(session, actor, subject=CustomSubject.CONTACT, values=data.custom)
+    row = services.create(session, actor, data=data, origin=FactOrigin.TYPED, source=SOURCE, now=request_now())
     return _one(row.id, 201, Location=f"/api/v1/contacts/{row.id}")
 
 

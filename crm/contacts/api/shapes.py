@@ -1,7 +1,7 @@
 """What the API says about people, companies and tags."""
 
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import AfterValidator, Field
@@ -10,7 +10,7 @@ from crm.channels.base import ChannelKind
 from crm.contacts.inputs import CompanyInput, ContactInput, HandleInput, Input, Line
 from crm.contacts.kinds import Address, CompanyKind, HandleState, Importance, Lifecycle, LinkKind
 from crm.contacts.models import Company, Contact, Handle, Tag
-from crm.contacts.queries import ContactSort
+from crm.contacts.queries import ContactSort, Values
 from crm.contacts.values import birthday_of
 from crm.errors import worded
 from crm.web.api import ApiModel, PageQuery
@@ -41,6 +41,7 @@ class ContactOut(ApiModel):
     company: CompanyRef | None
     handles: list[HandleOut]
     tags: list[str]
+    custom: dict[str, Any] = Field(description="Values of the workspace's own fields by key.")
     language: str
     address_form: Address
     time_zone: str
@@ -156,6 +157,7 @@ class CompanyOut(ApiModel):
     staff: int | None
     parent_id: UUID | None
     owner_id: UUID | None
+    custom: dict[str, Any] = Field(description="Values of the workspace's own fields by key.")
     created_at: datetime
     updated_at: datetime
 
@@ -189,12 +191,12 @@ class TagIn(Input):
     name: Annotated[Line, Field(min_length=1)]
 
 
-def contact_out(row: Contact, handles: list[Handle], tags: list[Tag]) -> ContactOut:
+def contact_out(row: Contact, handles: list[Handle], tags: list[Tag], custom: Values) -> ContactOut:
     """The contact as the API shows it."""
     plain = {
         name: getattr(row, name)
         for name in ContactOut.model_fields
-        if name not in {"company", "handles", "tags", "birthday"}
+        if name not in {"company", "handles", "tags", "birthday", "custom"}
     }
     return ContactOut(
         **plain,
@@ -202,9 +204,16 @@ def contact_out(row: Contact, handles: list[Handle], tags: list[Tag]) -> Contact
         company=CompanyRef(id=row.company.id, name=row.company.name) if row.company else None,
         handles=[HandleOut.model_validate(handle) for handle in handles],
         tags=[tag.name for tag in tags],
+        custom=plain_custom(custom),
     )
 
 
-def company_out(row: Company) -> CompanyOut:
+def company_out(row: Company, custom: Values) -> CompanyOut:
     """The company as the API shows it."""
-    return CompanyOut.model_validate({name: getattr(row, name) for name in CompanyOut.model_fields})
+    plain = {name: getattr(row, name) for name in CompanyOut.model_fields if name != "custom"}
+    return CompanyOut(**plain, custom=plain_custom(custom))
+
+
+def plain_custom(values: Values) -> dict[str, Any]:
+    """Values of own fields as JSON."""
+    return {key: value.plain for key, value in values.items()}

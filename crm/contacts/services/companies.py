@@ -19,6 +19,7 @@ from crm.contacts.kinds import FactOrigin
 from crm.contacts.models import Company
 from crm.contacts.rules import COMPANY_FIELDS
 from crm.contacts.services.conflicts import check_version
+from crm.contacts.services.custom_values import changed_values, write_custom
 from crm.contacts.services.facts import write_facts
 from crm.contacts.services.owners import check_owner
 from crm.contacts.values import set_company_values, text_of
@@ -68,6 +69,9 @@ def create_company(
     for fact in write_facts(session, actor, subject=company, values=facts, origin=origin, source=source, now=now):
         fact.version = company.version
     session.flush()
+    if data.custom:
+        fresh = changed_values(session, actor, subject=company, values=data.custom)
+        write_custom(session, actor, subject=company, fresh=fresh, origin=origin, source=source, now=now)
     return company
 
 
@@ -123,7 +127,10 @@ def update_company(
     data = parsed(CompanyInput, {"name": company.name, **changes})
     values = _values(data, set(changes) & set(COMPANY_FIELDS))
     fresh = {field: value for field, value in values.items() if text_of(company, field) != _text(value)}
-    check_version(session, subject=company, fields=fresh, expected_version=expected_version, merge=merge)
+    custom = changed_values(session, actor, subject=company, values=data.custom)
+    asked = [*fresh, *(field.name for field in custom)]
+    check_version(session, subject=company, fields=asked, expected_version=expected_version, merge=merge)
+    write_custom(session, actor, subject=company, fresh=custom, origin=FactOrigin.TYPED, source="", now=now)
     if not fresh:
         return company
     if "owner_id" in fresh:

@@ -19,6 +19,7 @@ from crm.contacts.rules import CONTACT_FIELDS
 from crm.contacts.services.affiliations import set_company
 from crm.contacts.services.companies import find_or_create_company
 from crm.contacts.services.conflicts import check_version
+from crm.contacts.services.custom_values import changed_values, write_custom
 from crm.contacts.services.facts import write_facts
 from crm.contacts.services.handles import HandleTakenError, add_handle
 from crm.contacts.services.owners import check_owner
@@ -61,6 +62,9 @@ def create(
     if data.tags:
         set_tags(session, actor, contact_id=person.id, names=data.tags, now=now)
     session.flush()
+    if data.custom:
+        fresh = changed_values(session, actor, subject=person, values=data.custom)
+        write_custom(session, actor, subject=person, fresh=fresh, origin=origin, source=source, now=now)
     return person
 
 
@@ -119,7 +123,9 @@ def update_contact(
     elif given.get("company_id") is not None:
         queries.company(session, actor, company_id=given["company_id"])
     fresh = {field: value for field, value in given.items() if text_of(person, field) != _text(value)}
-    check_version(session, subject=person, fields=fresh, expected_version=expected_version, merge=merge)
+    custom = changed_values(session, actor, subject=person, values=data.custom)
+    asked = [*fresh, *(field.name for field in custom)]
+    check_version(session, subject=person, fields=asked, expected_version=expected_version, merge=merge)
     if "owner_id" in fresh:
         check_owner(session, actor, current=person.owner_id, wanted=fresh["owner_id"])
     _refuse_nameless(session, person, fresh)
@@ -139,6 +145,7 @@ def update_contact(
         session.flush()
         if "company_id" in fresh:
             set_company(session, contact=person, company_id=fresh["company_id"], now=now)
+    write_custom(session, actor, subject=person, fresh=custom, origin=FactOrigin.TYPED, source="", now=now)
     if "tags" in changes:
         set_tags(session, actor, contact_id=person.id, names=data.tags, now=now)
     return person

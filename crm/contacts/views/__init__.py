@@ -1,6 +1,16 @@
 """Pages of people and companies."""
 
-from crm.contacts.views import access, companies, finding, handles, people, trash
+from crm.contacts.views import access, companies, custom_fields, custom_values, finding, handles, people, trash
 from crm.contacts.views.blueprint import blueprint
 
-__all__ = ["access", "blueprint", "companies", "finding", "handles", "people", "trash"]
+__all__ = [
+    "access",
+    "blueprint",
+    "companies",
+    "custom_fields",
+    "custom_values",
+    "finding",
+    "handles",
+    "people",
+    "trash",
+]

@@ -8,9 +8,11 @@ from werkzeug.wrappers import Response
 from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
 from crm.contacts import queries, services, words
+from crm.contacts.custom_forms import custom_changes, show_custom, with_custom
 from crm.contacts.forms import CompanyForm
-from crm.contacts.kinds import FactOrigin
+from crm.contacts.kinds import CustomSubject, FactOrigin
 from crm.contacts.views.blueprint import blueprint
+from crm.contacts.views.custom_values import custom_of, their_custom
 from crm.errors import AppError
 from crm.web.i18n import _
 from crm.web.sessions import current_session, request_now
@@ -39,8 +41,10 @@ def companies() -> str:
 @requires(Permission.EDIT)
 def new_company() -> str:
     """An empty form."""
-    form = CompanyForm(formdata=None).offer(queries.colleagues(current_session(), current_actor()))
-    return render_template("contacts/company_form.html", form=form, company=None, theirs={})
+    custom = custom_of(CustomSubject.COMPANY)
+    form = with_custom(CompanyForm, custom.fields)(formdata=None)
+    form.offer(queries.colleagues(current_session(), current_actor()))
+    return render_template("contacts/company_form.html", form=form, company=None, theirs={}, custom=custom.fields)
 
 
 @blueprint.post("/companies/new")
@@ -48,10 +52,12 @@ def new_company() -> str:
 def create_company() -> Response | tuple[str, int]:
     """Add the company."""
     session, actor = current_session(), current_actor()
-    form = CompanyForm().offer(queries.colleagues(session, actor))
+    custom = custom_of(CustomSubject.COMPANY)
+    form = with_custom(CompanyForm, custom.fields)().offer(queries.colleagues(session, actor))
     if form.validate_on_submit():
+        own = custom_changes(form, custom.fields, {}, names={})
         try:
-            data = services.parsed(services.CompanyInput, form.changes())
+            data = services.parsed(services.CompanyInput, {**form.changes(), "custom": own})
             row = services.create_company(
                 session, actor, data=data, origin=FactOrigin.TYPED, source="", now=request_now()
             )
@@ -60,7 +66,8 @@ def create_company() -> Response | tuple[str, int]:
             form.absorb(error)
         else:
             return redirect(url_for("company_page.show", company_id=row.id), 303)
-    return render_template("contacts/company_form.html", form=form, company=None, theirs={}), 422
+    shown = {"form": form, "company": None, "theirs": {}, "custom": custom.fields}
+    return render_template("contacts/company_form.html", **shown), 422
 
 
 @blueprint.get("/companies/<uuid:company_id>/edit")
@@ -69,8 +76,11 @@ def edit_company(company_id: UUID) -> str:
     """The whole company in one form."""
     session, actor = current_session(), current_actor()
     company = queries.company(session, actor, company_id=company_id)
-    form = CompanyForm(formdata=None).offer(queries.colleagues(session, actor)).show(company)
-    return render_template("contacts/company_form.html", form=form, company=company, theirs={})
+    custom = custom_of(CustomSubject.COMPANY, company_id)
+    form = with_custom(CompanyForm, custom.fields, custom.values)(formdata=None)
+    form.offer(queries.colleagues(session, actor)).show(company)
+    show_custom(form, custom.fields, custom.values, names=custom.names)
+    return render_template("contacts/company_form.html", form=form, company=company, theirs={}, custom=custom.fields)
 
 
 @blueprint.post("/companies/<uuid:company_id>/edit")
@@ -78,16 +88,18 @@ def edit_company(company_id: UUID) -> str:
 def change_company(company_id: UUID) -> Response | tuple[str, int]:
     """Save what differs; where somebody else changed the same field meanwhile, ask."""
     session, actor = current_session(), current_actor()
-    form = CompanyForm().offer(queries.colleagues(session, actor))
+    custom = custom_of(CustomSubject.COMPANY, company_id)
+    form = with_custom(CompanyForm, custom.fields, custom.values)().offer(queries.colleagues(session, actor))
     theirs: dict[str, str] = {}
     if form.validate_on_submit():
         seen = form.version.data or ""
+        own = custom_changes(form, custom.fields, custom.values, names=custom.names)
         try:
             services.update_company(
                 session,
                 actor,
                 company_id=company_id,
-                changes=form.changes(),
+                changes={**form.changes(), "custom": own},
                 expected_version=int(seen) if seen.isdigit() else None,
                 now=request_now(),
             )
@@ -96,7 +108,8 @@ def change_company(company_id: UUID) -> Response | tuple[str, int]:
             theirs = {
                 str(words.FIELD_LABELS[field]): words.value_text(field, value, names=names) or _("nothing")
                 for field, value in error.theirs.items()
-            }
+                if field in words.FIELD_LABELS
+            } | their_custom(custom, error)
             form.absorb(error)
         except AppError as error:
             error.fields = {"website" if name == "domain" else name: text for name, text in error.fields.items()}
@@ -105,5 +118,6 @@ def change_company(company_id: UUID) -> Response | tuple[str, int]:
             return redirect(url_for("company_page.show", company_id=company_id), 303)
     company = queries.company(session, actor, company_id=company_id)
     form.version.raw_data, form.version.data = None, str(company.version)
-    answer = render_template("contacts/company_form.html", form=form, company=company, theirs=theirs)
+    shown = {"form": form, "company": company, "theirs": theirs, "custom": custom.fields}
+    answer = render_template("contacts/company_form.html", **shown)
     return answer, 409 if theirs else 422

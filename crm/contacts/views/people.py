@@ -11,10 +11,12 @@ from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
 from crm.accounts.signin import local_or
 from crm.contacts import queries, services, words
+from crm.contacts.custom_forms import custom_changes, show_custom, with_custom
 from crm.contacts.forms import ContactForm, TagForm, ValueForm
-from crm.contacts.kinds import FactOrigin
+from crm.contacts.kinds import CustomSubject, FactOrigin
 from crm.contacts.rules import CONTACT_FIELDS
 from crm.contacts.views.blueprint import blueprint, is_partial
+from crm.contacts.views.custom_values import custom_of, their_custom
 from crm.errors import AppError, InvalidInputError
 from crm.web.i18n import _, ngettext, translated
 from crm.web.sessions import current_session, request_now
@@ -35,10 +37,12 @@ def _version(text: str | None) -> int | None:
 @requires(Permission.EDIT)
 def new() -> str:
     """An empty form; `?company=` fills in the company."""
-    form = ContactForm(formdata=None).offer(queries.colleagues(current_session(), current_actor()))
+    custom = custom_of(CustomSubject.CONTACT)
+    form = with_custom(ContactForm, custom.fields)(formdata=None)
+    form.offer(queries.colleagues(current_session(), current_actor()))
     form.owner_id.data = str(current_actor().user_id or "")
     form.company_name.data = request.args.get("company", "")
-    return render_template("contacts/new.html", form=form)
+    return render_template("contacts/new.html", form=form, custom=custom.fields)
 
 
 @blueprint.post("/contacts/new")
@@ -46,17 +50,20 @@ def new() -> str:
 def create() -> Response | tuple[str, int]:
     """Add the person."""
     session, actor = current_session(), current_actor()
-    form = ContactForm().offer(queries.colleagues(session, actor))
+    custom = custom_of(CustomSubject.CONTACT)
+    form = with_custom(ContactForm, custom.fields)().offer(queries.colleagues(session, actor))
     if form.validate_on_submit():
+        own = custom_changes(form, custom.fields, {}, names={})
         try:
-            data = services.parsed(services.ContactInput, {**form.changes(), "handles": form.handles()})
+            given = {**form.changes(), "handles": form.handles(), "custom": own}
+            data = services.parsed(services.ContactInput, given)
             row = services.create(session, actor, data=data, origin=FactOrigin.TYPED, source="", now=request_now())
         except AppError as error:
             form.absorb(error)
         else:
             flash(_("%(name)s is in.", name=row.display_name), "ok")
             return _to(row.id)
-    return render_template("contacts/new.html", form=form), 422
+    return render_template("contacts/new.html", form=form, custom=custom.fields), 422
 
 
 @blueprint.get("/contacts/<uuid:contact_id>/edit")
@@ -66,9 +73,11 @@ def edit(contact_id: UUID) -> str:
     session, actor = current_session(), current_actor()
     person = queries.contact(session, actor, contact_id=contact_id)
     tags = queries.tags_of(session, actor, contact_ids=[contact_id]).get(contact_id, [])
-    form = ContactForm(formdata=None).offer(queries.colleagues(session, actor))
-    form.show(person, [tag.name for tag in tags])
-    return render_template("contacts/edit.html", form=form, person=person, theirs={})
+    custom = custom_of(CustomSubject.CONTACT, contact_id)
+    form = with_custom(ContactForm, custom.fields, custom.values)(formdata=None)
+    form.offer(queries.colleagues(session, actor)).show(person, [tag.name for tag in tags])
+    show_custom(form, custom.fields, custom.values, names=custom.names)
+    return render_template("contacts/edit.html", form=form, person=person, theirs={}, custom=custom.fields)
 
 
 @blueprint.post("/contacts/<uuid:contact_id>/edit")
@@ -76,20 +85,22 @@ def edit(contact_id: UUID) -> str:
 def change(contact_id: UUID) -> Response | tuple[str, int]:
     """Save what differs; where somebody else changed the same field meanwhile, ask."""
     session, actor = current_session(), current_actor()
-    form = ContactForm().offer(queries.colleagues(session, actor))
+    custom = custom_of(CustomSubject.CONTACT, contact_id)
+    form = with_custom(ContactForm, custom.fields, custom.values)().offer(queries.colleagues(session, actor))
     theirs: dict[str, str] = {}
     if form.validate_on_submit():
+        own = custom_changes(form, custom.fields, custom.values, names=custom.names)
         try:
             services.update(
                 session,
                 actor,
                 contact_id=contact_id,
-                changes=form.changes(),
+                changes={**form.changes(), "custom": own},
                 expected_version=_version(form.version.data),
                 now=request_now(),
             )
         except services.EditConflictError as error:
-            theirs = _their_values(error)
+            theirs = _their_values(error) | their_custom(custom, error)
             form.absorb(error)
         except AppError as error:
             form.absorb(error)
@@ -99,7 +110,8 @@ def change(contact_id: UUID) -> Response | tuple[str, int]:
     # The second answer is given on what they changed.
     form.version.raw_data, form.version.data = None, str(person.version)
     status = 409 if theirs else 422
-    return render_template("contacts/edit.html", form=form, person=person, theirs=theirs), status
+    shown = {"form": form, "person": person, "theirs": theirs, "custom": custom.fields}
+    return render_template("contacts/edit.html", **shown), status
 
 
 def _their_values(error: services.EditConflictError) -> dict[str, str]:
@@ -110,6 +122,7 @@ def _their_values(error: services.EditConflictError) -> dict[str, str]:
     return {
         str(words.FIELD_LABELS[field]): words.value_text(field, value, names=names) or _("nothing")
         for field, value in error.theirs.items()
+        if field in words.FIELD_LABELS
     }
 
 
