@@ -23,6 +23,7 @@ from crm.accounts.rules import system_actor
 from crm.accounts.services import housekeeping
 from crm.campaigns import services as campaigns
 from crm.db import Database, database_now
+from crm.interactions import services as tasks
 from crm.jobs import JobName, JobQueue
 from crm.outreach import handover
 from crm.outreach.pace import forget_old
@@ -102,6 +103,7 @@ def _chores(settings: Settings) -> list[Chore]:
         Chore("expired_loyalty", 60.0, wake_for_loyalty),
         Chore("stale_segments", 30.0, wake_for_segments),
         Chore("open_erasures", 60.0, wake_for_erasures),
+        Chore("due_reminders", 5.0, ring_reminders),
         Chore("running_campaigns", 30.0, tend_campaigns),
         Chore("rows_of_the_past", 3600.0, forget_what_is_over),
     ]
@@ -208,6 +210,16 @@ def wake_for_loyalty(clock: Clock) -> None:
         workspaces = session.scalars(text("select workspace_id from crm_loyalty_due(now())")).all()
     for workspace_id in workspaces:
         clock.jobs.enqueue(JobName.SWEEP_LOYALTY, id=f"workspace:{workspace_id}", workspace_id=workspace_id)
+
+
+def ring_reminders(clock: Clock) -> None:
+    """Ring the bell for tasks whose reminder has come."""
+    with clock.database.scope() as session:
+        workspaces = session.scalars(text("select workspace_id from crm_reminders_due(:most)"), {"most": MOST_EVENTS})
+        due = workspaces.all()
+    for workspace_id in due:
+        with clock.database.scope(workspace_id) as session:
+            tasks.ring_due(session, system_actor(workspace_id), now=database_now(session))
 
 
 def tend_campaigns(clock: Clock) -> None:

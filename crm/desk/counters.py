@@ -11,7 +11,7 @@ from sqlalchemy.sql import visitors
 
 from crm.accounts.kinds import ActorKind, Permission, RecordAccess, Role
 from crm.accounts.rules import Actor
-from crm.clock import local_day
+from crm.clock import end_of_day, local_day
 from crm.contacts import queries as contacts
 from crm.contacts.queries import Scope
 from crm.desk.queue import MOST, SOURCES, Kind, View
@@ -27,7 +27,8 @@ def count(session: Session, actor: Actor, *, is_mine: bool, now: datetime) -> di
     """How many lines of each kind wait (`MOST` when more), in one statement; quiet people wait for nothing."""
     if contacts.scope(actor) is Scope.NOTHING:
         return dict.fromkeys(SOURCES, 0)
-    given = {"who": actor.user_id, "now": now, "today": local_day(now, tz=actor.time_zone)}
+    today = local_day(now, tz=actor.time_zone)
+    given = {"who": actor.user_id, "now": now, "today": today, "tonight": end_of_day(today, tz=actor.time_zone)}
     numbers = session.execute(
         _counting(actor.kind, actor.role, actor.scopes, actor.sees, actor.team, is_mine=is_mine), given
     ).one()
@@ -51,6 +52,7 @@ def _counting(
         is_mine,
         now=bindparam("now", type_=DateTime(timezone=True)),
         today=bindparam("today", type_=Date()),
+        tonight=bindparam("tonight", type_=DateTime(timezone=True)),
     )
     numbers = select(
         *(

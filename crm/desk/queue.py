@@ -15,11 +15,12 @@ from crm.accounts.kinds import Permission
 from crm.accounts.rules import Actor
 from crm.campaigns.kinds import CampaignStage
 from crm.campaigns.models import Campaign
-from crm.clock import local_day
+from crm.clock import end_of_day, local_day
 from crm.contacts import queries as contacts
 from crm.contacts.kinds import Importance
 from crm.contacts.models import Company, Contact, Handle
 from crm.contacts.queries import ContactFilter, ContactSort, Scope
+from crm.interactions import queries as interactions
 from crm.interactions.kinds import Direction, Sentiment, Visibility
 from crm.interactions.models import Interaction, InteractionBody, Task
 from crm.loyalty.kinds import OfferState, VoucherState
@@ -75,20 +76,23 @@ class Waiting:
 class View:
     """Whose queue it is, and when: `is_mine` leaves out what colleagues look after.
 
-    `now` and `today` are the moment and its local day, or their places in a statement that is kept.
+    `now`, `today` and `tonight` are the moment, its local day and the end of that, or their places in a statement that
+    is kept.
     """
 
     actor: Actor
     is_mine: bool
     now: Any
     today: Any
+    tonight: Any
 
 
 def queue(session: Session, actor: Actor, *, is_mine: bool, now: datetime) -> dict[Kind, list[Waiting]]:
     """What waits, by kind in the order of urgency, each with at most `MOST` lines; nothing for who sees nobody."""
     if contacts.scope(actor) is Scope.NOTHING:
         return {kind: [] for kind in Kind}
-    view = View(actor, is_mine, now, local_day(now, tz=actor.time_zone))
+    today = local_day(now, tz=actor.time_zone)
+    view = View(actor, is_mine, now, today, end_of_day(today, tz=actor.time_zone))
     found = {
         kind: [make(row) for row in session.execute(wanted(view).limit(MOST))]
         for kind, (wanted, make) in SOURCES.items()
@@ -305,7 +309,7 @@ def _tasks(view: View) -> Select[*tuple[Any, ...]]:
         .outerjoin(Company, Company.id == func.coalesce(Task.company_id, Contact.company_id))
         .where(
             Task.done_at.is_(None),
-            Task.due_on <= view.today,
+            interactions.is_due(view.today, view.tonight),
             or_(Task.snoozed_until.is_(None), Task.snoozed_until <= view.now),
             _mine(view, Task.assignee_id),
             _seen(view.actor, Task.contact_id),

@@ -113,8 +113,11 @@ def _review(row: Waiting, _today: date) -> Line:
 
 def _task(row: Waiting, today: date) -> Line:
     url = _person(row) if row.contact_id else url_for("interactions.edit_task", task_id=row.id)
-    late = row.due_on is not None and row.due_on < today
-    when = _("due on %(day)s", day=day(row.due_on)) if late else _("due today")
+    on = in_zone(row.until).date() if row.until else row.due_on
+    late = on is not None and on < today
+    when = _("due on %(day)s", day=day(on)) if late else _("due today")
+    if row.until:
+        when = f"{when}, {clock_time(row.until)}"
     text = _("You promised: %(title)s", title=row.text) if row.is_promise else row.text
     icon = "flag" if row.is_promise else "circle-check"
     name = row.name or _("For yourself")

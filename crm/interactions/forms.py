@@ -1,14 +1,13 @@
-"""Owns the forms of the timeline and of tasks."""
+"""Owns the forms of the timeline."""
 
-from collections.abc import Mapping, Sequence
-from datetime import date, datetime, time
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from werkzeug.datastructures import FileStorage
 from wtforms import (
     BooleanField,
-    DateField,
     DateTimeLocalField,
     DecimalField,
     IntegerField,
@@ -21,7 +20,7 @@ from wtforms import (
 )
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, Regexp
 
-from crm.clock import local_instant, zone
+from crm.clock import zone
 from crm.contacts.words import CHANNEL_LABELS
 from crm.interactions.keywords import MAX_PHRASE
 from crm.interactions.kinds import Direction, InteractionKind, Sentiment, Visibility
@@ -223,37 +222,3 @@ class RuleForm(Form):
         """Fill the choice of labels."""
         self.label_id.choices = [("", _("no label")), *((str(row.id), row.name) for row in labels)]
         return self
-
-
-class TaskForm(Form):
-    """A task or promise."""
-
-    title = StringField(lazy("What"), validators=[InputRequired(), Length(max=200)])
-    due_on = DateField(lazy("Due on"), validators=[Optional()])
-    assignee_id = SelectField(lazy("Who does it"))
-    is_promise = BooleanField(lazy("I promised it: remind me before I write"))
-
-    def offer(self, colleagues: Mapping[UUID, str]) -> "TaskForm":
-        """Fill the choice of people."""
-        self.assignee_id.choices = [("", _("nobody yet")), *((str(key), name) for key, name in colleagues.items())]
-        return self
-
-    def changes(self) -> dict[str, Any]:
-        """The fields as `TaskInput` takes them."""
-        return {
-            "title": self.title.data or "",
-            "due_on": self.due_on.data,
-            "assignee_id": self.assignee_id.data or None,
-            "is_promise": bool(self.is_promise.data),
-        }
-
-
-class SnoozeForm(Form):
-    """Until which day a task is out of sight."""
-
-    until = DateField(lazy("Until"), validators=[InputRequired()])
-
-    def instant(self, *, tz: str) -> datetime:
-        """Eight in the morning of that day, on the reader's wall clock."""
-        on: date = self.until.data  # type: ignore[assignment]
-        return local_instant(on, time(8), tz=tz)

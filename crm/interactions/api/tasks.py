@@ -1,7 +1,7 @@
 """REST: tasks and promises."""
 
-from datetime import date, datetime
-from typing import Annotated
+from datetime import date, datetime, time
+from typing import Annotated, Final
 from uuid import UUID
 
 from flask import Response
@@ -11,8 +11,9 @@ from crm.accounts.guards import current_actor
 from crm.contacts.inputs import Input, Line
 from crm.interactions import queries, services
 from crm.interactions.api.blueprint import blueprint
+from crm.interactions.models import Task
 from crm.interactions.queries import TaskFilter
-from crm.interactions.services import TaskInput
+from crm.interactions.services import ReminderInput, RepeatInput, TaskInput
 from crm.web.api import (
     ApiModel,
     PageQuery,
@@ -27,17 +28,32 @@ from crm.web.sessions import current_session, request_now
 
 
 class TaskOut(ApiModel):
+    """A task; `due_on` and `due_time` are meant in `time_zone`, `due_at` is the same instant everywhere."""
+
     id: UUID
     title: str
     contact_id: UUID | None
     company_id: UUID | None
+    contact_ids: list[UUID] = []
+    company_ids: list[UUID] = []
     is_promise: bool
     due_on: date | None
+    due_time: time | None
+    time_zone: str
     due_at: datetime | None
+    reminder: ReminderInput | None = None
+    remind_at: datetime | None
+    #: How it comes back: completing it makes the next one.
+    repeat: RepeatInput | None = None
+    #: The task whose completion made this one.
+    follows_id: UUID | None
     assignee_id: UUID | None
     done_at: datetime | None
     snoozed_until: datetime | None
     created_at: datetime
+
+
+_MADE: Final = frozenset({"contact_ids", "company_ids", "reminder", "repeat"})
 
 
 class TaskQuery(PageQuery):
@@ -62,12 +78,27 @@ def list_tasks() -> Response:
     """List open tasks by due date, or done ones newest first."""
     query = read_query(TaskQuery)
     where = TaskFilter(assignee_id=query.assignee_id, done=query.done, promises_only=query.promises_only)
-    page = queries.list_tasks(current_session(), current_actor(), where=where, after=query.after, limit=query.limit)
-    return page_answer(page, _task)
+    session, actor = current_session(), current_actor()
+    page = queries.list_tasks(session, actor, where=where, after=query.after, limit=query.limit)
+    links = queries.links_of_tasks(session, actor, task_ids=[view.id for view in page.items])
+    return page_answer(page, lambda view: _shown(view.task, links[view.id]))
 
 
-def _task(row: object) -> TaskOut:
-    return TaskOut.model_validate({name: getattr(row, name) for name in TaskOut.model_fields})
+def _shown(row: Task, links: queries.Links) -> TaskOut:
+    plain = {name: getattr(row, name) for name in TaskOut.model_fields if name not in _MADE}
+    how = services.reminder_of(row)
+    has_reminder = how.days is not None or how.minutes is not None
+    return TaskOut(
+        **plain,
+        contact_ids=links.contact_ids,
+        company_ids=links.company_ids,
+        reminder=ReminderInput(days=how.days, at=how.at, minutes=how.minutes) if has_reminder else None,
+        repeat=services.repeat_of(row),
+    )
+
+
+def _task(row: Task) -> TaskOut:
+    return _shown(row, queries.links_of_task(current_session(), current_actor(), task_id=row.id))
 
 
 @blueprint.post("/tasks")
@@ -105,9 +136,16 @@ def delete_task(task_id: UUID) -> Response:
 @blueprint.post("/tasks/<uuid:task_id>/done")
 @operation(tag="tasks", returns=TaskOut, refuses=(404,))
 def complete_task(task_id: UUID) -> Response:
-    """Mark a task done; twice is once."""
+    """Mark a task done; twice is once. A repeating task makes its next one."""
     row = services.complete_task(current_session(), current_actor(), task_id=task_id, now=request_now())
     return answer(_task(row))
+
+
+@blueprint.post("/tasks/<uuid:task_id>/reopen")
+@operation(tag="tasks", returns=TaskOut, refuses=(404,))
+def reopen_task(task_id: UUID) -> Response:
+    """Mark a task not done after all; the next one that its completion made goes, unless it is done too."""
+    return answer(_task(services.reopen_task(current_session(), current_actor(), task_id=task_id)))
 
 
 @blueprint.post("/tasks/<uuid:task_id>/snooze")

@@ -11,8 +11,16 @@ from crm.interactions.services.notes import (
     edit_text,
     may_edit_text,
 )
-from crm.interactions.services.tasks import (
+from crm.interactions.services.reminders import ring_due
+from crm.interactions.services.task_input import (
+    ReminderInput,
+    RepeatInput,
     TaskInput,
+    reminder_of,
+    repeat_of,
+    seen_due,
+)
+from crm.interactions.services.tasks import (
     complete_task,
     create_task,
     delete_task,
@@ -54,6 +62,8 @@ __all__ = [
     "KeywordInput",
     "KindInput",
     "LabelInput",
+    "ReminderInput",
+    "RepeatInput",
     "TaskInput",
     "add_examples",
     "add_kind",
@@ -77,8 +87,12 @@ __all__ = [
     "mark_answered",
     "may_edit_text",
     "recompute",
+    "reminder_of",
     "remove",
     "reopen_task",
+    "repeat_of",
+    "ring_due",
+    "seen_due",
     "set_labels",
     "set_sentiment",
     "snooze_task",

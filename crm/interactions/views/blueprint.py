@@ -12,12 +12,15 @@ from crm.accounts import places
 from crm.accounts.guards import current_actor
 from crm.accounts.signin import local_or
 from crm.interactions import services
+from crm.interactions.task_words import BELL, repeats
 from crm.interactions.words import TOLD
 from crm.settings import Settings
 from crm.web.sessions import current_session
 
 blueprint = Blueprint("interactions", "crm.interactions")
 places.tell(blueprint, TOLD)
+places.tell(blueprint, BELL)
+blueprint.add_app_template_global(repeats, "task_repeats")
 
 
 def back_or(default: str) -> Response:

@@ -1,6 +1,7 @@
 """Pages of tasks and promises."""
 
 from datetime import timedelta
+from typing import Any, Final
 from uuid import UUID
 
 from flask import flash, redirect, render_template, request, url_for
@@ -13,12 +14,16 @@ from crm.contacts import queries as contact_queries
 from crm.contacts.inputs import parsed
 from crm.errors import InvalidInputError
 from crm.interactions import queries, services
-from crm.interactions.forms import SnoozeForm, TaskForm
+from crm.interactions.models import Task
 from crm.interactions.queries import TaskFilter
 from crm.interactions.services import TaskInput
+from crm.interactions.task_forms import LinkTaskForm, SnoozeForm, TaskForm
 from crm.interactions.views.blueprint import back_or, blueprint
 from crm.web.i18n import _, translated
 from crm.web.sessions import current_session, request_now
+
+#: So many people and companies of a name are offered.
+FOUND: Final = 8
 
 
 @blueprint.get("/tasks")
@@ -75,7 +80,7 @@ def _after_task(contact_id: UUID | None, company_id: UUID | None) -> Response:
     return redirect(url_for(".tasks"), 303)
 
 
-def _task_page(form: TaskForm, task: object = None) -> str:
+def _task_page(form: TaskForm, task: Task | None = None, **more: Any) -> str:
     session, actor = current_session(), current_actor()
     person = company = None
     try:
@@ -85,7 +90,51 @@ def _task_page(form: TaskForm, task: object = None) -> str:
             company = contact_queries.company(session, actor, company_id=UUID(request.args["company"]))
     except ValueError as error:
         raise contact_queries.ContactNotFoundError from error
-    return render_template("interactions/task.html", form=form, task=task, person=person, company=company)
+    linked = _linked(task) if task is not None else []
+    given = {"link_form": LinkTaskForm(formdata=None), "found": [], **more}
+    return render_template(
+        "interactions/task.html", form=form, task=task, person=person, company=company, linked=linked, **given
+    )
+
+
+def _linked(task: Task) -> list[tuple[UUID, str, str]]:
+    """(id, name, address of the page) of what else a task is about."""
+    session, actor = current_session(), current_actor()
+    links = queries.links_of_task(session, actor, task_id=task.id)
+    return [
+        *((key, links.names[key], url_for("contact_page.show", contact_id=key)) for key in links.contact_ids),
+        *((key, links.names[key], url_for("company_page.show", company_id=key)) for key in links.company_ids),
+    ]
+
+
+@blueprint.post("/tasks/<uuid:task_id>/links")
+@requires(Permission.EDIT)
+def link_task(task_id: UUID) -> Response | tuple[str, int]:
+    """One more person or company found by name; several found ones are offered. `gone` takes one away."""
+    session, actor = current_session(), current_actor()
+    task = queries.task(session, actor, task_id=task_id)
+    links = queries.links_of_task(session, actor, task_id=task_id)
+    wanted = {"contact_ids": links.contact_ids, "company_ids": links.company_ids}
+    if gone := request.form.get("gone"):
+        wanted = {field: [key for key in keys if str(key) != gone] for field, keys in wanted.items()}
+        services.update_task(session, actor, task_id=task_id, changes=wanted, now=request_now())
+        return redirect(url_for(".edit_task", task_id=task_id), 303)
+    form, hits = LinkTaskForm(), []
+    if form.validate_on_submit():
+        kinds = {contact_queries.HitKind.CONTACT: "contact_ids", contact_queries.HitKind.COMPANY: "company_ids"}
+        hits = contact_queries.search(session, actor, text=form.other.data or "", limit=FOUND)
+        hits = [hit for hit in hits if hit.kind in kinds]
+        chosen = request.form.get("other_id", "")
+        picked = next((hit for hit in hits if str(hit.id) == chosen), hits[0] if len(hits) == 1 else None)
+        if picked is not None:
+            wanted[kinds[picked.kind]] = [*wanted[kinds[picked.kind]], picked.id]
+            services.update_task(session, actor, task_id=task_id, changes=wanted, now=request_now())
+            return redirect(url_for(".edit_task", task_id=task_id), 303)
+        if not hits:
+            form.other.errors = [_("Nobody here has this name.")]
+    shown = TaskForm(formdata=None, data={"title": task.title, "is_promise": task.is_promise})
+    shown.offer(contact_queries.colleagues(session, actor)).show(task, tz=actor.time_zone)
+    return _task_page(shown, task, link_form=form, found=hits), 422
 
 
 @blueprint.get("/tasks/<uuid:task_id>/edit")
@@ -94,8 +143,8 @@ def edit_task(task_id: UUID) -> str:
     """A task in its form."""
     session, actor = current_session(), current_actor()
     task = queries.task(session, actor, task_id=task_id)
-    form = TaskForm(formdata=None, obj=task).offer(contact_queries.colleagues(session, actor))
-    form.assignee_id.data = str(task.assignee_id or "")
+    form = TaskForm(formdata=None, data={"title": task.title, "is_promise": task.is_promise})
+    form.offer(contact_queries.colleagues(session, actor)).show(task, tz=actor.time_zone)
     return _task_page(form, task)
 
 
@@ -105,7 +154,7 @@ def change_task(task_id: UUID) -> Response | tuple[str, int]:
     """Save the task."""
     session, actor = current_session(), current_actor()
     task = queries.task(session, actor, task_id=task_id)
-    form = TaskForm().offer(contact_queries.colleagues(session, actor))
+    form = TaskForm().offer(contact_queries.colleagues(session, actor)).keep_reminder(task)
     if form.validate_on_submit():
         try:
             services.update_task(session, actor, task_id=task_id, changes=form.changes(), now=request_now())

@@ -34,4 +34,5 @@ TABLES: Final = (
     Table(name="history_address", plain={"token": "a colleague's address for copies"}),
     Table(name="unknown_correspondent", mentions=("address_norm", "name"), is_passing=True),
     Table(name="task", of={"contact_id": ("contact",)}, do=Do.DELETE, mentions=("title",)),
+    Table(name="task_link", of={"contact_id": ("contact",)}, do=Do.DELETE),
 )
