@@ -48,6 +48,7 @@ class JobName(StrEnum):
     RECEIVE = "outreach.receive"
     READ_BACK = "outreach.read_back"
     RUN_IMPORT = "lifecycle.run_import"
+    REVERT_IMPORT = "lifecycle.revert_import"
     FINISH_ERASURE = "lifecycle.finish_erasure"
     ENRICH = "enrichment.fetch"
     SWEEP_LOYALTY = "loyalty.sweep"
@@ -70,6 +71,7 @@ KINDS: dict[JobName, JobKind] = {
     # A mailbox may answer slowly; it must hold up no message that is due.
     JobName.READ_BACK: JobKind(QueueName.BACKGROUND, timeout=180),
     JobName.RUN_IMPORT: JobKind(QueueName.BACKGROUND, timeout=3600),
+    JobName.REVERT_IMPORT: JobKind(QueueName.BACKGROUND, timeout=3600),
     # It goes part by part and begins anew without harm.
     JobName.FINISH_ERASURE: JobKind(QueueName.BACKGROUND, timeout=3600),
     JobName.ENRICH: JobKind(QueueName.BACKGROUND, timeout=300),

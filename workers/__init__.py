@@ -23,6 +23,7 @@ HANDLERS: dict[JobName, str] = {
     JobName.RECEIVE: "workers.outreach:receive",
     JobName.READ_BACK: "workers.outreach:read_back",
     JobName.RUN_IMPORT: "workers.lifecycle:run_import",
+    JobName.REVERT_IMPORT: "workers.lifecycle:revert_import",
     JobName.FINISH_ERASURE: "workers.lifecycle:finish_erasure",
     JobName.ENRICH: "workers.enrichment:fetch",
     JobName.SWEEP_LOYALTY: "workers.loyalty:sweep",

@@ -1,4 +1,4 @@
-"""Jobs of lifecycle: running an import, and finding what an erased person left in texts and files."""
+"""Jobs of lifecycle: imports, taking them back, and finding what an erased person left in texts and files."""
 
 from uuid import UUID
 
@@ -15,6 +15,11 @@ def run_import(runtime: Runtime, *, workspace_id: str, import_id: str) -> None:
     except Exception as error:
         runner.fail(database, workspace_id=house, import_id=wanted, error=error)
         raise
+
+
+def revert_import(runtime: Runtime, *, workspace_id: str, import_id: str) -> None:
+    """Take the import back."""
+    runner.revert(runtime.database, workspace_id=UUID(workspace_id), import_id=UUID(import_id))
 
 
 def finish_erasure(runtime: Runtime, *, workspace_id: str, erasure_id: str) -> None:

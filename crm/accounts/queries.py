@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, func, select, text, tuple_
 from sqlalchemy.orm import Session, aliased
 
-from crm.accounts.kinds import Permission, ProgressState, Role
+from crm.accounts.kinds import ActorKind, Permission, ProgressState, RecordAccess, Role
 from crm.accounts.models import (
     ApiToken,
     AuditDetail,
@@ -22,7 +22,7 @@ from crm.accounts.models import (
     UserSession,
     Workspace,
 )
-from crm.accounts.rules import BROWSER_IDLE, Actor
+from crm.accounts.rules import BROWSER_IDLE, Actor, sees
 from crm.errors import NotFoundError
 from crm.web.paging import Page, decode_cursor, page_of
 
@@ -96,6 +96,29 @@ def team_of(session: Session, *, user_id: UUID) -> frozenset[UUID]:
     me = aliased(Membership)
     mates = select(Membership.user_id).join(me, me.team == Membership.team).where(me.user_id == user_id, me.team != "")
     return frozenset(session.scalars(mates))
+
+
+def member_actor(session: Session, *, workspace_id: UUID, user_id: UUID) -> Actor | None:
+    """The user as an actor in this workspace, for work that goes on after the request; None who is no member.
+
+    The rights are those of now, not those of when the work was asked for.
+    """
+    space = next((space for space in workspaces_of(session, user_id=user_id) if space.id == workspace_id), None)
+    user = session.get(User, user_id)
+    if space is None or user is None:
+        return None
+    reach = sees(Role(space.role), space.record_access)
+    return Actor(
+        workspace_id=workspace_id,
+        kind=ActorKind.USER,
+        role=Role(space.role),
+        sees=reach,
+        team=team_of(session, user_id=user_id) if reach is RecordAccess.TEAM else frozenset(),
+        user_id=user_id,
+        name=user.name or user.email,
+        locale=user.locale or space.locale,
+        time_zone=user.time_zone or space.time_zone,
+    )
 
 
 def workspace_called(session: Session, *, name: str) -> UUID | None:

@@ -10,10 +10,12 @@ from typing import BinaryIO, Self
 from uuid import UUID
 
 import structlog
+from sqlalchemy.orm import Session
 
-from crm.accounts.rules import system_actor
+from crm.accounts import queries as accounts
+from crm.accounts.rules import Actor, system_actor
 from crm.db import Database, commit_late, database_now, renew_statistics
-from crm.errors import AppError
+from crm.errors import AppError, ForbiddenError, worded
 from crm.files import services as files
 from crm.lifecycle import queries, services
 from crm.lifecycle.kinds import ImportState
@@ -114,8 +116,33 @@ def _load(
         left = [entry for entry in part if entry.number > row.next_row]
         if left:
             renew_statistics(session)
-            services.load_part(session, actor, row=row, rows=left, now=database_now(session), meanwhile=meanwhile)
+            maker = _maker(session, row)
+            services.load_part(session, maker, row=row, rows=left, now=database_now(session), meanwhile=meanwhile)
     return True
+
+
+def _maker(session: Session, row: Import) -> Actor:
+    """Who started it: the import sees and changes what they may. The command line and tokens work for the workspace."""
+    if row.created_by_id is None:
+        return system_actor(row.workspace_id)
+    maker = accounts.member_actor(session, workspace_id=row.workspace_id, user_id=row.created_by_id)
+    if maker is None:
+        raise ForbiddenError(worded("Who started this import is no longer in the workspace."), code="maker_gone")
+    return maker
+
+
+def revert(database: Database, *, workspace_id: UUID, import_id: UUID) -> None:
+    """Take an import back in one transaction; what fails leaves everything as it was, and says so on the page."""
+    system = system_actor(workspace_id)
+    try:
+        with database.scope(workspace_id) as session:
+            services.revert(session, system, import_id=import_id, now=database_now(session))
+    except Exception as error:
+        log.exception("revert_failed", import_id=str(import_id))
+        with database.scope(workspace_id) as session:
+            code = error.code if isinstance(error, AppError) else "crashed"
+            services.give_up(session, system, import_id=import_id, error=code, now=database_now(session))
+        raise
 
 
 @contextmanager

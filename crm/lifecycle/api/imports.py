@@ -2,16 +2,18 @@
 
 import json
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from flask import Response, request
 from pydantic import Field
 
 from crm.accounts.guards import current_actor, requires
-from crm.accounts.kinds import Permission
+from crm.accounts.kinds import Permission, ProgressState
 from crm.consent.kinds import Basis
 from crm.contacts.kinds import Lifecycle
 from crm.errors import InvalidInputError, worded
+from crm.jobs import JobName
 from crm.lifecycle import queries, services
 from crm.lifecycle.api.blueprint import blueprint
 from crm.lifecycle.kinds import ImportMode, ImportState, MatchKey
@@ -64,14 +66,25 @@ class ImportOut(ApiModel):
     unchanged: int
     refused: int
     total: int | None
+    reverting: ProgressState | None = Field(description="How far taking it back is, when somebody asked for that.")
+    reverted: dict[str, Any] = Field(
+        description="What that did: `people_removed`, `people_kept`, `restored`, `removed`, `kept` (changed since)."
+    )
     created_at: datetime
     finished_at: datetime | None
 
 
-def shown(row: Import, total: int | None = None) -> ImportOut:
-    """The import as the API shows it."""
-    names = [name for name in ImportOut.model_fields if name != "total"]
-    return ImportOut.model_validate({**{name: getattr(row, name) for name in names}, "total": total})
+def shown(row: Import, view: queries.ImportView | None = None) -> ImportOut:
+    """The import as the API shows it; its progress only where it is asked for alone."""
+    work = view.progress if view else None
+    revert = view.revert if view else None
+    more = {
+        "total": work.total if work else None,
+        "reverting": revert.state if revert else None,
+        "reverted": revert.result if revert else {},
+    }
+    names = [name for name in ImportOut.model_fields if name not in more]
+    return ImportOut.model_validate({**{name: getattr(row, name) for name in names}, **more})
 
 
 @blueprint.get("/imports")
@@ -133,7 +146,19 @@ def create() -> Response:
 def read(import_id: UUID) -> Response:
     """Show the state and the counts of an import."""
     view = queries.view(current_session(), current_actor(), import_id=import_id)
-    return answer(shown(view.row, view.progress.total if view.progress else None))
+    return answer(shown(view.row, view))
+
+
+@blueprint.post("/imports/<uuid:import_id>/revert")
+@requires(Permission.IMPORT)
+@operation(tag="imports", returns=ImportOut, status=202, refuses=(404, 409))
+def revert(import_id: UUID) -> Response:
+    """Take a whole import back: new people go, changed values come back, what somebody changed since stays."""
+    session, actor = current_session(), current_actor()
+    services.ask_to_revert(session, actor, import_id=import_id, now=request_now())
+    wake(import_id, JobName.REVERT_IMPORT)
+    view = queries.view(session, actor, import_id=import_id)
+    return answer(shown(view.row, view), 202)
 
 
 @blueprint.get("/imports/<uuid:import_id>/errors.csv")

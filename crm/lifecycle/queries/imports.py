@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
@@ -13,6 +14,9 @@ from sqlalchemy.orm import Session
 from crm.accounts.kinds import Permission
 from crm.accounts.models import Progress
 from crm.accounts.rules import Actor
+from crm.contacts.change_models import ChangeSet
+from crm.contacts.kinds import ChangeSetState
+from crm.db import database_now
 from crm.errors import NotFoundError, worded
 from crm.files import services as files
 from crm.lifecycle.kinds import ImportMode, MatchKey
@@ -34,10 +38,15 @@ class ImportNotFoundError(NotFoundError):
 
 @dataclass(frozen=True, slots=True)
 class ImportView:
-    """An import and the state of its work (None before it was started)."""
+    """An import, the state of its work (None before it was started), and of taking it back (None if nobody asked).
+
+    `can_revert_until` is None when there is nothing to take back (any more).
+    """
 
     row: Import
     progress: Progress | None
+    revert: Progress | None = None
+    can_revert_until: datetime | None = None
 
 
 def get(session: Session, actor: Actor, *, import_id: UUID, lock: bool = False) -> Import:
@@ -53,7 +62,14 @@ def get(session: Session, actor: Actor, *, import_id: UUID, lock: bool = False) 
 def view(session: Session, actor: Actor, *, import_id: UUID) -> ImportView:
     """The import with its progress."""
     row = get(session, actor, import_id=import_id)
-    return ImportView(row, session.get(Progress, row.progress_id) if row.progress_id else None)
+    changes = session.get(ChangeSet, row.change_set_id) if row.change_set_id else None
+    is_over = changes is None or changes.state != ChangeSetState.DONE or changes.undo_until < database_now(session)
+    return ImportView(
+        row,
+        session.get(Progress, row.progress_id) if row.progress_id else None,
+        revert=session.get(Progress, row.revert_progress_id) if row.revert_progress_id else None,
+        can_revert_until=None if changes is None or is_over else changes.undo_until,
+    )
 
 
 def imports(session: Session, actor: Actor, *, after: str | None = None, limit: int = 50) -> Page[Import]:

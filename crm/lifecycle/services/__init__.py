@@ -11,15 +11,20 @@ from crm.lifecycle.services.imports import (
     start,
     upload,
 )
+from crm.lifecycle.services.reverting import NotRevertibleError, ask_to_revert, give_up, revert
 
 __all__ = [
     "KIND",
     "Choices",
     "ImportStateError",
     "MappingError",
+    "NotRevertibleError",
+    "ask_to_revert",
     "configure",
     "finish",
+    "give_up",
     "load_part",
+    "revert",
     "start",
     "upload",
 ]

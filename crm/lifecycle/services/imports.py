@@ -22,6 +22,7 @@ from crm.consent import granting
 from crm.consent.kinds import Basis
 from crm.contacts import loading
 from crm.contacts.kinds import ChangeSetKind, Lifecycle
+from crm.contacts.queries import Scope, scope
 from crm.db import new_id, sent_ahead
 from crm.errors import ConflictError, InvalidInputError, worded
 from crm.files import services as files
@@ -196,7 +197,8 @@ def load_part(
     `meanwhile` is called as soon as the database has enough to do.
     """
     plans = plan(session, actor, rows=rows, mode=ImportMode(row.mode), match=MatchKey(row.match), tag=row.tag)
-    people = [_completed(entry.loaded, row) for entry in plans if entry.loaded is not None]
+    owner_id = actor.user_id if scope(actor) is Scope.OWN else None
+    people = [_completed(entry.loaded, row, owner_id=owner_id) for entry in plans if entry.loaded is not None]
     places = loading.find_places(session, people=people)
     basis = Basis(row.basis)
     consents = granting.unsaid(
@@ -300,14 +302,17 @@ def _count(session: Session, row: Import, plans: Sequence[Plan]) -> None:
     session.flush()
 
 
-def _completed(person: loading.Loaded, row: Import) -> loading.Loaded:
+def _completed(person: loading.Loaded, row: Import, *, owner_id: UUID | None) -> loading.Loaded:
     """The person, with what the import says of all who are new: their source and stage, where no column says it.
+
+    Who sees nobody but their own people owns those whom they bring in.
 
     Those who were known came from somewhere before, and may be customers by now.
     """
     if not person.is_new:
         return person
-    of_all = {"came_from": row.source, **({"lifecycle": row.new_lifecycle} if row.new_lifecycle else {})}
+    of_all: dict[str, Any] = {"owner_id": owner_id} if owner_id else {}
+    of_all |= {"came_from": row.source, **({"lifecycle": row.new_lifecycle} if row.new_lifecycle else {})}
     told = {name: value for name, value in person.values.items() if value}
     return replace(person, values={**person.values, **of_all, **told})
 

@@ -11,7 +11,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
 from crm.accounts.guards import admit, current_actor, requires
-from crm.accounts.kinds import Permission
+from crm.accounts.kinds import Permission, ProgressState
 from crm.accounts.places import Choice, Step, Words, add_choice, add_words
 from crm.contacts import queries as contacts
 from crm.db import after_commit
@@ -29,6 +29,7 @@ from crm.web.sessions import current_session, request_now
 from crm.web.uploads import refuse_large
 
 may_import = requires(Permission.IMPORT)
+RUNNING = frozenset({ProgressState.QUEUED, ProgressState.RUNNING})
 
 
 @blueprint.record_once
@@ -39,6 +40,8 @@ def _offer(state: BlueprintSetupState) -> None:
         {
             "import": Words(lazy_p("noun", "Import"), "file-import"),
             "import.started": Words(lazy("Started an import"), "file-import"),
+            "import.reverted": Words(lazy("Took an import back"), "arrow-back-up"),
+            "import.revert": Words(lazy("Import taken back"), "arrow-back-up"),
         },
     )
     add_choice(
@@ -160,11 +163,38 @@ def configure(import_id: UUID) -> AnyResponse | tuple[str, int]:
 @may_import
 def resume(import_id: UUID) -> AnyResponse:
     """Wake a worker again for an import that stands still; what was loaded is not loaded twice."""
-    row = queries.get(current_session(), current_actor(), import_id=import_id)
-    if row.state not in {ImportState.QUEUED, ImportState.RUNNING}:
+    view = queries.view(current_session(), current_actor(), import_id=import_id)
+    if view.row.state in {ImportState.QUEUED, ImportState.RUNNING}:
+        wake(import_id)
+    elif view.revert is not None and view.revert.state in RUNNING:
+        wake(import_id, JobName.REVERT_IMPORT)
+    else:
         raise services.ImportStateError(_("This import has ended."))
-    wake(import_id)
     return redirect(url_for(".show", import_id=import_id))
+
+
+@blueprint.post("/imports/<uuid:import_id>/revert")
+@may_import
+def revert(import_id: UUID) -> AnyResponse:
+    """Take the whole import back, as far as nobody changed it since."""
+    try:
+        services.ask_to_revert(current_session(), current_actor(), import_id=import_id, now=request_now())
+    except services.NotRevertibleError as error:
+        flash(translated(error.message), "bad")
+    else:
+        wake(import_id, JobName.REVERT_IMPORT)
+    return redirect(url_for(".show", import_id=import_id))
+
+
+@blueprint.get("/imports/<uuid:import_id>/revert/progress")
+@may_import
+def revert_progress(import_id: UUID) -> str | Response:
+    """How far taking back is; at the end the browser loads the page with the result."""
+    view = queries.view(current_session(), current_actor(), import_id=import_id)
+    if view.revert is None:
+        abort(404)
+    html = render_template("lifecycle/_reverting.html", view=view)
+    return Response(html, headers={"HX-Refresh": "true"}) if view.revert.state not in RUNNING else html
 
 
 @blueprint.get("/imports/<uuid:import_id>/progress")
@@ -194,14 +224,12 @@ def refused(import_id: UUID) -> Response:
     )
 
 
-def wake(import_id: UUID) -> None:
+def wake(import_id: UUID, job: JobName = JobName.RUN_IMPORT) -> None:
     """Ring for a worker once the request is committed."""
     workspace_id, jobs = current_actor().workspace_id, current_app.extensions["crm_jobs"]
     after_commit(
         current_session(),
-        lambda: jobs.enqueue(
-            JobName.RUN_IMPORT, id=f"import:{import_id}", workspace_id=workspace_id, import_id=import_id
-        ),
+        lambda: jobs.enqueue(job, id=f"{job}:{import_id}", workspace_id=workspace_id, import_id=import_id),
     )
 
 
