@@ -1,6 +1,7 @@
 """Owns the error types that every domain's own errors derive from, and what each means to a caller."""
 
 from collections.abc import Mapping
+from uuid import UUID
 
 
 class Worded(str):
@@ -51,6 +52,16 @@ class NotFoundError(AppError):
 
     status = 404
     code = "not_found"
+
+
+class MovedError(NotFoundError):
+    """The thing went up in another one: whoever asked for `old_id` is led to `new_id`."""
+
+    code = "moved"
+
+    def __init__(self, message: str = "", *, old_id: UUID, new_id: UUID) -> None:
+        super().__init__(message)
+        self.old_id, self.new_id = old_id, new_id
 
 
 class ForbiddenError(AppError):

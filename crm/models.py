@@ -11,6 +11,7 @@ from crm.enrichment import models as enrichment
 from crm.files import models as files
 from crm.interactions import models as interactions
 from crm.interactions import timeline_models as timeline
+from crm.lifecycle import merge_models as merges
 from crm.lifecycle import models as lifecycle
 from crm.lifecycle import privacy_models as privacy
 from crm.loyalty import models as loyalty
@@ -34,6 +35,7 @@ DOMAINS = (
     segments,
     campaigns,
     lifecycle,
+    merges,
     privacy,
 )
 

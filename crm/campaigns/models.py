@@ -94,6 +94,7 @@ class CampaignPick(Attached, Base):
         reference("campaign", "campaign_id", ondelete="CASCADE"),
         reference("contact", "contact_id", ondelete="CASCADE"),
         UniqueConstraint("workspace_id", "campaign_id", "contact_id"),
+        Index("ix_campaign_pick_contact", "workspace_id", "contact_id"),
         referred=False,
     )
 

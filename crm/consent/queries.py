@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import literal, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -79,13 +79,17 @@ class EventView:
 def history(
     session: Session, actor: Actor, *, contact_id: UUID, after: str | None = None, limit: int = 50
 ) -> Page[EventView]:
-    """A page of a contact's consent events, newest first; raises `ContactNotFoundError`."""
+    """A page of a contact's consent events, newest first, with those of whoever was merged into it.
+
+    Raises `ContactNotFoundError`.
+    """
     contact_queries.require_contact(session, actor, contact_id=contact_id)
+    mine = select(Contact.id).where(Contact.merged_into_id == contact_id).union_all(select(literal(contact_id)))
     wanted = (
         select(ConsentEvent, ConsentEvidence.wording, ConsentEvidence.note, User.name)
         .outerjoin(ConsentEvidence, ConsentEvidence.event_id == ConsentEvent.id)
         .outerjoin(User, User.id == ConsentEvent.user_id)
-        .where(ConsentEvent.contact_id == contact_id)
+        .where(ConsentEvent.contact_id.in_(mine))
     )
     if after:
         at, last_id = decode_cursor(after, datetime, UUID)

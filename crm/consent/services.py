@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import Text, and_, cast, literal, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -15,10 +15,13 @@ from crm.channels.base import ChannelKind
 from crm.channels.sentences import N_
 from crm.consent import queries
 from crm.consent.kinds import Basis, ConsentAction, ConsentPurpose, SuppressionReason
+from crm.consent.merging import SOURCE as MERGE_SOURCE
 from crm.consent.models import ConsentEvent, ConsentEvidence, ConsentState, Suppression
 from crm.consent.rules import address_hash, hint
 from crm.contacts import queries as contact_queries
 from crm.contacts import services as contact_services
+from crm.contacts.change_models import ChangeSet
+from crm.contacts.kinds import ChangeSetState
 from crm.db import new_id
 from crm.errors import ConflictError, InvalidInputError
 from crm.events import OptedOut, publish
@@ -142,10 +145,11 @@ def _derive(session: Session, actor: Actor, event: ConsentEvent) -> bool:
 
 
 def rebuild(session: Session, actor: Actor, *, contact_id: UUID) -> None:
-    """Derive a contact's state anew from its events: what a merge and a repair do."""
+    """Derive a contact's state anew from its events: a repair. What an undone merge wrote counts no more."""
     actor.require(Permission.EDIT)
     session.query(ConsentState).filter(ConsentState.contact_id == contact_id).delete(synchronize_session="fetch")
-    wanted = select(ConsentEvent).where(ConsentEvent.contact_id == contact_id)
+    undone = select(literal(MERGE_SOURCE) + cast(ChangeSet.id, Text)).where(ChangeSet.state == ChangeSetState.UNDONE)
+    wanted = select(ConsentEvent).where(ConsentEvent.contact_id == contact_id, ConsentEvent.source.not_in(undone))
     for event in session.scalars(wanted.order_by(ConsentEvent.happened_at, ConsentEvent.id)).all():
         _derive(session, actor, event)
 

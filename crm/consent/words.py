@@ -41,10 +41,14 @@ SOURCE_LABELS: Final = {
 }
 #: Consents that a file brought: behind it the id of the import, and what its people said of the file as the wording.
 IMPORTED: Final = "import:"
+#: What a merge settled: behind it the id of its change set (`crm.consent.merging`).
+MERGED: Final = "merge:"
 
 
 def source_text(source: str, wording: str) -> str:
     """Where a consent comes from, for readers."""
     if source.startswith(IMPORTED):
         return _("import: %(file)s", file=wording) if wording else _("import")
+    if source.startswith(MERGED):
+        return _("merge of two records")
     return str(SOURCE_LABELS.get(source, source))

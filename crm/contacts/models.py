@@ -112,6 +112,8 @@ class Contact(Tenant, Base):
     search: Mapped[str] = mapped_column(
         Computed("public.crm_search_text(display_name || ' ' || email)", persisted=True)
     )
+    # What likely duplicates are looked up by.
+    mail_domain: Mapped[str] = mapped_column(Computed("split_part(lower(email), '@', 2)", persisted=True))
     version: Mapped[int] = mapped_column(server_default=text("1"))
     created_at: Mapped[created_at]
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -139,6 +141,15 @@ class Contact(Tenant, Base):
         ),
         Index("ix_contact_company", "workspace_id", "company_id", "sort_name"),
         Index("ix_contact_external", "workspace_id", "external_id", postgresql_where=text("external_id <> ''")),
+        Index(
+            "ix_contact_mail_domain",
+            "workspace_id",
+            "mail_domain",
+            postgresql_where=text("deleted_at is null and mail_domain <> ''"),
+        ),
+        Index(
+            "ix_contact_merged", "workspace_id", "merged_into_id", postgresql_where=text("merged_into_id is not null")
+        ),
         Index("ix_contact_owner", "workspace_id", "owner_id", "sort_name"),
         Index("ix_contact_restricted", "workspace_id", "id", postgresql_where=text("restricted")),
         Index(
@@ -266,6 +277,8 @@ class Handle(Tenant, Base):
             postgresql_where=text("deleted_at is null and platform_id is not null"),
         ),
         Index("ix_handle_contact", "workspace_id", "contact_id", "channel"),
+        # The same address again, on another channel or given up by somebody: likely duplicates.
+        Index("ix_handle_again", "workspace_id", "address_norm"),
         Index("ix_handle_company", "workspace_id", "company_id", postgresql_where=text("company_id is not null")),
         Index(
             "ix_handle_search",

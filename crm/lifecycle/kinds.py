@@ -1,4 +1,4 @@
-"""Owns the words of lifecycle: states and modes of an import."""
+"""Owns the words of lifecycle: states and modes of an import, causes of an erasure, what a merge touches."""
 
 from enum import StrEnum
 
@@ -37,3 +37,27 @@ class ErasureCause(StrEnum):
     RETENTION = "retention"
     RESTORED = "restored"
     """A backup from before the erasure was restored, and brought them back."""
+
+
+class Effect(StrEnum):
+    """What a merge touches of the person who goes; numbers of rows, but for points and what is said otherwise."""
+
+    ADDRESSES = "addresses"
+    COMPANIES = "companies"
+    LINKS = "links"
+    TAGS = "tags"
+    INTERACTIONS = "interactions"
+    TASKS = "tasks"
+    MESSAGES = "messages"
+    SCHEDULED = "scheduled"
+    #: Waiting messages, of either of the two, that go because both are in one campaign.
+    DOUBLES = "doubles"
+    #: Waiting messages, of either of the two, whose ground does not hold for the person that remains.
+    SKIPPED = "skipped"
+    CONVERSATIONS = "conversations"
+    POINTS = "points"
+    VOUCHERS = "vouchers"
+    OPT_OUTS = "opt_outs"
+    SEGMENTS = "segments"
+    CAMPAIGNS = "campaigns"
+    LOOKUPS = "lookups"

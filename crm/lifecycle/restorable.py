@@ -10,10 +10,21 @@ from sqlalchemy.dialects import postgresql
 from crm.campaigns.models import CampaignPick, Recipient
 from crm.consent.models import ConsentState
 from crm.contacts.custom_models import CustomValue
-from crm.contacts.models import Affiliation, Company, CompanyTag, Contact, ContactLink, ContactTag, Fact, Handle
+from crm.contacts.models import (
+    Affiliation,
+    Company,
+    CompanyTag,
+    Contact,
+    ContactAccess,
+    ContactLink,
+    ContactTag,
+    Fact,
+    Handle,
+)
 from crm.db import Base
 from crm.enrichment.models import EnrichmentRun
-from crm.interactions.models import Interaction, Task
+from crm.interactions.models import Interaction, Task, TaskLink
+from crm.lifecycle.merge_models import NotSame
 from crm.loyalty.models import Lot, Member, Redemption, Voucher
 from crm.outreach.models import BudgetUse, Conversation, Message
 from crm.segments.models import SegmentChange, SegmentMember, SegmentPick
@@ -72,6 +83,12 @@ _VALUE_TAKEN: Final = (
     " and o.choice_id is not distinct from t.choice_id and o.id <> t.id)"
 )
 
+_FACT_LATER: Final = (
+    "f.before->>'state' = 'current' and not (f.before ? 'contact_id') and exists (select 1 from fact o"
+    " where o.workspace_id = t.workspace_id and o.contact_id = t.contact_id and o.field = t.field and o.id <> t.id"
+    " and o.state = 'current')"
+)
+
 #: Every table whose rows a change set may name. A further one is one line here.
 TABLES: Final[dict[str, Restorable]] = {
     entry.table.name: entry
@@ -82,11 +99,14 @@ TABLES: Final[dict[str, Restorable]] = {
         Restorable(Affiliation, unless=_PLACE_TAKEN),
         Restorable(ContactLink),
         Restorable(ContactTag),
+        Restorable(ContactAccess),
+        Restorable(NotSame),
         Restorable(CompanyTag),
-        Restorable(Fact),
+        Restorable(Fact, unless=_FACT_LATER),
         Restorable(CustomValue, unless=_VALUE_TAKEN),
         Restorable(Interaction),
         Restorable(Task),
+        Restorable(TaskLink),
         Restorable(ConsentState),
         Restorable(Member),
         Restorable(Lot),

@@ -22,6 +22,7 @@ with entries as (
   select row_id, seq, action, before, after from change
   where workspace_id = :workspace and change_set_id = :change_set and table_name = :table
 ), made as materialized (select distinct row_id from entries where action = 'insert'),
+taken as materialized (select distinct row_id from entries where action = 'delete'),
 ends as (
   select row_id, jsonb_object_agg(key, value) as after from (
     select distinct on (row_id, key) row_id, key, value from entries, jsonb_each(after)
@@ -99,7 +100,7 @@ class Restoring:
         self._run(
             "select id from contact where workspace_id = :workspace and id in (select contact_id from change"
             " where workspace_id = :workspace and change_set_id = :change_set and contact_id is not null)"
-            " order by id for update"
+            " order by id for no key update"
         )
 
     def _keys(self) -> dict[tuple[str, str], list[str]]:
@@ -176,7 +177,7 @@ class Restoring:
         )
         figures = self._run(
             f"{_FOLDED} select {counts} from folded f left join {name} t"
-            " on t.id = f.row_id and t.workspace_id = :workspace",
+            " on t.id = f.row_id and t.workspace_id = :workspace where f.row_id not in (select row_id from taken)",
             table=name,
         ).one()
         kept = sum(figures[1::2])
@@ -189,20 +190,19 @@ class Restoring:
         names = [column.name for column in entry.table.columns if column.computed is None]
         there = " and ".join(_there(entry)) or "true"
         listed = ", ".join(names)
-        taken = self._run(
-            f"with gone as (select row_id, before, seq from change where workspace_id = :workspace"
-            " and change_set_id = :change_set and table_name = :table and action = 'delete'"
-            " and row_id not in (select row_id from change where workspace_id = :workspace"
-            " and change_set_id = :change_set and table_name = :table and action = 'insert')),"
+        # A row that was changed before it went comes back as it was at first.
+        counts = self._run(
+            f"{_FOLDED}, gone as (select e.row_id, e.before || coalesce(f.before, '{{}}'::jsonb) as before, e.seq"
+            " from entries e left join folded f using (row_id)"
+            " where e.action = 'delete' and e.row_id not in (select row_id from made)),"
             f" back as (insert into {name} ({listed}) select {', '.join(f'r.{column}' for column in names)}"
-            " from gone g,"
-            f" jsonb_populate_record(null::{name}, g.before) r where r.workspace_id = :workspace and {there}"
-            f" order by g.seq on conflict do nothing returning 1)"
+            f" from gone g, jsonb_populate_record(null::{name}, g.before) r"
+            f" where r.workspace_id = :workspace and {there} order by g.seq on conflict do nothing returning 1)"
             " select (select count(*) from gone), (select count(*) from back)",
             table=name,
         ).one()
-        self.tally.returned += taken[1]
-        self.tally.kept += taken[0] - taken[1]
+        self.tally.returned += counts[1]
+        self.tally.kept += counts[0] - counts[1]
 
     def _settle_facts(self, name: str, columns: list[str]) -> None:
         """Let provenance say again where the values come from that are there now."""

@@ -3,14 +3,15 @@
 from typing import Any
 
 import structlog
-from flask import Flask, Response, g, jsonify, render_template, request
+from flask import Flask, Response, g, jsonify, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from crm.db import rollback
-from crm.errors import AppError, ConflictError, worded
+from crm.errors import AppError, ConflictError, MovedError, worded
 from crm.web.i18n import _, translated
 from crm.web.uploads import refuse_large
 
@@ -35,6 +36,7 @@ SENTENCES = {
 def init_app(app: Flask) -> None:
     """Register the handlers."""
     app.register_error_handler(AppError, _refused)
+    app.register_error_handler(MovedError, _moved)
     app.register_error_handler(CSRFError, _csrf)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(RequestEntityTooLarge, _too_large)
@@ -106,6 +108,19 @@ def _refused(error: AppError) -> Response:
     log.info("refused", code=error.code, status=error.status, path=request.path)
     fields = {name: translated(message) for name, message in error.fields.items()}
     return error_response(error.status, error.code, translated(error.message), fields)
+
+
+def _moved(error: MovedError) -> ResponseReturnValue:
+    """Lead an old address to the new one, with the same method (RFC 9110, 308), where the id stands in the path."""
+    given = request.view_args or {}
+    if error.old_id not in given.values() or request.endpoint is None:
+        return _refused(error)
+    if "session" in g:
+        rollback(g.session)
+    there = {name: error.new_id if value == error.old_id else value for name, value in given.items()}
+    address = url_for(request.endpoint, **there)
+    query = request.query_string.decode()
+    return redirect(f"{address}?{query}" if query else address, code=308)
 
 
 def _http(error: HTTPException) -> Response:

@@ -8,7 +8,7 @@ from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, all_, and_, any_, fal
 from crm.accounts.kinds import ActorKind, Permission, RecordAccess
 from crm.accounts.rules import SEES_RESTRICTED, Actor
 from crm.contacts.models import Contact, ContactAccess
-from crm.errors import NotFoundError
+from crm.errors import MovedError, NotFoundError
 from crm.web.paging import decode_cursor
 
 #: People of one company, tags of one workspace and the like: lists that a page shows whole.
@@ -20,6 +20,12 @@ class ContactNotFoundError(NotFoundError):
     """No such contact for this actor."""
 
     code = "contact_not_found"
+
+
+class ContactMergedError(MovedError, ContactNotFoundError):
+    """This contact went up in another one that the actor may see: `new_id`."""
+
+    code = "contact_merged"
 
 
 class CompanyNotFoundError(NotFoundError):

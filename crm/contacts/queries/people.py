@@ -8,13 +8,13 @@ from typing import Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, case, or_, select, tuple_
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session, aliased, joinedload
 
 from crm.accounts.models import Membership, User
 from crm.accounts.rules import Actor
 from crm.channels.sentences import N_
 from crm.contacts.models import Affiliation, Company, Contact, ContactLink, ContactTag
-from crm.contacts.queries.access import SHORT_LIST, ContactNotFoundError, alive, behind
+from crm.contacts.queries.access import SHORT_LIST, ContactMergedError, ContactNotFoundError, alive, behind
 from crm.db import among
 from crm.web.paging import Page, decode_cursor, page_of
 
@@ -31,14 +31,29 @@ def contact(session: Session, actor: Actor, *, contact_id: UUID, lock: bool = Fa
     )
     found = session.scalars(wanted).one_or_none()
     if found is None:
-        raise ContactNotFoundError(NOBODY)
+        raise _missing(session, actor, contact_id)
     return found
 
 
 def require_contact(session: Session, actor: Actor, *, contact_id: UUID) -> None:
     """Raise `ContactNotFoundError` unless the actor may see the contact: `contact`, without reading forty columns."""
     if session.scalar(select(Contact.id).where(Contact.id == contact_id, alive(actor))) is None:
-        raise ContactNotFoundError(NOBODY)
+        raise _missing(session, actor, contact_id)
+
+
+def _missing(session: Session, actor: Actor, contact_id: UUID) -> ContactNotFoundError:
+    """Why there is nobody: the record went up in another one that the actor may see, or simply nobody."""
+    survivor_id = survivor_of(session, actor, contact_id=contact_id)
+    if survivor_id is None:
+        return ContactNotFoundError(NOBODY)
+    return ContactMergedError(NOBODY, old_id=contact_id, new_id=survivor_id)
+
+
+def survivor_of(session: Session, actor: Actor, *, contact_id: UUID) -> UUID | None:
+    """The living contact that a merged one leads to; None when it was not merged or the actor may not see that one."""
+    merged = aliased(Contact)
+    wanted = select(Contact.id).join(merged, merged.merged_into_id == Contact.id)
+    return session.scalar(wanted.where(merged.id == contact_id, alive(actor)))
 
 
 def contacts(session: Session, actor: Actor, *, contact_ids: Iterable[UUID]) -> dict[UUID, Contact]:

@@ -28,8 +28,8 @@ TABLES: Final = (
             **dict.fromkeys(("company_id", "owner_id", "birth_day", "birth_month", "birth_year")),
         },
         mentions=("interests", "came_from", "external_id"),
-        plain={"search": "computed from the name and the address"},
-        hidden=("search", "sort_name", "first_name_norm", "last_name_norm", "title_norm", "city_norm"),
+        plain={"search mail_domain": "computed from the name and the address"},
+        hidden=("search", "mail_domain", "sort_name", "first_name_norm", "last_name_norm", "title_norm", "city_norm"),
     ),
     Table(
         name="company",

@@ -44,6 +44,12 @@ TABLES: Final = (
         is_internal=True,
     ),
     Table(
+        name="not_same",
+        of={"contact_id": ("contact",), "other_id": ("contact",)},
+        do=Do.DELETE,
+        is_internal=True,
+    ),
+    Table(
         name="erasure",
         plain={
             "counts": "numbers",
