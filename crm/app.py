@@ -20,6 +20,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "crm.desk.first_run:blueprint",
     "crm.desk.reports:blueprint",
     "crm.desk.people:blueprint",
+    "crm.desk.people_views:blueprint",
     "crm.desk.people_filter:blueprint",
     "crm.desk.people_columns:blueprint",
     "crm.desk.contact_page:blueprint",
@@ -46,6 +47,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "crm.loyalty.api:blueprint",
     "crm.campaigns.api:blueprint",
     "crm.outreach.api:blueprint",
+    "crm.desk.people_api:blueprint",
     "crm.lifecycle.api:blueprint",
     "crm.enrichment.api:blueprint",
 )

@@ -6,6 +6,7 @@ from crm.consent import models as consent
 from crm.contacts import change_models as changes
 from crm.contacts import custom_models as custom
 from crm.contacts import models as contacts
+from crm.contacts import view_models as views
 from crm.db import Base
 from crm.enrichment import models as enrichment
 from crm.files import models as files
@@ -25,6 +26,7 @@ DOMAINS = (
     contacts,
     changes,
     custom,
+    views,
     interactions,
     timeline,
     consent,

@@ -1,11 +1,11 @@
 """The list of people: views as tabs, filters as readable triples, and what stops people from writing twice."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -16,10 +16,12 @@ from crm.accounts.rules import Actor
 from crm.accounts.signin import local_or
 from crm.contacts import queries as contacts
 from crm.contacts import words
-from crm.contacts.kinds import Importance, Lifecycle
-from crm.contacts.queries import ContactFilter, ContactSort, Matched
+from crm.contacts.kinds import Importance
+from crm.contacts.queries import ContactSort, Matched
+from crm.contacts.view_models import SavedView
 from crm.db import among
 from crm.desk import people_columns, people_filter
+from crm.desk.people_query import EVERYBODY, Address, address_of, id_of, is_days, sort_of, where_of
 from crm.desk.planned import planned
 from crm.desk.reach import reach
 from crm.filters.registry import catalogue_of
@@ -41,9 +43,9 @@ SORTS: Final = {
     ContactSort.LAST_EXCHANGE: lazy("Longest not heard"),
     ContactSort.NEWEST: lazy("Newest"),
 }
-#: What an address of the list may hold; anything else is dropped before addresses are made from it.
-KNOWN: Final = ("q", "owner", "tag", "lifecycle", "importance", "quiet", "segment", "rule", "sort", "after")
+#: So many segments stand beside the views, and so many views of one's own and shared ones.
 TABS: Final = 6
+VIEWS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,32 +62,47 @@ class Choice:
 def index() -> str:
     """The list."""
     session, actor, now = current_session(), current_actor(), request_now()
-    args = {key: request.args[key] for key in KNOWN if request.args.get(key)}
-    sort = _one_of(ContactSort, args.get("sort")) or ContactSort.NAME
+    asked = address_of(session, actor, request.args)
+    args, sort = asked.args, sort_of(asked.args)
     text, problem, rule = args.get("q", "").strip()[:200], "", people_filter.NOTHING
     try:
         rule = people_filter.filter_of(session, actor, text=args.get("rule", ""))
-        page = _found(session, actor, text) if text else _listed(session, actor, args, sort, rule)
+        if text:
+            page = _found(session, actor, text)
+        else:
+            where = where_of(session, actor, args, rule)
+            page = contacts.list_contacts(session, actor, where=where, sort=sort, after=args.get("after"), limit=PAGE)
     except contacts.SearchTooBroadError as error:
         page, problem = Page([]), translated(error.message)
     except RuleError as error:
         page, problem = Page([]), str(error.problems[0].message)
     ids = [row.id for row in page.items]
     colleagues = contacts.colleagues(session, actor)
-    columns = people_columns.columns_of(g.get("user"))
+    view = asked.view
+    columns = people_columns.columns_of(g.get("user"), view=view)
+    was = str(base.id) if (base := view or asked.was) else None
+
+    def at(**changed: str | None) -> str:
+        """The address with something changed; one that began with a view remembers it."""
+        return _url(args, **{"was": was, **changed})
+
     return render_template(
         "desk/people.html",
         page=page,
         text=text,
         problem=problem,
         sort=sort,
-        sorts=[(str(key), label, _url(args, sort=str(key), after=None)) for key, label in SORTS.items()],
-        tabs=_tabs(session, actor, args),
-        filters=_filters(args, colleagues, _tag_names(session, actor, args)),
-        chips=[(chip, _url(args, rule=chip.remove or None, after=None)) for chip in rule.chips],
+        sorts=[(str(key), label, at(sort=str(key), after=None)) for key, label in SORTS.items()],
+        tabs=_tabs(session, actor, asked),
+        filters=_filters(args, colleagues, _tag_names(session, actor, args), at),
+        chips=[(chip, at(rule=chip.remove or None, after=None)) for chip in rule.chips],
         fields=grouped(catalogue_of(session, actor.workspace_id)),
         args=args,
-        next_url=_url(args, after=page.next) if page.next else None,
+        view=view,
+        was=asked.was,
+        may_change_view=base is not None and contacts.may_change_view(actor, view=base),
+        may_share=actor.may(Permission.EDIT),
+        next_url=_next(args, view, page.next),
         columns=columns,
         all_columns=people_columns.COLUMNS,
         reach=reach(session, actor, contact_ids=ids, primary_only=True) if "reach" in columns else {},
@@ -129,33 +146,18 @@ def _found(session: Session, actor: Actor, text: str) -> Page[Any]:
     return Page([people[contact_id] for contact_id in hits if contact_id in people])
 
 
-def _listed(
-    session: Session, actor: Actor, args: dict[str, str], sort: ContactSort, rule: people_filter.Filter
-) -> Page[Any]:
-    days = args.get("quiet", "")
-    segment_id = _id(args.get("segment"))
-    also = rule.conditions
-    if segment_id is not None:
-        segment = segments.segment(session, actor, segment_id=segment_id)
-        context = segments.context_of(session, actor, now=request_now())
-        also = (*also, segments.condition_of(session, context, segment))
-    owner = args.get("owner")
-    where = ContactFilter(
-        owner_id=actor.user_id if owner == "me" else _id(owner),
-        tag_id=_id(args.get("tag")),
-        lifecycle=_one_of(Lifecycle, args.get("lifecycle")) or "",
-        importance=_one_of(Importance, args.get("importance")) or "",
-        quiet_since=request_now() - timedelta(days=int(days)) if days.isdigit() and int(days) < 10_000 else None,  # noqa: PLR2004 - centuries are no filter.
-        also=also,
-    )
-    return contacts.list_contacts(session, actor, where=where, sort=sort, after=args.get("after"), limit=PAGE)
+def _next(args: dict[str, str], view: SavedView | None, cursor: str | None) -> str | None:
+    if cursor is None:
+        return None
+    return url_for(".index", view=view.id, after=cursor) if view else _url(args, after=cursor)
 
 
-def _tabs(session: Session, actor: Actor, args: dict[str, str]) -> list[dict[str, Any]]:
-    """Everybody, mine, key people, those not heard, and the first saved segments."""
+def _tabs(session: Session, actor: Actor, asked: Address) -> list[dict[str, Any]]:
+    """Everybody, mine, key people, those not heard, the saved views, and the first segments."""
+    args, view = asked.args, asked.view
     plain = {key: value for key, value in args.items() if key not in {"after", "sort"}}
     tabs = [
-        (pgettext("people", "All"), {}),
+        (pgettext("people", "All"), {"view": EVERYBODY}),
         (_("Mine"), {"owner": "me"}),
         (_("Key people"), {"importance": Importance.KEY.value}),
         (_("Not heard for 30 days"), {"quiet": "30", "sort": ContactSort.LAST_EXCHANGE.value}),
@@ -164,27 +166,42 @@ def _tabs(session: Session, actor: Actor, args: dict[str, str]) -> list[dict[str
         {
             "label": label,
             "url": _url(given),
-            "active": plain == {key: value for key, value in given.items() if key != "sort"},
+            "active": view is None
+            and plain == {key: word for key, word in given.items() if key not in {"sort", "view"}},
         }
         for label, given in tabs
+    ]
+    listed += [
+        {"label": one.name, "url": url_for(".index", view=one.id), "active": view is not None and one.id == view.id}
+        for one in _shown_views(contacts.saved_views(session, actor), view)
     ]
     saved = segments.segments(session, actor, limit=TABS).items
     counts = segments.member_counts(session, actor, segments=saved)
     for segment in saved:
         given = {"segment": str(segment.id)}
         url = _url(given)
-        listed.append({"label": segment.name, "url": url, "active": plain == given, "count": counts[segment.id]})
+        listed.append(
+            {"label": segment.name, "url": url, "active": view is None and plain == given, "count": counts[segment.id]}
+        )
     return listed
 
 
-def _filters(args: dict[str, str], colleagues: dict[UUID, str], tags: dict[str, str]) -> list[Choice]:
+def _shown_views(views: list[SavedView], open_one: SavedView | None) -> list[SavedView]:
+    """The first views, and the open one wherever it stands."""
+    shown = views[:VIEWS]
+    return shown if open_one is None or open_one in shown else [*shown, open_one]
+
+
+def _filters(
+    args: dict[str, str], colleagues: dict[UUID, str], tags: dict[str, str], at: Callable[..., str]
+) -> list[Choice]:
     """The filters that are set, as people read them."""
     owner = args.get("owner", "")
-    days = int(args["quiet"]) if args.get("quiet", "").isdigit() else 0
+    days = int(args["quiet"]) if is_days(args.get("quiet", "")) else 0
     said = {
         "lifecycle": (_("Stage"), _("is"), words.LIFECYCLE_LABELS.get(args.get("lifecycle", ""))),
         "importance": (_("Importance"), _("is"), words.IMPORTANCE_LABELS.get(args.get("importance", ""))),
-        "owner": (_("Owner"), _("is"), _("me") if owner == "me" else colleagues.get(_id(owner) or UUID(int=0))),
+        "owner": (_("Owner"), _("is"), _("me") if owner == "me" else colleagues.get(id_of(owner) or UUID(int=0))),
         "tag": (_("Tag"), _("is"), tags.get(args.get("tag", ""))),
         "quiet": (
             _("Last exchange"),
@@ -193,7 +210,7 @@ def _filters(args: dict[str, str], colleagues: dict[UUID, str], tags: dict[str, 
         ),
     }
     return [
-        Choice(field, op, str(value), _url(args, **{name: None, "after": None}))
+        Choice(field, op, str(value), at(**{name: None, "after": None}))
         for name, (field, op, value) in said.items()
         if value
     ]
@@ -201,6 +218,8 @@ def _filters(args: dict[str, str], colleagues: dict[UUID, str], tags: dict[str, 
 
 def _url(args: dict[str, str], **changed: str | None) -> str:
     kept: dict[str, Any] = {key: value for key, value in {**args, **changed}.items() if value}
+    if not kept.keys() - {"was"}:
+        kept = {"view": EVERYBODY}
     return url_for(".index", **kept)
 
 
@@ -208,19 +227,6 @@ def _points(session: Session, ids: list[UUID]) -> dict[UUID, int]:
     """The points of those who are members."""
     wanted = select(Member.contact_id, Member.balance).where(among(Member.contact_id, ids), Member.left_at.is_(None))
     return {contact_id: balance for contact_id, balance in session.execute(wanted) if contact_id is not None}
-
-
-def _one_of(kinds: Any, value: str | None) -> Any:
-    return kinds(value) if value in set(kinds) else None
-
-
-def _id(text: str | None) -> UUID | None:
-    if not text:
-        return None
-    try:
-        return UUID(text)
-    except ValueError:
-        abort(404)
 
 
 def _is_id(text: str) -> bool:

@@ -3,14 +3,19 @@
 from collections.abc import Collection
 from typing import Final
 
-from flask import Blueprint, redirect, request, url_for
+from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from crm.accounts.guards import current_user, requires
+from crm.accounts.guards import current_actor, current_user, requires
 from crm.accounts.kinds import Permission
 from crm.accounts.models import User
 from crm.accounts.signin import local_or
-from crm.web.i18n import lazy
+from crm.contacts import queries, services
+from crm.contacts.view_models import SavedView
+from crm.desk.people_query import id_of
+from crm.errors import ForbiddenError
+from crm.web.i18n import lazy, translated
+from crm.web.sessions import current_session, request_now
 
 blueprint = Blueprint("people_columns", __name__)
 
@@ -33,8 +38,10 @@ COLUMNS: Final = {
 USUAL: Final = ("company", "last", "next", "reach", "owner", "points")
 
 
-def columns_of(user: User | None) -> tuple[str, ...]:
-    """The columns that this person chose, else the usual ones."""
+def columns_of(user: User | None, *, view: SavedView | None = None) -> tuple[str, ...]:
+    """The columns of the view, those that this person chose, else the usual ones; what is none any more is left out."""
+    if view is not None and view.columns is not None:
+        return tuple(name for name in COLUMNS if name in view.columns)
     chosen: Collection[str] | None = (user.list_columns or {}).get(LIST) if user is not None else None
     return USUAL if chosen is None else tuple(name for name in COLUMNS if name in chosen)
 
@@ -45,5 +52,19 @@ def choose() -> ResponseReturnValue:
     """Keep the choice."""
     chosen = [name for name in COLUMNS if name in request.form.getlist("column")]
     user = current_user()
+    if request.form.get("view"):
+        return _of_view(chosen)
     user.list_columns = {**(user.list_columns or {}), LIST: chosen}
     return redirect(local_or(request.form.get("back"), url_for("people.index")), code=303)
+
+
+def _of_view(chosen: list[str]) -> ResponseReturnValue:
+    """Keep the choice with the view that is open; who may not change it is told so."""
+    session, actor = current_session(), current_actor()
+    row = queries.saved_view(session, actor, view_id=id_of(request.form["view"]))
+    data = services.ViewInput(name=row.name, is_shared=row.is_shared, args=row.args, columns=chosen)
+    try:
+        services.change_view(session, actor, view_id=row.id, data=data, now=request_now())
+    except ForbiddenError as error:
+        flash(translated(error.message), "wait")
+    return redirect(url_for("people.index", view=row.id), code=303)

@@ -100,6 +100,9 @@ def everything(
     imports.start(session, actor, import_id=upload.id, folder=home / "files", now=now)
     return {
         "company_id": company.id,
+        "view_id": people.create_view(
+            session, actor, data=people.ViewInput(name="Our own", is_shared=True, args={"owner": "me"}), now=now
+        ).id,
         "contact_id": ann.id,
         "field_id": field.id,
         "link_id": people.link(session, actor, contact_id=ann.id, other_id=carl.id, kind=LinkKind.KNOWS, now=now).id,

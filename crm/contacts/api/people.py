@@ -46,7 +46,7 @@ from crm.web.sessions import current_session, request_now
 SOURCE = "API"
 
 
-def _shown(rows: Sequence[Contact]) -> list[ContactOut]:
+def shown_contacts(rows: Sequence[Contact]) -> list[ContactOut]:
     """Contacts with handles, tags and own fields, read for all of them at once."""
     session, actor = current_session(), current_actor()
     ids = [row.id for row in rows]
@@ -62,7 +62,7 @@ def _one(contact_id: UUID, status: int = 200, **headers: str) -> Response:
     session.flush()
     session.expire_all()
     row = queries.contact(session, actor, contact_id=contact_id)
-    return answer(_shown([row])[0], status, {"ETag": etag(row.version), **headers})
+    return answer(shown_contacts([row])[0], status, {"ETag": etag(row.version), **headers})
 
 
 @blueprint.get("/contacts")
@@ -83,7 +83,7 @@ def list_contacts() -> Response:
             importance=query.importance or "",
         )
         page = queries.list_contacts(session, actor, where=where, sort=query.sort, after=query.after, limit=query.limit)
-    return page_answer(Page(_shown(page.items), page.next), lambda item: item)
+    return page_answer(Page(shown_contacts(page.items), page.next), lambda item: item)
 
 
 @blueprint.post("/contacts")

@@ -48,6 +48,13 @@ from crm.contacts.queries.people import (
     require_contact,
 )
 from crm.contacts.queries.rights import AccessLine, access_of, may_change_access
+from crm.contacts.queries.saved_views import (
+    ViewNotFoundError,
+    default_view_id,
+    may_change_view,
+    saved_view,
+    saved_views,
+)
 from crm.contacts.queries.trash import deleted_companies, deleted_contacts
 
 __all__ = [
@@ -68,6 +75,7 @@ __all__ = [
     "SearchHit",
     "SearchTooBroadError",
     "Values",
+    "ViewNotFoundError",
     "about_visible",
     "access_of",
     "affiliations_of",
@@ -83,6 +91,7 @@ __all__ = [
     "custom_names",
     "custom_shapes",
     "custom_values_of",
+    "default_view_id",
     "deleted_companies",
     "deleted_contacts",
     "facts_of",
@@ -93,9 +102,12 @@ __all__ = [
     "list_companies",
     "list_contacts",
     "may_change_access",
+    "may_change_view",
     "people_counts",
     "people_of",
     "require_contact",
+    "saved_view",
+    "saved_views",
     "scope",
     "search",
     "search_companies",

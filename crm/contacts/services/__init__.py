@@ -39,6 +39,13 @@ from crm.contacts.services.handles import (
 )
 from crm.contacts.services.people import create
 from crm.contacts.services.people import update_contact as update
+from crm.contacts.services.saved_views import (
+    ViewInput,
+    change_view,
+    create_view,
+    delete_view,
+    set_default_view,
+)
 from crm.contacts.services.tags import (
     TagNotFoundError,
     assign_many,
@@ -76,19 +83,23 @@ __all__ = [
     "TypeHasValuesError",
     "UnknownFieldError",
     "VersionMismatchError",
+    "ViewInput",
     "add_affiliation",
     "add_handle",
     "archive_custom_field",
     "assign_many",
     "bare_domain",
+    "change_view",
     "check_required",
     "create",
     "create_company",
     "create_custom_field",
+    "create_view",
     "decide_suggestion",
     "delete",
     "delete_company",
     "delete_tag",
+    "delete_view",
     "end_affiliation",
     "find_or_create_company",
     "link",
@@ -108,6 +119,7 @@ __all__ = [
     "set_company",
     "set_company_tags",
     "set_custom_values",
+    "set_default_view",
     "set_handle_state",
     "set_tags",
     "suggest_fact",

@@ -73,4 +73,6 @@ TABLES: Final = (
     Table(name="tag", plain={"name name_norm": HOUSE}),
     Table(name="contact_tag", of={"contact_id": ("contact",)}, do=Do.DELETE),
     Table(name="company_tag"),
+    Table(name="saved_view", mentions=("name", "args"), plain={"columns": "names of columns"}),
+    Table(name="default_view"),
 )
