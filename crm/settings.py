@@ -51,6 +51,9 @@ class Settings(BaseSettings):
     lease_seconds: int = Field(120, ge=1, description="How long a claimed batch belongs to its sender.")
     clock_seconds: float = Field(1.0, gt=0, description="Pause between two looks at what is due.")
     smtp_patience: float = Field(1.0, gt=0, description="Factor on the time a mail server gets for each stage.")
+    backup_days: int = Field(
+        30, ge=1, description="How long backups are kept; whoever is erased is told when the last one is gone."
+    )
     max_upload_mb: int = Field(25, ge=1, description="Largest accepted upload in MiB.")
     metrics_token: str = Field("", description="Bearer token for /metrics; empty closes the page.")
     test_switch: bool = Field(False, description="Allows failpoints; never on in production.")

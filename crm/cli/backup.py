@@ -11,10 +11,11 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
-from crm.cli import archive, servers
+from crm.cli import archive, forgotten, servers
 from crm.cli.database import alembic_config, ready_for_migrations, revisions
 from crm.embedded import EmbeddedError, HomeLock
 from crm.embedded.home import make_home
+from crm.lifecycle.erasure import listing
 from crm.settings import Settings
 
 
@@ -46,7 +47,12 @@ def backup(path: Path | None, *, without_keys: bool) -> None:
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @click.option("--replace", is_flag=True, help="Also when there are workspaces here: they are lost.")
-def restore(path: Path, *, replace: bool) -> None:
+@click.option(
+    "--erasures",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help=f"A later {listing.NAME}, when this home doesn't have it: whom to erase again.",
+)
+def restore(path: Path, *, replace: bool, erasures: Path | None) -> None:
     """Read the archive PATH into this installation, which must be stopped and empty.
 
     Sending is paused in every workspace afterwards: check what was sent since the archive was made before resuming it.
@@ -60,17 +66,24 @@ def restore(path: Path, *, replace: bool) -> None:
             settings = servers.with_addresses(settings, postgres, None)
             opened = stack.enter_context(zipfile.ZipFile(path))
             manifest = archive.check(opened)
-            _read(opened, manifest, ready_for_migrations(settings), replace=replace)
+            again = _read(opened, manifest, ready_for_migrations(settings), replace=replace, erasures=erasures)
         except zipfile.BadZipFile as error:
             raise click.ClickException(f"{path} isn't a complete archive; nothing was restored.") from error
         except (archive.ArchiveError, EmbeddedError, OSError, psycopg.Error) as error:
             raise click.ClickException(str(error)) from error
     click.echo(f"Restored {manifest.rows} rows of {len(manifest.tables)} tables and {len(manifest.files)} files.")
+    if again:
+        click.echo(f"{again} people who were erased since the archive was made are erased again.")
     click.echo("Sending is paused in every workspace; resume it in Settings.")
 
 
-def _read(opened: zipfile.ZipFile, manifest: archive.Manifest, settings: Settings, *, replace: bool) -> None:
-    """Tables at the archive's revision, then the rows in one transaction, then the files, then the newest revision."""
+def _read(
+    opened: zipfile.ZipFile, manifest: archive.Manifest, settings: Settings, *, replace: bool, erasures: Path | None
+) -> int:
+    """Tables at the archive's revision, then the rows in one transaction, the files, and the newest revision.
+
+    Whoever was erased since is erased again; returns how many.
+    """
     configuration = alembic_config(settings)
     try:
         ScriptDirectory.from_config(configuration).get_revision(manifest.revision)
@@ -86,12 +99,16 @@ def _read(opened: zipfile.ZipFile, manifest: archive.Manifest, settings: Setting
                 raise archive.ArchiveError(
                     f"This installation isn't empty ({', '.join(used)}). Choose another home or database, or --replace."
                 )
+    erased = forgotten.known(settings, extra=erasures)
     # One of the two finds nothing to do, or both.
     command.upgrade(configuration, manifest.revision)
     command.downgrade(configuration, manifest.revision)
     with archive.owner_connection(settings.database_owner_url) as connection:
         archive.read_tables(opened, manifest, connection)
     archive.read_files(opened, manifest, settings.home)
+    # The archive's own list took the place of a later one.
+    listing.append(settings.home, erased)
     command.upgrade(configuration, "head")
     with archive.owner_connection(settings.database_owner_url) as connection:
         connection.execute("ANALYZE")
+    return forgotten.erase_again(settings, listing.read(settings.home / listing.NAME))

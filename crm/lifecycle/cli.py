@@ -1,4 +1,4 @@
-"""`crm import`: load people from a file on this machine, in this process."""
+"""`crm import` and `crm erase`: load people from a file on this machine, and erase one, in this process."""
 
 import json
 import sys
@@ -18,9 +18,11 @@ from crm.contacts.kinds import Lifecycle
 from crm.db import Database, database_now
 from crm.errors import AppError, InvalidInputError, NotFoundError
 from crm.lifecycle import queries, runner, services, words
+from crm.lifecycle.erasure.sweep import sweep
 from crm.lifecycle.kinds import ImportMode, MatchKey
 from crm.lifecycle.models import Import
 from crm.lifecycle.refused import as_csv
+from crm.lifecycle.services import erasing
 from crm.settings import Settings
 
 MEGABYTE = 1024 * 1024
@@ -164,3 +166,27 @@ def _sentence(error: AppError) -> str:
     parts = [error.message or ("" if isinstance(error, InvalidInputError) and error.fields else error.code)]
     parts += [f"{name}: {message}" for name, message in error.fields.items()]
     return "\n".join(part for part in parts if part)
+
+
+@click.command("erase")
+@click.argument("contact_id", type=click.UUID)
+@click.option("--workspace", required=True, help="Name, slug or id.")
+@click.option("--name", help="The person's name, as a guard against mistakes [default: asked for].")
+def erase(*, contact_id: UUID, workspace: str, name: str | None) -> None:
+    """Erase the person CONTACT_ID everywhere; this can't be undone."""
+    with available(Settings.load(), command="crm erase") as settings:
+        database = Database(settings.database_url, handlers=wiring.handlers(), size=1)
+        try:
+            workspace_id = _workspace(database, workspace)
+            typed = click.prompt("Type the person's name to erase them for good") if name is None else name
+            with database.scope(workspace_id) as session:
+                now, actor = database_now(session), system_actor(workspace_id)
+                row = erasing.erase(session, actor, contact_id=contact_id, confirm=typed, now=now)
+            is_done = sweep(database, workspace_id=workspace_id, erasure_id=row.id, home=settings.home)
+        except AppError as error:
+            raise click.ClickException(_sentence(error)) from error
+        finally:
+            database.dispose()
+    click.echo(f"Erased: {sum(row.counts.values())} entries in {len(row.counts)} tables.")
+    if not is_done:
+        click.echo("A file that an import still reads names the person; the clock looks again.")

@@ -195,3 +195,37 @@ def test_a_backup_without_the_owner_says_what_is_missing(crm, own_servers, tmp_p
     result = crm("backup", tmp_path / "house.zip", **own_servers | {"DATABASE_OWNER_URL": ""})
     assert result.exit_code == 1
     assert "DATABASE_OWNER_URL is not set" in result.output
+
+
+def test_a_restore_of_an_older_archive_erases_again_who_was_erased_since(
+    crm, filled, own_servers, second_database, tmp_path: Path
+):
+    """Also where neither home nor database know of it, by the list that somebody kept."""
+    path = made_archive(crm, own_servers, tmp_path)
+    rows = [json.loads(row) for row in _people(filled)]
+    ada = next(row for row in rows if row["first_name"] == "Ada")
+    wrong = crm("erase", ada["id"], "--workspace", "lanterna", "--name", "Zoë Rossi", **own_servers)
+    assert (wrong.exit_code, "not the person's name" in wrong.output) == (1, True)
+    done = crm("erase", ada["id"], "--workspace", "lanterna", "--name", "ada rossi", **own_servers)
+    assert done.exit_code == 0, done.output
+    listed = tmp_path / "instance" / "erasures.jsonl"
+    assert ada["id"] in listed.read_text()
+    assert "Ada" not in listed.read_text()
+    # In place: the home and the database know.
+    again = crm("restore", path, "--replace", **own_servers)
+    assert (again.exit_code, "1 people who were erased" in again.output) == (0, True), again.output
+    assert sorted(json.loads(row)["first_name"] for row in _people(filled)) == ["", "Niccolò", "Zoë"]
+    assert ada["id"] in listed.read_text()
+    # Elsewhere: only the list that was brought along knows.
+    elsewhere = {**second_database, "CRM_HOME": str(tmp_path / "other")}
+    moved = crm("restore", path, "--erasures", listed, **elsewhere)
+    assert "1 people who were erased" in moved.output, moved.output
+    assert not any("Ada" in row for rows in rows_of(second_database["DATABASE_OWNER_URL"]).values() for row in rows)
+
+
+def _people(filled) -> list[str]:
+    engine = create_engine(filled.owner_url)
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT row_to_json(c)::text FROM contact c")).scalars().all()
+    engine.dispose()
+    return list(rows)

@@ -1,6 +1,6 @@
-"""REST API of imports."""
+"""REST API of imports and of personal data."""
 
-from crm.lifecycle.api import imports
+from crm.lifecycle.api import imports, privacy
 from crm.lifecycle.api.blueprint import blueprint
 
-__all__ = ["blueprint", "imports"]
+__all__ = ["blueprint", "imports", "privacy"]

@@ -53,11 +53,13 @@ def erase(
     contact_id: UUID,
     confirm: str | None,
     cause: ErasureCause = ErasureCause.ASKED,
+    is_standing: bool = False,
     now: datetime,
 ) -> Erasure:
     """Remove a person from every table, with everybody who was merged into them; it can't be undone.
 
-    `confirm` is the person's name as somebody typed it; None when a machine asks. Erasing twice is erasing once. What
+    `confirm` is the person's name as somebody typed it; None when a machine asks. `is_standing` says that no sender
+    runs, so that a message on its way is none. Erasing twice is erasing once. What
     is found by `crm.lifecycle.erasure.sweep` later (texts of others, files) is noted on the erasure, which the edge
     wakes a worker for. Raises `ContactNotFoundError`, `MessageLeavingError`, and `InvalidInputError` on `confirm`.
     """
@@ -71,7 +73,7 @@ def erase(
         sentence = N_("This is not the person's name.")
         raise InvalidInputError(sentence, fields={"confirm": sentence})
     ids = [row.id for row in people]
-    _stop_messages(session, actor, ids, now=now)
+    _stop_messages(session, actor, ids, is_standing=is_standing, now=now)
     addresses = _addresses(session, ids)
     files = session.scalars(select(StoredFile.id).where(taking.theirs(StoredFile.__tablename__, ids))).all()
     traces = Traces.of(people, addresses, files=files, is_namesake=_has_namesake(session, people))
@@ -134,7 +136,7 @@ def same_person(session: Session, contact_id: UUID) -> list[UUID]:
     return list(session.scalars(_SAME, {"id": contact_id, "most": MAX_MERGES})) or [contact_id]
 
 
-def _stop_messages(session: Session, actor: Actor, ids: Collection[UUID], *, now: datetime) -> None:
+def _stop_messages(session: Session, actor: Actor, ids: Collection[UUID], *, is_standing: bool, now: datetime) -> None:
     """Cancel what waits and what nobody knows the end of; refuse while one is on its way.
 
     A sender that claims at this moment either has the row (it is seen as claimed behind the update) or comes too late.
@@ -143,7 +145,7 @@ def _stop_messages(session: Session, actor: Actor, ids: Collection[UUID], *, now
         session,
         actor,
         message_ids=None,
-        when=[*PENDING, MessageState.UNCERTAIN],
+        when=[*PENDING, MessageState.UNCERTAIN, *(map(MessageState, _LEAVING) if is_standing else ())],
         to=MessageState.CANCELLED,
         now=now,
         where=[among(Message.contact_id, ids)],

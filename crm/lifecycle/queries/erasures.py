@@ -1,0 +1,55 @@
+"""Reads of erasures: that it happened, when, and by whom."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select, tuple_
+from sqlalchemy.orm import Session
+
+from crm.accounts.kinds import Permission
+from crm.accounts.models import User
+from crm.accounts.rules import Actor
+from crm.lifecycle.kinds import ErasureCause
+from crm.lifecycle.privacy_models import Erasure
+from crm.web.paging import Page, decode_cursor, page_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErasureLine:
+    """One erasure; `done_at` None while texts of others and files are looked through."""
+
+    id: UUID
+    subject_id: UUID
+    at: datetime
+    cause: ErasureCause
+    user_name: str
+    rows: int
+    done_at: datetime | None
+
+
+def erasures(session: Session, actor: Actor, *, after: str | None = None, limit: int = 50) -> Page[ErasureLine]:
+    """A page of erasures, the latest first; raises `ForbiddenError`."""
+    actor.require(Permission.ERASE)
+    wanted = select(Erasure, User.name).outerjoin(User, User.id == Erasure.user_id)
+    if after:
+        wanted = wanted.where(tuple_(Erasure.at, Erasure.id) < tuple(decode_cursor(after, datetime, UUID)))
+    wanted = wanted.order_by(Erasure.at.desc(), Erasure.id.desc()).limit(limit + 1)
+    return page_of(
+        [shown(row, name or "") for row, name in session.execute(wanted)],
+        limit=limit,
+        key=lambda line: (line.at, line.id),
+    )
+
+
+def shown(row: Erasure, user_name: str) -> ErasureLine:
+    """An erasure as lists show it."""
+    return ErasureLine(
+        id=row.id,
+        subject_id=row.subject_id,
+        at=row.at,
+        cause=ErasureCause(row.cause),
+        user_name=user_name,
+        rows=sum(row.counts.values()),
+        done_at=row.done_at,
+    )
