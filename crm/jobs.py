@@ -50,6 +50,7 @@ class JobName(StrEnum):
     RUN_IMPORT = "lifecycle.run_import"
     REVERT_IMPORT = "lifecycle.revert_import"
     FINISH_ERASURE = "lifecycle.finish_erasure"
+    BRING_HISTORY = "interactions.bring_history"
     ENRICH = "enrichment.fetch"
     SWEEP_LOYALTY = "loyalty.sweep"
     REFRESH_SEGMENT = "segments.refresh"
@@ -74,6 +75,7 @@ KINDS: dict[JobName, JobKind] = {
     JobName.REVERT_IMPORT: JobKind(QueueName.BACKGROUND, timeout=3600),
     # It goes part by part and begins anew without harm.
     JobName.FINISH_ERASURE: JobKind(QueueName.BACKGROUND, timeout=3600),
+    JobName.BRING_HISTORY: JobKind(QueueName.BACKGROUND, timeout=3600),
     JobName.ENRICH: JobKind(QueueName.BACKGROUND, timeout=300),
     JobName.SWEEP_LOYALTY: JobKind(QueueName.BACKGROUND, timeout=600),
     JobName.REFRESH_SEGMENT: JobKind(QueueName.BACKGROUND, timeout=300),

@@ -25,6 +25,7 @@ HANDLERS: dict[JobName, str] = {
     JobName.RUN_IMPORT: "workers.lifecycle:run_import",
     JobName.REVERT_IMPORT: "workers.lifecycle:revert_import",
     JobName.FINISH_ERASURE: "workers.lifecycle:finish_erasure",
+    JobName.BRING_HISTORY: "workers.interactions:bring_history",
     JobName.ENRICH: "workers.enrichment:fetch",
     JobName.SWEEP_LOYALTY: "workers.loyalty:sweep",
     JobName.REFRESH_SEGMENT: "workers.segments:refresh",

@@ -44,6 +44,7 @@ NAVIGATION = (
             Entry("people", lazy("People"), "users", "/contacts"),
             Entry("companies", lazy("Companies"), "building", "/companies"),
             Entry("imports", lazy("Imports"), "file-import", "/imports", needs=Permission.IMPORT),
+            Entry("history", lazy("Bring in history"), "history", "/history", needs=Permission.IMPORT),
         ),
     ),
     Entry("tasks", lazy("Tasks"), "circle-check", "/tasks", group=2),

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from flask_wtf.file import FileField, FileRequired
 from werkzeug.datastructures import FileStorage
 from wtforms import (
     BooleanField,
@@ -158,7 +159,7 @@ class NarrowForm(Form):
     class Meta(Form.Meta):
         """It changes nothing, so it needs no token."""
 
-        csrf = False
+        csrf = False  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride]
 
     kind = SelectField(lazy("Kind"), default="", validate_choice=False)
     channel = SelectField(
@@ -180,8 +181,11 @@ class NarrowForm(Form):
 
     def chosen(self) -> dict[str, str]:
         """What is chosen, as the address of the page holds it."""
-        known = {field.name: {str(choice[0]) for choice in field.choices or ()} for field in self}
-        given = {field.name: str(field.data or "") for field in self}
+        known = {
+            field.name: {str(choice[0]) for choice in field.choices or ()}
+            for field in (self.kind, self.channel, self.mood, self.label, self.person)
+        }
+        given = {name: str(self[name].data or "") for name in known}
         return {name: value for name, value in given.items() if value and value in known[name]}
 
     def where(self, kinds: Sequence[str] = ()) -> TimelineFilter:
@@ -222,3 +226,21 @@ class RuleForm(Form):
         """Fill the choice of labels."""
         self.label_id.choices = [("", _("no label")), *((str(row.id), row.name) for row in labels)]
         return self
+
+
+class HistoryForm(Form):
+    """The file that is brought in."""
+
+    file = FileField(lazy("File"), validators=[FileRequired(lazy("Choose a file."))])
+
+
+class WhoForm(Form):
+    """What belongs to the question who is who."""
+
+    order = SelectField(
+        lazy("How its dates are written"),
+        choices=[("day", lazy("day first: 23/11/2026")), ("month", lazy("month first: 11/23/2026"))],
+        default="day",
+        validate_choice=False,
+    )
+    wanted = StringField(lazy("Somebody who is not offered"), validators=[Length(max=200)])

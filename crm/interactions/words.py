@@ -6,7 +6,16 @@ from typing import Final
 from crm.accounts.places import Words
 from crm.channels.sentences import N_
 from crm.contacts.words import CHANNEL_ICONS, CHANNEL_WORDS
-from crm.interactions.kinds import Direction, InteractionKind, Sentiment, StandardLabel, Tone, Visibility
+from crm.interactions.kinds import (
+    Direction,
+    HistoryFormat,
+    HistoryState,
+    InteractionKind,
+    Sentiment,
+    StandardLabel,
+    Tone,
+    Visibility,
+)
 from crm.interactions.queries import Exchange, TimelineEntry
 from crm.web.i18n import _, lazy
 
@@ -82,8 +91,23 @@ TONE_LABELS: Final = {
     Tone.WAIT: lazy("amber"),
     Tone.BAD: lazy("red"),
 }
+HISTORY_FORMATS: Final = {
+    HistoryFormat.WHATSAPP: lazy("WhatsApp chat"),
+    HistoryFormat.LINKEDIN: lazy("LinkedIn messages"),
+    HistoryFormat.INSTAGRAM: lazy("Instagram messages"),
+    HistoryFormat.CALENDAR: lazy("Calendar"),
+}
+HISTORY_STATES: Final = {
+    HistoryState.UPLOADED: (lazy("waits for you"), "wait"),
+    HistoryState.QUEUED: (lazy("waits for a worker"), "plain"),
+    HistoryState.RUNNING: (lazy("runs"), "accent"),
+    HistoryState.DONE: (lazy("done"), "ok"),
+    HistoryState.FAILED: (lazy("failed"), "bad"),
+}
 #: How the bell tells what this domain has to say.
 TOLD: Final = {
+    "history": Words(lazy("History"), "history"),
+    "history.started": Words(lazy("Brought history in"), "history"),
     "negatives.spike": Words(lazy("%(count)s unhappy people today; usual are %(usual)s."), "alert-circle"),
 }
 #: The filters of the timeline: name, label, kinds.

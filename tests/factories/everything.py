@@ -26,6 +26,7 @@ from crm.enrichment import services as enrichment
 from crm.enrichment.kinds import SourceName
 from crm.interactions import services as timeline
 from crm.interactions.kinds import Sentiment, StandardLabel
+from crm.interactions.services import history
 from crm.lifecycle import services as imports
 from crm.lifecycle.kinds import ImportMode
 from crm.lifecycle.services import Choices
@@ -88,6 +89,11 @@ def everything(
         stream=io.BytesIO(b"%PDF-1.7"),
         limit=10_000,
     )
+    chat = f"23/11/2025, 10:15 - Ann Bo: Hello {suffix}\n".encode()
+    brought = history.upload(
+        session, actor, folder=home / "files", name="chat.txt", stream=io.BytesIO(chat), limit=10_000, now=now
+    )
+    history.start(session, actor, history_id=brought.id, people={"Ann Bo": str(ann.id)}, day_first=True, now=now)
     timeline.add_kind(session, actor, data=timeline.KindInput(name="Fair"), now=now)
     label = timeline.standard_label(session, actor, kind=StandardLabel.COMPLAINT, now=now)
     word = timeline.KeywordInput(phrase="deluso", sentiment=Sentiment.NEGATIVE, label_id=label.id)
@@ -113,6 +119,7 @@ def everything(
             session, actor, ann.id, happened_at=now - timedelta(hours=1), now=now
         ).id,
         "entry_file_id": held.id,
+        "history_id": brought.id,
         "label_id": label.id,
         "keyword_rule_id": timeline.add_rule(session, actor, data=word, now=now).id,
         "task_id": contacts.task(session, actor, contact_id=ann.id, now=now).id,

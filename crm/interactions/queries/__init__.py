@@ -6,6 +6,15 @@ from crm.interactions.queries.entries import (
     earlier_texts,
     entry_file,
 )
+from crm.interactions.queries.history import (
+    Candidate,
+    HistoryNotFoundError,
+    HistoryView,
+    candidates,
+    history_file,
+    history_files,
+    history_view,
+)
 from crm.interactions.queries.tasks import (
     Links,
     TaskFilter,
@@ -49,10 +58,13 @@ from crm.interactions.queries.vocabulary import (
 
 __all__ = [
     "EVERYTHING",
+    "Candidate",
     "EarlierView",
     "EntryFileNotFoundError",
     "Exchange",
     "FileView",
+    "HistoryNotFoundError",
+    "HistoryView",
     "InteractionNotFoundError",
     "LabelNotFoundError",
     "LabelView",
@@ -64,9 +76,13 @@ __all__ = [
     "TaskView",
     "TimelineEntry",
     "TimelineFilter",
+    "candidates",
     "earlier_texts",
     "entry",
     "entry_file",
+    "history_file",
+    "history_files",
+    "history_view",
     "interaction",
     "is_due",
     "keyword_rows",

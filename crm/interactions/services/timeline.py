@@ -95,13 +95,13 @@ def log_many(session: Session, actor: Actor, *, entries: Sequence[Entry], now: d
         actor.require(Permission.EDIT)
     for entry in entries:
         _check(entry, now=now)
-    _check_contacts(session, actor, {entry.contact_id for entry in entries if entry.contact_id})
+    check_contacts(session, actor, {entry.contact_id for entry in entries if entry.contact_id})
     _check_places(session, actor, entries)
     entries = judged(session, entries)
     ids = [new_id() for _ in entries]
     made = session.scalars(
         insert(Interaction)
-        .values([_row(actor, key, entry, now=now) for key, entry in zip(ids, entries, strict=True)])
+        .values([row_of(actor, key, entry, now=now) for key, entry in zip(ids, entries, strict=True)])
         .on_conflict_do_nothing(
             index_elements=["workspace_id", "channel", "external_id"],
             index_where=Interaction.external_id.is_not(None),
@@ -125,7 +125,7 @@ def log_many(session: Session, actor: Actor, *, entries: Sequence[Entry], now: d
     put_labels(
         session, actor, [(key, one) for key, e in zip(ids, entries, strict=True) if key in fresh for one in e.label_ids]
     )
-    _touch_contacts(session, made)
+    touch_contacts(session, made)
     settle(session, made)
     for row in made:
         publish(session, _logged(row, now=now))
@@ -151,7 +151,7 @@ def _check(entry: Entry, *, now: datetime) -> None:
         raise InvalidInputError(sentence, fields={"kind": sentence})
 
 
-def _check_contacts(session: Session, actor: Actor, contact_ids: set[UUID]) -> None:
+def check_contacts(session: Session, actor: Actor, contact_ids: set[UUID]) -> None:
     """A person may be logged about by those who may see them; the system also about deleted people."""
     if actor.kind is ActorKind.SYSTEM or not contact_ids:
         return
@@ -172,7 +172,7 @@ def _check_places(session: Session, actor: Actor, entries: Sequence[Entry]) -> N
         raise contact_queries.HandleNotFoundError(N_("There is no such address."))
 
 
-def _row(actor: Actor, key: UUID, entry: Entry, *, now: datetime) -> dict[str, Any]:
+def row_of(actor: Actor, key: UUID, entry: Entry, *, now: datetime) -> dict[str, Any]:
     values = asdict(entry)
     del values["subject"], values["body"], values["label_ids"]
     values["direction"] = entry.direction or rules.direction_of(entry.kind)
@@ -202,7 +202,7 @@ def _logged(row: Interaction, *, now: datetime) -> InteractionLogged:
     )
 
 
-def _touch_contacts(session: Session, rows: Iterable[Interaction]) -> None:
+def touch_contacts(session: Session, rows: Iterable[Interaction]) -> None:
     """Move last-exchange dates forward, never back: an entry of 2019 lands in 2019.
 
     A plain UPDATE on purpose: being written to is no edit, so the contact's version stays. Contacts are taken in one

@@ -61,7 +61,7 @@ def _slug(name: str) -> str:
 
 
 def _room(session: Session, table: Any) -> None:
-    if session.scalar(select(func.count()).select_from(table)) >= MOST:
+    if (session.scalar(select(func.count()).select_from(table)) or 0) >= MOST:
         raise InvalidInputError(N_("There are as many as there may be. Remove or rename one first."))
 
 

@@ -62,7 +62,7 @@ def set_meaning(interaction_id: UUID) -> Response | tuple[str, int]:
         try:
             chosen = [_label_id(value) for value in form.labels.data or ()]
             if (form.new_label.data or "").strip():
-                data = services.LabelInput(name=form.new_label.data)
+                data = services.LabelInput(name=form.new_label.data or "")
                 chosen.append(services.add_label(session, actor, data=data, now=now).id)
             services.set_sentiment(session, actor, interaction_id=interaction_id, sentiment=mood, now=now)
             services.set_labels(session, actor, interaction_id=interaction_id, label_ids=chosen)

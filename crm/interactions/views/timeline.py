@@ -22,7 +22,7 @@ def log_form(contact_id: UUID) -> str:
     """The form of whatever happened, for people without script and for refused input."""
     form = LogForm(formdata=None).offer(queries.own_kinds(current_session(), current_actor()))
     wanted = request.args.get("mode", "")
-    if wanted in {value for value, _label in form.mode.choices}:
+    if wanted in {str(choice[0]) for choice in form.mode.choices or ()}:
         form.mode.data = wanted
     return _log_page(contact_id, form)
 

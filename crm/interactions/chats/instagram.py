@@ -1,0 +1,58 @@
+"""Reads the JSON of one conversation that Instagram hands out, and repairs its letters."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from crm.interactions.chats.item import MAX_TEXT, Item, UnreadableHistoryError, key_of
+
+
+def repaired(text: str) -> str:
+    """`text` as it was typed: the export writes each byte of its UTF-8 as a character of its own ("Ã¨" for "è")."""
+    try:
+        return text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return text
+
+
+def items(raw: bytes) -> Iterator[Item]:
+    """The messages, oldest first; what has no words but a photo or a link says which.
+
+    Raises `UnreadableHistoryError`.
+    """
+    try:
+        data = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableHistoryError("no_json") from error
+    if not isinstance(data, dict) or not isinstance(data.get("messages"), list):
+        raise UnreadableHistoryError("no_messages")
+    thread = str(data.get("thread_path") or data.get("title") or "")
+    found = (_item(message, thread) for message in reversed(data["messages"]) if isinstance(message, dict))
+    return (item for item in found if item is not None)
+
+
+def _item(message: dict[str, Any], thread: str) -> Item | None:
+    who, stamp = message.get("sender_name"), message.get("timestamp_ms")
+    if not isinstance(who, str) or not who.strip() or not isinstance(stamp, int) or message.get("is_unsent"):
+        return None
+    try:
+        at = datetime.fromtimestamp(stamp / 1000, tz=UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+    text = _words(message)[:MAX_TEXT]
+    if not text:
+        return None
+    name = repaired(who).strip()
+    return Item(key=key_of("instagram", thread, stamp, name, text), who=name, at=at, text=text)
+
+
+def _words(message: dict[str, Any]) -> str:
+    said = message.get("content")
+    text = repaired(said).strip() if isinstance(said, str) else ""
+    share = message.get("share")
+    link = share.get("link") if isinstance(share, dict) else None
+    if isinstance(link, str) and link.startswith(("http://", "https://")) and link not in text:
+        text = f"{text}\n{repaired(link)}".strip()
+    media = [name for name in ("photos", "videos", "audio_files") if message.get(name)]
+    return text or " ".join(f"<{name.partition('_')[0]}>" for name in media)

@@ -1,0 +1,131 @@
+"""Reads the text that WhatsApp exports from a chat, as Android and iOS write it in their many local forms."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from crm.interactions.chats.item import MAX_TEXT, Item, key_of
+
+#: "23/11/2026, 10:15 - Ann: ..." (Android) and "[23/11/26, 10:15:32] Ann: ..." (iOS); also with AM and PM, dots or the
+#: year first.
+_HEAD: Final = re.compile(
+    r"\[?(?P<a>\d{1,4})[/.\-](?P<b>\d{1,2})[/.\-](?P<c>\d{2,4}),?\s(?:(?:alle|at|ore)\s)?"
+    r"(?P<h>\d{1,2})[:.](?P<m>\d{2})(?:[:.](?P<s>\d{2}))?\s?(?P<half>[AaPp]\.?\s?[Mm]\.?)?(?:\]|\s-)\s(?P<rest>.*)",
+    re.DOTALL,
+)
+_WHO: Final = re.compile(r"(?P<who>[^:\n]{1,100}?):(?:\s|$)(?P<text>.*)", re.DOTALL)
+#: Marks of direction that say nothing; iOS puts one before what the program itself wrote.
+_MARKS: Final = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_OWN: Final = re.compile("^\u200e?\\[[^\\]]+\\]\\s[^:]{1,100}:\\s\u200e")
+_SPACES: Final = str.maketrans({"\u202f": " ", "\u00a0": " "})
+_MEDIA: Final = re.compile(
+    r"<(?:media omitted|media omessi|allegato:.*|attached:.*)>|.{1,80} (?:omitted|omess[aoi])"
+    r"|.{1,200} \((?:file attached|file allegato)\)",
+    re.IGNORECASE | re.DOTALL,
+)
+_GONE: Final = re.compile(
+    r"(?:this message was deleted|you deleted this message|questo messaggio è stato eliminato"
+    r"|hai eliminato questo messaggio|null)\.?",
+    re.IGNORECASE,
+)
+
+
+@dataclass(slots=True)
+class Order:
+    """Whether the day or the month comes first, as far as the dates themselves say."""
+
+    day_first: int = 0
+    month_first: int = 0
+    half_days: int = 0
+
+    def see(self, head: re.Match[str]) -> None:
+        """Count what one date tells."""
+        if int(head["a"]) > 12:  # noqa: PLR2004 - no month has this number.
+            self.day_first += 1
+        elif int(head["b"]) > 12:  # noqa: PLR2004
+            self.month_first += 1
+        self.half_days += head["half"] is not None
+
+    def guess(self) -> bool:
+        """True for the day first. Dates that fit both are American where hours have AM and PM, else not."""
+        if self.day_first or self.month_first:
+            return self.day_first >= self.month_first
+        return not self.half_days
+
+
+def clean(line: str) -> str:
+    """The line without marks of direction and with plain spaces."""
+    return _MARKS.sub("", line).translate(_SPACES)
+
+
+def head_of(line: str) -> re.Match[str] | None:
+    """The date with which a message begins; None for a line that goes on with the one before."""
+    return _HEAD.match(clean(line).rstrip("\r\n"))
+
+
+def looks_right(lines: Iterable[str]) -> bool:
+    """Whether one of the first lines begins as a message does."""
+    return any(head_of(line) for line in lines)
+
+
+def items(lines: Iterable[str], *, zone: ZoneInfo, day_first: bool) -> Iterator[Item]:
+    """The messages in order; the program's own lines, deleted messages and impossible dates are left out.
+
+    Two equal lines of the same minute are two messages, each time the chat is exported.
+    """
+    seen: Counter[tuple[str, str]] = Counter()
+    last: datetime | None = None
+    for head, text, is_own in _messages(lines):
+        at = _moment(head, zone=zone, day_first=day_first)
+        found = _WHO.fullmatch(text)
+        if at is None or found is None:
+            continue
+        who, said = found["who"].strip(), found["text"].strip()
+        if (is_own and not _MEDIA.fullmatch(said)) or _GONE.fullmatch(said) or not said:
+            continue
+        if at != last:
+            seen.clear()
+            last = at
+        seen[who, said] += 1
+        key = key_of("whatsapp", at.replace(tzinfo=None).isoformat(), who, said, seen[who, said])
+        yield Item(key=key, who=who, at=at, text=said[:MAX_TEXT])
+
+
+def _messages(lines: Iterable[str]) -> Iterator[tuple[re.Match[str], str, bool]]:
+    """(date, "who: words" over all its lines, whether the program wrote the words)."""
+    head: re.Match[str] | None = None
+    parts: list[str] = []
+    size, is_own = 0, False
+    for line in lines:
+        begins = head_of(line)
+        if begins is not None:
+            if head is not None:
+                yield head, "\n".join(parts), is_own
+            head, parts = begins, [begins["rest"]]
+            size = len(parts[0])
+            is_own = _OWN.search(line) is not None
+        elif head is not None and size < MAX_TEXT:
+            parts.append(clean(line).rstrip("\r\n")[:MAX_TEXT])
+            size += len(parts[-1])
+    if head is not None:
+        yield head, "\n".join(parts), is_own
+
+
+def _moment(head: re.Match[str], *, zone: ZoneInfo, day_first: bool) -> datetime | None:
+    first, second, third = int(head["a"]), int(head["b"]), int(head["c"])
+    if len(head["a"]) == 4:  # noqa: PLR2004 - the year comes first.
+        year, month, day = first, second, third
+    else:
+        day, month = (first, second) if day_first else (second, first)
+        year = third if third > 99 else 2000 + third  # noqa: PLR2004 - WhatsApp is younger than 2000.
+    hour = int(head["h"])
+    if head["half"]:
+        hour = hour % 12 + (12 if head["half"][0] in "Pp" else 0)
+    try:
+        return datetime(year, month, day, hour, int(head["m"]), int(head["s"] or 0), tzinfo=zone)
+    except ValueError:
+        return None
