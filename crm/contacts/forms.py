@@ -1,6 +1,6 @@
 """Owns the forms of people, companies, addresses and single values; each turns into the input model of the API."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 from uuid import UUID
@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 
 from babel.dates import get_month_names
 from flask_babel import get_locale
-from wtforms import BooleanField, HiddenField, IntegerField, SelectField, StringField, TextAreaField
+from wtforms import BooleanField, DateField, HiddenField, IntegerField, SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
 from crm.channels.base import ChannelKind
@@ -177,6 +177,8 @@ class CompanyForm(Form):
     industry = StringField(FIELD_LABELS["industry"], validators=[LINE])
     staff = IntegerField(FIELD_LABELS["staff"], validators=[Optional(), NumberRange(0, 10_000_000)])
     description = TextAreaField(FIELD_LABELS["description"], validators=[Length(max=5000)])
+    domains = StringField(lazy("Further domains"), description=lazy("Separate them by commas."))
+    parent_name = StringField(FIELD_LABELS["parent_id"], validators=[LINE])
     owner_id = SelectField(FIELD_LABELS["owner_id"])
 
     PLAIN: Final = (
@@ -198,8 +200,9 @@ class CompanyForm(Form):
         self.country.choices = _countries()
         return self
 
-    def show(self, company: Company) -> "CompanyForm":
+    def show(self, company: Company, *, parent_name: str = "", domains: Sequence[str] = ()) -> "CompanyForm":
         """Fill the fields from a company."""
+        self.parent_name.data, self.domains.data = parent_name, ", ".join(domains)
         for name in (*self.PLAIN, "staff"):
             self[name].data = getattr(company, name)
         self.owner_id.data = str(company.owner_id or "")
@@ -211,7 +214,27 @@ class CompanyForm(Form):
         values: dict[str, Any] = {name: self[name].data or "" for name in self.PLAIN}
         values["staff"] = self.staff.data
         values["owner_id"] = self.owner_id.data or None
+        values["domains"] = [part.strip() for part in (self.domains.data or "").split(",") if part.strip()]
         return values
+
+    def absorb(self, error: AppError) -> None:
+        """Put a refusal beside our fields: some of them are called otherwise in the input model."""
+        aliases = {"domain": "website", "parent_id": "parent_name"}
+        error.fields = {
+            aliases.get(name, "domains" if name.startswith("domains.") else name): text
+            for name, text in error.fields.items()
+        }
+        super().absorb(error)
+
+
+class PlaceForm(Form):
+    """A person's place in a company; `company` only while making one."""
+
+    company = StringField(FIELD_LABELS["company_id"], validators=[InputRequired(), LINE])
+    role = StringField(FIELD_LABELS["title"], validators=[LINE])
+    started_on = DateField(lazy("From"), validators=[Optional()])
+    ended_on = DateField(lazy("Until"), description=lazy("Empty as long as it lasts."), validators=[Optional()])
+    is_primary = BooleanField(lazy("The primary one, shown beside the name"))
 
 
 class HandleForm(Form):

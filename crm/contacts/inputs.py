@@ -131,6 +131,7 @@ class CompanyInput(Input):
     industry: Line = ""
     description: Text = ""
     staff: Annotated[int | None, Field(ge=0, le=10_000_000)] = None
+    domains: Annotated[list[Line], Field(max_length=50, description="Further domains, beside the main one.")] = []
     parent_id: UUID | None = None
     owner_id: UUID | None = None
     custom: Custom = {}

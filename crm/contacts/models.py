@@ -52,6 +52,7 @@ class Company(Tenant, Base):
         one_of("kind", CompanyKind),
         CheckConstraint("parent_id <> id", name="not_own_parent"),
         reference("company", "parent_id", ondelete="SET NULL"),
+        Index("ix_company_parent", "workspace_id", "parent_id", postgresql_where=text("parent_id is not null")),
         Index("ix_company_name", "workspace_id", "name_norm", "id", postgresql_where=text("deleted_at is null")),
         Index(
             "ix_company_deleted", "workspace_id", "deleted_at", "id", postgresql_where=text("deleted_at is not null")
@@ -70,6 +71,22 @@ class Company(Tenant, Base):
             postgresql_using="gin",
             postgresql_ops={"search": "gin_trgm_ops"},
         ),
+    )
+
+
+class CompanyDomain(Attached, Base):
+    """A further domain of a company, beside its main one; living companies share none."""
+
+    __tablename__ = "company_domain"
+
+    company_id: Mapped[UUID]
+    domain: Mapped[str]
+
+    __table_args__ = tenant_args(
+        reference("company", "company_id", ondelete="CASCADE"),
+        UniqueConstraint("workspace_id", "company_id", "domain"),
+        Index("ix_company_domain_domain", "workspace_id", "domain"),
+        referred=False,
     )
 
 

@@ -6,6 +6,8 @@ from datetime import date
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from stdnum.eu import vat
+
 from crm.accounts.kinds import Permission, RecordAccess, Role
 from crm.accounts.rules import RIGHTS, SEES_RESTRICTED
 from crm.contacts.kinds import AccessReason, FactOrigin
@@ -15,6 +17,9 @@ _BIRTHDAY: Final = re.compile(r"(?:(\d{4})|-)-(\d{2})-(\d{2})")
 #: A leap year, so that 29 February is a birthday when the year is not known.
 _LEAP_YEAR: Final = 2000
 OLDEST_YEAR: Final = 1900
+#: Greece has a prefix of its own.
+_VAT_PREFIXES: Final = {"GR": "EL"}
+_VAT_STATES: Final = vat.MEMBER_STATES | {"el"}
 
 #: Values of a contact that carry provenance and can be suggested; the same names in forms, API and imports.
 CONTACT_FIELDS: Final = (
@@ -90,6 +95,21 @@ def birthday(day: int, month: int, year: int | None) -> Birthday:
     if not 1 <= day <= monthrange(year or _LEAP_YEAR, month)[1]:
         raise ValueError(day)
     return Birthday(day, month, year)
+
+
+def vat_number(text: str, *, country: str) -> str:
+    """A VAT number as it is kept: without spaces and dots, in capitals. Raises `ValueError` for one that is mistyped.
+
+    Numbers of the European Union are checked by their own check digits, by their prefix or else by the `country` (ISO
+    3166-1 alpha-2); of other countries none is known to be wrong.
+    """
+    compact = "".join(letter for letter in text.upper() if letter.isalnum())
+    prefix = compact[:2] if compact[:2].isalpha() else _VAT_PREFIXES.get(country, country)
+    if not compact or prefix.lower() not in _VAT_STATES:
+        return compact
+    if not vat.is_valid(prefix + compact.removeprefix(prefix)):
+        raise ValueError(text)
+    return compact
 
 
 def display_name(first_name: str, last_name: str, *, fallback: str = "") -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from crm.contacts import rules
@@ -62,3 +63,16 @@ def typed(field: str, value: str) -> Any:
     if field == "staff":
         return int(value) if value else None
     return value
+
+
+def bare_domain(text: str) -> str:
+    """The domain of a web address or of a bare name, in lower case without `www.`; empty when there is none."""
+    candidate = text.strip()
+    if not candidate:
+        return ""
+    try:
+        host = urlsplit(candidate if "://" in candidate else f"https://{candidate}").hostname or ""
+        host = host.encode("idna").decode("ascii").lower().removeprefix("www.")
+    except (ValueError, UnicodeError):
+        return ""
+    return host if "." in host else ""

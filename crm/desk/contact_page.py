@@ -74,7 +74,9 @@ def page(person: Contact, **composer: Any) -> str:
     contact_id = person.id
     colleagues = contacts.colleagues(session, actor)
     current, suggested = contacts.facts_of(session, actor, contact_id=contact_id)
+    meant = [UUID(fact.value) for fact in suggested if fact.field == "company_id" and fact.value]
     names = contact_words.names_of(colleagues, person.company)
+    names |= contacts.company_names(session, actor, company_ids=meant)
     ways = reach(session, actor, contact_ids=[contact_id]).get(contact_id, [])
     return render_template(
         "desk/contact.html",
@@ -86,6 +88,7 @@ def page(person: Contact, **composer: Any) -> str:
         suggestions=_suggestions(suggested, names),
         company_facts=_company_facts(person, names),
         tags=contacts.tags_of(session, actor, contact_ids=[contact_id]).get(contact_id, []),
+        places=contacts.affiliations_of(session, actor, contact_id=contact_id),
         links=contacts.links_of(session, actor, contact_id=contact_id),
         link_labels=contact_words.LINK_LABELS,
         consents=consent_lines(actor, contact_id, ways),

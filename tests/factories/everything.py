@@ -111,6 +111,9 @@ def everything(
         ).id,
         "contact_id": ann.id,
         "field_id": field.id,
+        "affiliation_id": people.add_affiliation(
+            session, actor, contact_id=ann.id, company_id=company.id, role="Buyer", now=now
+        ).id,
         "link_id": people.link(session, actor, contact_id=ann.id, other_id=carl.id, kind=LinkKind.KNOWS, now=now).id,
         "tag_id": people.tag_named(session, actor, name="fair", now=now).id,
         "fact_id": fact.id,

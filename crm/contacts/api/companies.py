@@ -39,11 +39,12 @@ SOURCE = "API"
 
 
 def _shown(rows: Sequence[Company]) -> list[CompanyOut]:
-    """Companies with their own fields, read for all of them at once."""
+    """Companies with their own fields and further domains, read for all of them at once."""
     session, actor = current_session(), current_actor()
     fields = queries.custom_fields(session, actor, subject=CustomSubject.COMPANY)
     custom = queries.custom_values_of(session, actor, fields=fields, company_ids=[row.id for row in rows])
-    return [company_out(row, custom.get(row.id, {})) for row in rows]
+    domains = queries.domains_of(session, actor, company_ids=[row.id for row in rows])
+    return [company_out(row, custom.get(row.id, {}), domains.get(row.id, [])) for row in rows]
 
 
 def _one(row: Company, status: int = 200, **headers: str) -> Response:

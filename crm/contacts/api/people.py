@@ -12,6 +12,7 @@ from crm.contacts.api.blueprint import blueprint
 from crm.contacts.api.shapes import (
     AffiliationCreate,
     AffiliationOut,
+    AffiliationPatch,
     ContactCreate,
     ContactOut,
     ContactPatch,
@@ -243,6 +244,30 @@ def add_affiliation(contact_id: UUID) -> Response:
     response = affiliations(contact_id)
     response.status_code = 201
     return response
+
+
+@blueprint.patch("/contacts/<uuid:contact_id>/companies/<uuid:affiliation_id>")
+@operation(tag="contacts", body=AffiliationPatch, refuses=(404,))
+def change_affiliation(contact_id: UUID, affiliation_id: UUID) -> Response:
+    """Change role and dates of a person's place in a company, end it, or make it the primary one."""
+    session, actor = current_session(), current_actor()
+    before = queries.affiliation(session, actor, contact_id=contact_id, affiliation_id=affiliation_id)
+    kept = {name: getattr(before, name) for name in AffiliationPatch.model_fields}
+    given = read_json(AffiliationPatch).model_dump(exclude_unset=True)
+    services.change_affiliation(
+        session, actor, contact_id=contact_id, affiliation_id=affiliation_id, now=request_now(), **(kept | given)
+    )
+    return affiliations(contact_id)
+
+
+@blueprint.delete("/contacts/<uuid:contact_id>/companies/<uuid:affiliation_id>")
+@operation(tag="contacts", status=204, refuses=(404,))
+def remove_affiliation(contact_id: UUID, affiliation_id: UUID) -> Response:
+    """Forget a place that was noted by mistake; whoever left is better ended."""
+    services.remove_affiliation(
+        current_session(), current_actor(), contact_id=contact_id, affiliation_id=affiliation_id, now=request_now()
+    )
+    return Response(status=204)
 
 
 @blueprint.get("/contacts/<uuid:contact_id>/links")

@@ -125,6 +125,16 @@ class AffiliationCreate(Input):
     role: Line = ""
     is_primary: bool = False
     started_on: date | None = None
+    ended_on: date | None = None
+
+
+class AffiliationPatch(Input):
+    """What changes of a place; what is left out stays."""
+
+    role: Line = ""
+    is_primary: bool = False
+    started_on: date | None = None
+    ended_on: date | None = None
 
 
 class LinkOut(ApiModel):
@@ -147,6 +157,7 @@ class CompanyOut(ApiModel):
     kind: CompanyKind
     website: str
     domain: str
+    domains: list[str] = Field(description="Further domains, beside the main one.")
     vat_number: str
     phone: str
     street: str
@@ -208,10 +219,10 @@ def contact_out(row: Contact, handles: list[Handle], tags: list[Tag], custom: Va
     )
 
 
-def company_out(row: Company, custom: Values) -> CompanyOut:
+def company_out(row: Company, custom: Values, domains: list[str]) -> CompanyOut:
     """The company as the API shows it."""
-    plain = {name: getattr(row, name) for name in CompanyOut.model_fields if name != "custom"}
-    return CompanyOut(**plain, custom=plain_custom(custom))
+    plain = {name: getattr(row, name) for name in CompanyOut.model_fields if name not in {"custom", "domains"}}
+    return CompanyOut(**plain, domains=domains, custom=plain_custom(custom))
 
 
 def plain_custom(values: Values) -> dict[str, Any]:

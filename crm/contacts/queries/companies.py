@@ -8,8 +8,9 @@ from sqlalchemy.orm import Session
 
 from crm.accounts.rules import Actor
 from crm.channels.sentences import N_
-from crm.contacts.models import Company, CompanyTag, Contact, Tag
-from crm.contacts.queries.access import CompanyNotFoundError, Scope, alive, behind, scope
+from crm.contacts.models import Company, CompanyDomain, CompanyTag, Contact, Tag
+from crm.contacts.queries.access import SHORT_LIST, CompanyNotFoundError, Scope, alive, behind, scope
+from crm.filters.text import normalise
 from crm.web.paging import Page, page_of
 
 
@@ -32,6 +33,55 @@ def list_companies(session: Session, actor: Actor, *, after: str | None = None, 
     wanted = behind(wanted, (Company.name_norm, Company.id), after, (str, UUID))
     rows = session.scalars(wanted.order_by(Company.name_norm, Company.id).limit(limit + 1)).all()
     return page_of(rows, limit=limit, key=lambda row: (row.name_norm, row.id))
+
+
+def subsidiaries(session: Session, actor: Actor, *, company_id: UUID) -> Sequence[Company]:
+    """The companies that belong to a company directly, by name, at most `SHORT_LIST`."""
+    if scope(actor) is Scope.NOTHING:
+        return []
+    wanted = select(Company).where(Company.parent_id == company_id, Company.deleted_at.is_(None))
+    return session.scalars(wanted.order_by(Company.name_norm, Company.id).limit(SHORT_LIST)).all()
+
+
+def company_named(session: Session, actor: Actor, *, name: str) -> Company | None:
+    """The oldest company of this name, written with or without accents and capitals."""
+    if scope(actor) is Scope.NOTHING or not name.strip():
+        return None
+    wanted = select(Company).where(Company.name_norm == normalise(name), Company.deleted_at.is_(None))
+    return session.scalars(wanted.order_by(Company.id).limit(1)).one_or_none()
+
+
+def company_names(session: Session, actor: Actor, *, company_ids: Collection[UUID]) -> dict[str, str]:
+    """The names of companies by their id as text."""
+    if scope(actor) is Scope.NOTHING or not company_ids:
+        return {}
+    wanted = select(Company.id, Company.name).where(Company.id.in_(list(company_ids)), Company.deleted_at.is_(None))
+    return {str(company_id): name for company_id, name in session.execute(wanted)}
+
+
+def company_by_domain(session: Session, actor: Actor, *, domain: str) -> Company | None:
+    """The company with this domain, its main one or a further one."""
+    if scope(actor) is Scope.NOTHING or not domain:
+        return None
+    alive_ones = select(Company).where(Company.deleted_at.is_(None))
+    main = session.scalars(alive_ones.where(Company.domain == domain)).one_or_none()
+    if main is not None:
+        return main
+    further = alive_ones.join(CompanyDomain, CompanyDomain.company_id == Company.id)
+    return session.scalars(further.where(CompanyDomain.domain == domain).order_by(Company.id).limit(1)).one_or_none()
+
+
+def domains_of(session: Session, actor: Actor, *, company_ids: Collection[UUID]) -> dict[UUID, list[str]]:
+    """The further domains of companies, by company."""
+    if scope(actor) is Scope.NOTHING or not company_ids:
+        return {}
+    wanted = select(CompanyDomain.company_id, CompanyDomain.domain).where(
+        CompanyDomain.company_id.in_(list(company_ids))
+    )
+    found: dict[UUID, list[str]] = {}
+    for company_id, domain in session.execute(wanted.order_by(CompanyDomain.domain)):
+        found.setdefault(company_id, []).append(domain)
+    return found
 
 
 def company_tags_of(session: Session, actor: Actor, *, company_id: UUID) -> Sequence[Tag]:

@@ -13,9 +13,11 @@ from sqlalchemy.orm import Session, aliased, joinedload
 from crm.accounts.models import Membership, User
 from crm.accounts.rules import Actor
 from crm.channels.sentences import N_
+from crm.contacts.kinds import Importance
 from crm.contacts.models import Affiliation, Company, Contact, ContactLink, ContactTag
 from crm.contacts.queries.access import SHORT_LIST, ContactMergedError, ContactNotFoundError, alive, behind
 from crm.db import among
+from crm.errors import NotFoundError
 from crm.web.paging import Page, decode_cursor, page_of
 
 NOBODY: Final = N_("There is no such person, or you may not see them.")
@@ -220,6 +222,57 @@ def affiliations_of(session: Session, actor: Actor, *, contact_id: UUID) -> list
             ended_on=row.ended_on,
         )
         for row, name in session.execute(wanted)
+    ]
+
+
+def affiliation(session: Session, actor: Actor, *, contact_id: UUID, affiliation_id: UUID) -> AffiliationView:
+    """One place of a visible person; raises `NotFoundError`."""
+    places = affiliations_of(session, actor, contact_id=contact_id)
+    found = next((place for place in places if place.id == affiliation_id), None)
+    if found is None:
+        raise NotFoundError(N_("There is no such place in a company."))
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceView:
+    """A visible person's place in a company, now or before."""
+
+    id: UUID
+    contact_id: UUID
+    name: str
+    role: str
+    is_key: bool
+    is_primary: bool
+    started_on: date | None
+    ended_on: date | None
+
+
+def places_in(session: Session, actor: Actor, *, company_id: UUID) -> list[PlaceView]:
+    """The visible people of a company beyond those whose primary one it is: present ones first, the latest to leave."""
+    wanted = (
+        select(Affiliation, Contact.display_name, Contact.importance)
+        .join(Contact, Contact.id == Affiliation.contact_id)
+        .where(
+            Affiliation.company_id == company_id,
+            or_(Affiliation.ended_on.is_not(None), Affiliation.is_primary.is_(False)),
+            alive(actor),
+        )
+        .order_by(Affiliation.ended_on.desc().nulls_first(), Contact.sort_name, Affiliation.id)
+        .limit(SHORT_LIST)
+    )
+    return [
+        PlaceView(
+            id=row.id,
+            contact_id=row.contact_id,
+            name=name,
+            role=row.role,
+            is_key=importance == Importance.KEY,
+            is_primary=row.is_primary,
+            started_on=row.started_on,
+            ended_on=row.ended_on,
+        )
+        for row, name, importance in session.execute(wanted)
     ]
 
 

@@ -3,10 +3,9 @@
 from crm.contacts.custom_inputs import CustomChoiceInput, CustomFieldInput
 from crm.contacts.inputs import CompanyInput, ContactInput, HandleInput, parsed
 from crm.contacts.services.access import set_access
-from crm.contacts.services.affiliations import add_affiliation, end_affiliation, link, set_company, unlink
+from crm.contacts.services.affiliations import link, set_company, unlink
 from crm.contacts.services.companies import (
     CompanyExistsError,
-    bare_domain,
     create_company,
     find_or_create_company,
     update_company,
@@ -20,6 +19,7 @@ from crm.contacts.services.custom_fields import (
     update_custom_field,
 )
 from crm.contacts.services.custom_values import check_required, read_values, set_custom_values
+from crm.contacts.services.domains import set_company_domains, suggest_employer
 from crm.contacts.services.facts import (
     SuggestionNotFoundError,
     UnknownFieldError,
@@ -39,6 +39,7 @@ from crm.contacts.services.handles import (
 )
 from crm.contacts.services.people import create
 from crm.contacts.services.people import update_contact as update
+from crm.contacts.services.places import add_affiliation, change_affiliation, end_affiliation, remove_affiliation
 from crm.contacts.services.saved_views import (
     ViewInput,
     change_view,
@@ -66,6 +67,7 @@ from crm.contacts.services.trash import (
     restore,
     restore_company,
 )
+from crm.contacts.values import bare_domain
 
 __all__ = [
     "CompanyExistsError",
@@ -89,6 +91,7 @@ __all__ = [
     "archive_custom_field",
     "assign_many",
     "bare_domain",
+    "change_affiliation",
     "change_view",
     "check_required",
     "create",
@@ -110,6 +113,7 @@ __all__ = [
     "parsed",
     "read_values",
     "record_fact",
+    "remove_affiliation",
     "remove_handle",
     "rename_handle",
     "rename_tag",
@@ -117,11 +121,13 @@ __all__ = [
     "restore_company",
     "set_access",
     "set_company",
+    "set_company_domains",
     "set_company_tags",
     "set_custom_values",
     "set_default_view",
     "set_handle_state",
     "set_tags",
+    "suggest_employer",
     "suggest_fact",
     "tag",
     "tag_many",

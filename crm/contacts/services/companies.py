@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy import select
@@ -11,18 +10,21 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from crm.accounts.kinds import Permission
+from crm.accounts.models import Workspace
 from crm.accounts.rules import Actor
 from crm.channels.sentences import N_
 from crm.contacts import queries
 from crm.contacts.inputs import CompanyInput, parsed
 from crm.contacts.kinds import FactOrigin
 from crm.contacts.models import Company
-from crm.contacts.rules import COMPANY_FIELDS
+from crm.contacts.rules import COMPANY_FIELDS, vat_number
 from crm.contacts.services.conflicts import check_version
 from crm.contacts.services.custom_values import changed_values, write_custom
+from crm.contacts.services.domains import set_company_domains
 from crm.contacts.services.facts import write_facts
 from crm.contacts.services.owners import check_owner
-from crm.contacts.values import set_company_values, text_of
+from crm.contacts.services.parents import check_parent
+from crm.contacts.values import bare_domain, set_company_values, text_of
 from crm.db import new_id
 from crm.errors import ConflictError, InvalidInputError
 from crm.filters.text import normalise
@@ -39,28 +41,19 @@ class CompanyExistsError(ConflictError):
         self.company_id = company_id
 
 
-def bare_domain(text: str) -> str:
-    """The domain of a web address or of a bare name, in lower case without `www.`; empty when there is none."""
-    candidate = text.strip()
-    if not candidate:
-        return ""
-    try:
-        host = urlsplit(candidate if "://" in candidate else f"https://{candidate}").hostname or ""
-        host = host.encode("idna").decode("ascii").lower().removeprefix("www.")
-    except (ValueError, UnicodeError):
-        return ""
-    return host if "." in host else ""
-
-
 def create_company(
     session: Session, actor: Actor, *, data: CompanyInput, origin: FactOrigin, source: str, now: datetime
 ) -> Company:
     """A new company; raises `CompanyExistsError` when its domain is taken, `InvalidInputError` for a bad website."""
     actor.require(Permission.EDIT)
     values = _values(data, set(COMPANY_FIELDS))
+    _check_vat(session, actor, values, country=data.country)
     check_owner(session, actor, current=None, wanted=data.owner_id)
     if data.parent_id is not None:
-        queries.company(session, actor, company_id=data.parent_id)
+        check_parent(session, actor, company=None, parent_id=data.parent_id)
+    other = queries.company_by_domain(session, actor, domain=values.get("domain", ""))
+    if other is not None:
+        raise CompanyExistsError(other.id)
     company = _insert(session, actor, values, now=now)
     if company is None:
         raise CompanyExistsError(_by_domain(session, values["domain"]).id)
@@ -69,6 +62,8 @@ def create_company(
     for fact in write_facts(session, actor, subject=company, values=facts, origin=origin, source=source, now=now):
         fact.version = company.version
     session.flush()
+    if data.domains:
+        set_company_domains(session, actor, company=company, domains=data.domains, now=now)
     if data.custom:
         fresh = changed_values(session, actor, subject=company, values=data.custom)
         write_custom(session, actor, subject=company, fresh=fresh, origin=origin, source=source, now=now)
@@ -111,6 +106,17 @@ def _values(data: CompanyInput, fields: set[str]) -> dict[str, Any]:
     return values
 
 
+def _check_vat(session: Session, actor: Actor, values: dict[str, Any], *, country: str) -> None:
+    """Read the VAT number by the company's country, else by the workspace's."""
+    if values.get("vat_number"):
+        workspace = None if country else session.get(Workspace, actor.workspace_id)
+        try:
+            values["vat_number"] = vat_number(values["vat_number"], country=workspace.country if workspace else country)
+        except ValueError as error:
+            sentence = N_("This VAT number is mistyped: its check digits don't fit.")
+            raise InvalidInputError(sentence, fields={"vat_number": sentence}) from error
+
+
 def update_company(
     session: Session,
     actor: Actor,
@@ -126,24 +132,24 @@ def update_company(
     company = queries.company(session, actor, company_id=company_id, lock=True)
     data = parsed(CompanyInput, {"name": company.name, **changes})
     values = _values(data, set(changes) & set(COMPANY_FIELDS))
+    _check_vat(session, actor, values, country=values.get("country", company.country))
     fresh = {field: value for field, value in values.items() if text_of(company, field) != _text(value)}
     custom = changed_values(session, actor, subject=company, values=data.custom)
     asked = [*fresh, *(field.name for field in custom)]
     check_version(session, subject=company, fields=asked, expected_version=expected_version, merge=merge)
     write_custom(session, actor, subject=company, fresh=custom, origin=FactOrigin.TYPED, source="", now=now)
+    if "domains" in changes:
+        set_company_domains(session, actor, company=company, domains=data.domains, now=now)
     if not fresh:
         return company
     if "owner_id" in fresh:
         check_owner(session, actor, current=company.owner_id, wanted=fresh["owner_id"])
     if fresh.get("parent_id") is not None:
-        _check_parent(session, actor, company, fresh["parent_id"])
+        check_parent(session, actor, company=company, parent_id=fresh["parent_id"])
     if fresh.get("domain"):
-        taken = select(Company.id).where(
-            Company.domain == fresh["domain"], Company.deleted_at.is_(None), Company.id != company.id
-        )
-        other = session.scalars(taken).first()
-        if other is not None:
-            raise CompanyExistsError(other)
+        other = queries.company_by_domain(session, actor, domain=fresh["domain"])
+        if other is not None and other.id != company.id:
+            raise CompanyExistsError(other.id)
     write_facts(
         session,
         actor,
@@ -157,17 +163,6 @@ def update_company(
     company.updated_at = now
     session.flush()
     return company
-
-
-def _check_parent(session: Session, actor: Actor, company: Company, parent_id: UUID) -> None:
-    """A company can't stand above itself, however long the way round."""
-    seen, above = {company.id}, parent_id
-    while above is not None:
-        if above in seen:
-            sentence = N_("A company can't belong to itself.")
-            raise InvalidInputError(sentence, fields={"parent_id": sentence})
-        seen.add(above)
-        above = queries.company(session, actor, company_id=above).parent_id
 
 
 def _text(value: Any) -> str:
@@ -187,7 +182,7 @@ def find_or_create_company(
     """The company with this domain, else the oldest with this name, else a new one."""
     bare = bare_domain(domain)
     alive = Company.deleted_at.is_(None)
-    found = session.scalars(select(Company).where(Company.domain == bare, alive)).one_or_none() if bare else None
+    found = queries.company_by_domain(session, actor, domain=bare) if bare else None
     if found is None and name.strip():
         same = select(Company).where(Company.name_norm == normalise(name), alive)
         found = session.scalars(same.order_by(Company.id).limit(1)).one_or_none()

@@ -20,6 +20,7 @@ from crm.contacts.services.affiliations import set_company
 from crm.contacts.services.companies import find_or_create_company
 from crm.contacts.services.conflicts import check_version
 from crm.contacts.services.custom_values import changed_values, write_custom
+from crm.contacts.services.domains import suggest_employer
 from crm.contacts.services.facts import write_facts
 from crm.contacts.services.handles import HandleTakenError, add_handle
 from crm.contacts.services.owners import check_owner
@@ -62,6 +63,7 @@ def create(
     if data.tags:
         set_tags(session, actor, contact_id=person.id, names=data.tags, now=now)
     session.flush()
+    suggest_employer(session, actor, person=person, now=now)
     if data.custom:
         fresh = changed_values(session, actor, subject=person, values=data.custom)
         write_custom(session, actor, subject=person, fresh=fresh, origin=origin, source=source, now=now)

@@ -1,6 +1,6 @@
 """Pages of people and companies."""
 
-from crm.contacts.views import access, companies, custom_fields, custom_values, finding, handles, people, trash
+from crm.contacts.views import access, companies, custom_fields, custom_values, finding, handles, people, places, trash
 from crm.contacts.views.blueprint import blueprint
 
 __all__ = [
@@ -12,5 +12,6 @@ __all__ = [
     "finding",
     "handles",
     "people",
+    "places",
     "trash",
 ]

@@ -13,7 +13,7 @@ from crm.contacts.forms import CompanyForm
 from crm.contacts.kinds import CustomSubject, FactOrigin
 from crm.contacts.views.blueprint import blueprint
 from crm.contacts.views.custom_values import custom_of, their_custom
-from crm.errors import AppError
+from crm.errors import AppError, InvalidInputError, worded
 from crm.web.i18n import _
 from crm.web.sessions import current_session, request_now
 
@@ -57,17 +57,29 @@ def create_company() -> Response | tuple[str, int]:
     if form.validate_on_submit():
         own = custom_changes(form, custom.fields, {}, names={})
         try:
-            data = services.parsed(services.CompanyInput, {**form.changes(), "custom": own})
+            given = {**form.changes(), "parent_id": _parent_id(form), "custom": own}
+            data = services.parsed(services.CompanyInput, given)
             row = services.create_company(
                 session, actor, data=data, origin=FactOrigin.TYPED, source="", now=request_now()
             )
         except AppError as error:
-            error.fields = {"website" if name == "domain" else name: text for name, text in error.fields.items()}
             form.absorb(error)
         else:
             return redirect(url_for("company_page.show", company_id=row.id), 303)
     shown = {"form": form, "company": None, "theirs": {}, "custom": custom.fields}
     return render_template("contacts/company_form.html", **shown), 422
+
+
+def _parent_id(form: CompanyForm) -> UUID | None:
+    """The company that the form names as the one above; raises `InvalidInputError` beside its field."""
+    name = (form.parent_name.data or "").strip()
+    if not name:
+        return None
+    found = queries.company_named(current_session(), current_actor(), name=name)
+    if found is None:
+        sentence = worded("There is no company called so.")
+        raise InvalidInputError(sentence, fields={"parent_id": sentence})
+    return found.id
 
 
 @blueprint.get("/companies/<uuid:company_id>/edit")
@@ -78,7 +90,10 @@ def edit_company(company_id: UUID) -> str:
     company = queries.company(session, actor, company_id=company_id)
     custom = custom_of(CustomSubject.COMPANY, company_id)
     form = with_custom(CompanyForm, custom.fields, custom.values)(formdata=None)
-    form.offer(queries.colleagues(session, actor)).show(company)
+    parent = queries.company_names(session, actor, company_ids=[company.parent_id] if company.parent_id else [])
+    domains = queries.domains_of(session, actor, company_ids=[company_id]).get(company_id, [])
+    form.offer(queries.colleagues(session, actor))
+    form.show(company, parent_name="".join(parent.values()), domains=domains)
     show_custom(form, custom.fields, custom.values, names=custom.names)
     return render_template("contacts/company_form.html", form=form, company=company, theirs={}, custom=custom.fields)
 
@@ -99,7 +114,7 @@ def change_company(company_id: UUID) -> Response | tuple[str, int]:
                 session,
                 actor,
                 company_id=company_id,
-                changes={**form.changes(), "custom": own},
+                changes={**form.changes(), "parent_id": _parent_id(form), "custom": own},
                 expected_version=int(seen) if seen.isdigit() else None,
                 now=request_now(),
             )
@@ -112,7 +127,6 @@ def change_company(company_id: UUID) -> Response | tuple[str, int]:
             } | their_custom(custom, error)
             form.absorb(error)
         except AppError as error:
-            error.fields = {"website" if name == "domain" else name: text for name, text in error.fields.items()}
             form.absorb(error)
         else:
             return redirect(url_for("company_page.show", company_id=company_id), 303)

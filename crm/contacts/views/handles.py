@@ -13,6 +13,7 @@ from crm.contacts.forms import HandleForm, LinkForm
 from crm.contacts.kinds import LinkKind
 from crm.contacts.models import Handle
 from crm.contacts.views.blueprint import blueprint
+from crm.contacts.words import LINK_LABELS
 from crm.errors import AppError
 from crm.web.i18n import _
 from crm.web.sessions import current_session, request_now
@@ -122,7 +123,9 @@ def _links_page(contact_id: UUID, form: LinkForm, found: list[queries.SearchHit]
     session, actor = current_session(), current_actor()
     person = queries.contact(session, actor, contact_id=contact_id)
     links = queries.links_of(session, actor, contact_id=contact_id)
-    return render_template("contacts/links.html", form=form, person=person, links=links, found=found)
+    return render_template(
+        "contacts/links.html", form=form, person=person, links=links, found=found, link_labels=LINK_LABELS
+    )
 
 
 @blueprint.post("/contacts/<uuid:contact_id>/links/<uuid:link_id>/remove")
