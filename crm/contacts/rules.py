@@ -17,6 +17,7 @@ _BIRTHDAY: Final = re.compile(r"(?:(\d{4})|-)-(\d{2})-(\d{2})")
 #: A leap year, so that 29 February is a birthday when the year is not known.
 _LEAP_YEAR: Final = 2000
 OLDEST_YEAR: Final = 1900
+_PREFIXED: Final = re.compile(r"[A-Z]{2}")
 #: Greece has a prefix of its own.
 _VAT_PREFIXES: Final = {"GR": "EL"}
 _VAT_STATES: Final = vat.MEMBER_STATES | {"el"}
@@ -104,7 +105,7 @@ def vat_number(text: str, *, country: str) -> str:
     3166-1 alpha-2); of other countries none is known to be wrong.
     """
     compact = "".join(letter for letter in text.upper() if letter.isalnum())
-    prefix = compact[:2] if compact[:2].isalpha() else _VAT_PREFIXES.get(country, country)
+    prefix = compact[:2] if _PREFIXED.match(compact) else _VAT_PREFIXES.get(country, country)
     if not compact or prefix.lower() not in _VAT_STATES:
         return compact
     if not vat.is_valid(prefix + compact.removeprefix(prefix)):

@@ -190,7 +190,7 @@ def test_places_on_pages(client, session, actor, ann):
     edited = client.post(f"{url}/{first.id}", data={"role": "Buyer", "ended_on": "2026-01-31"})
     assert edited.status_code == 303
     assert "Worked here before" in client.get(f"/companies/{first.company_id}").text
-    assert "until 31 January 2026" in client.get(url).text
+    assert "1 February 2020 to 31 January 2026" in client.get(url).text
     client.post(f"{url}/{second.id}/remove")
     session.expire_all()
     assert len(queries.affiliations_of(session, actor, contact_id=ann.id)) == 1
