@@ -38,6 +38,7 @@ TABLES: Final = (
             "name name_norm website domain vat_number phone street city city_norm country industry search": FIRM,
         },
     ),
+    Table(name="company_domain", plain={"domain": FIRM}),
     Table(name="contact_access", of={"contact_id": ("contact",)}, do=Do.DELETE, is_internal=True),
     Table(name="affiliation", of={"contact_id": ("contact",)}, do=Do.DELETE),
     Table(name="contact_link", of={"contact_id": ("contact",), "other_id": ("contact",)}, do=Do.DELETE),
