@@ -54,6 +54,13 @@ def test_a_misspelt_name_finds_the_person(session, actor, people, query):
     assert hits[0].matched is Matched.CLOSE
 
 
+@pytest.mark.parametrize("query", ["C.Moretti@posta.example.com ", "+39 347 1234567", "347 1234567"])
+def test_a_whole_address_is_read_by_its_key(session, actor, people, query, monkeypatch):
+    handle(session, actor, people["chiara"].id, channel="phone", address="+39 347 1234567")
+    monkeypatch.setattr(finding, "_timed", None)
+    assert list(queries.search_contacts(session, actor, text=query)) == [people["chiara"].id]
+
+
 def test_phone_and_handle_fragments_find_the_person(session, actor, people):
     handle(session, actor, people["niccolo"].id, channel="phone", address="+39 347 1234567")
     handle(session, actor, people["sara"].id, channel="instagram", address="@sara.torrefa")

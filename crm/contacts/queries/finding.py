@@ -6,14 +6,16 @@ from typing import Any, Final
 from uuid import UUID
 
 from psycopg.errors import QueryCanceled
-from sqlalchemy import select, text
+from sqlalchemy import select, text, tuple_
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from crm.accounts.rules import Actor
+from crm.channels.addresses import AddressError, normalise
+from crm.channels.base import ChannelKind
 from crm.channels.sentences import N_
-from crm.contacts.models import Company, Contact
-from crm.contacts.queries.access import Scope, scope
+from crm.contacts.models import Company, Contact, Handle
+from crm.contacts.queries.access import Scope, alive, scope
 from crm.contacts.queries.people import contacts
 from crm.errors import InvalidInputError
 from crm.web.paging import Page
@@ -22,6 +24,9 @@ from crm.web.paging import Page
 TIMEOUT_MS: Final = 300
 #: Fewer plain hits than this, and misspelt names are looked for as well.
 FEW: Final = 3
+
+#: Of these a whole address is told from a fragment.
+WHOLE: Final = (ChannelKind.EMAIL, ChannelKind.PHONE, ChannelKind.WHATSAPP)
 
 _CONTACTS: Final = text("select id, matched from public.crm_search_contacts(:query, :limit, :scope, :viewer)")
 _CLOSE: Final = text("select id from public.crm_search_contacts_close(:query, :limit, :scope, :viewer)")
@@ -91,6 +96,9 @@ def search_contacts(session: Session, actor: Actor, *, text: str, limit: int = 1
     reach = scope(actor)
     if reach is Scope.NOTHING or not text.strip():
         return {}
+    exact = _by_address(session, actor, text=text)
+    if exact:
+        return exact
     given = {"query": text, "limit": limit, "scope": reach.value, "viewer": actor.user_id}
     rows = _timed(session, _CONTACTS, given)
     if rows is None:
@@ -101,6 +109,25 @@ def search_contacts(session: Session, actor: Actor, *, text: str, limit: int = 1
         for row in _timed(session, _CLOSE, given) or ():
             found.setdefault(row.id, Matched.CLOSE)
     return dict(list(found.items())[:limit])
+
+
+def _by_address(session: Session, actor: Actor, *, text: str) -> dict[UUID, Matched]:
+    """Whoever has exactly this e-mail address or phone number; the parts of a whole one are in many others as well."""
+    whole = []
+    for channel in WHOLE:
+        try:
+            whole.append((channel.value, normalise(channel, text).address_norm))
+        except AddressError:
+            continue
+    if not whole:
+        return {}
+    owners = (
+        select(Contact.id)
+        .join(Handle, Handle.contact_id == Contact.id)
+        .where(tuple_(Handle.channel, Handle.address_norm).in_(whole), Handle.deleted_at.is_(None), alive(actor))
+        .order_by(Contact.sort_name, Contact.id)
+    )
+    return dict.fromkeys(session.scalars(owners), Matched.HANDLE)
 
 
 def _companies(session: Session, actor: Actor, *, query: str, limit: int) -> list[SearchHit]:
