@@ -21,6 +21,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "crm.desk.reports:blueprint",
     "crm.desk.people:blueprint",
     "crm.desk.people_views:blueprint",
+    "crm.desk.people_bulk:blueprint",
     "crm.desk.people_filter:blueprint",
     "crm.desk.people_columns:blueprint",
     "crm.desk.contact_page:blueprint",
@@ -48,6 +49,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "crm.campaigns.api:blueprint",
     "crm.outreach.api:blueprint",
     "crm.desk.people_api:blueprint",
+    "crm.desk.bulk_api:blueprint",
     "crm.lifecycle.api:blueprint",
     "crm.enrichment.api:blueprint",
 )

@@ -24,7 +24,7 @@ class ContactCreated(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContactDeleted(Event):
-    contact_id: UUID
+    contact_ids: tuple[UUID, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

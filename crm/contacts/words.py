@@ -50,6 +50,7 @@ CHANNEL_ICONS: Final = {
 #: What the audit log tells of people and companies.
 TOLD: Final = {
     "contact.access_changed": Words(lazy("Changed who sees a person"), "lock"),
+    "people.bulk_edited": Words(lazy("Changed many people at once"), "users"),
     "contact.assigned": Words(lazy("Gave a person another owner"), "user"),
     "contact.deleted": Words(lazy("Deleted a person"), "trash"),
     "contact.restored": Words(lazy("Brought a deleted person back"), "refresh"),

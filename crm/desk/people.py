@@ -78,7 +78,7 @@ def index() -> str:
         page, problem = Page([]), str(error.problems[0].message)
     ids = [row.id for row in page.items]
     colleagues = contacts.colleagues(session, actor)
-    view = asked.view
+    view, tags = asked.view, contacts.tags_of(session, actor, contact_ids=ids)
     columns = people_columns.columns_of(g.get("user"), view=view)
     was = str(base.id) if (base := view or asked.was) else None
 
@@ -110,13 +110,16 @@ def index() -> str:
         last=interactions.last_exchanges(session, actor, contact_ids=ids),
         exchange_text=exchange_text,
         points=_points(session, ids) if "points" in columns else {},
-        tags=contacts.tags_of(session, actor, contact_ids=ids),
+        tags=tags,
         colleagues=colleagues,
         lifecycles=words.LIFECYCLE_LABELS,
         now=now,
         may_edit=actor.may(Permission.EDIT),
         may_write=actor.may(Permission.WRITE),
         may_import=actor.may(Permission.IMPORT),
+        stages=list(words.LIFECYCLE_LABELS.items()),
+        importances=list(words.IMPORTANCE_LABELS.items()),
+        known_tags=sorted({tag.name for shown in tags.values() for tag in shown}),
         may_tag=actor.may(Permission.BULK_EDIT),
         may_assign=actor.may(Permission.ASSIGN),
     )

@@ -61,3 +61,14 @@ class Effect(StrEnum):
     SEGMENTS = "segments"
     CAMPAIGNS = "campaigns"
     LOOKUPS = "lookups"
+
+
+class BulkField(StrEnum):
+    """What a bulk edit changes of many people."""
+
+    OWNER = "owner"
+    LIFECYCLE = "lifecycle"
+    IMPORTANCE = "importance"
+    ADD_TAG = "add_tag"
+    REMOVE_TAG = "remove_tag"
+    DELETE = "delete"

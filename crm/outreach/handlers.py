@@ -37,7 +37,7 @@ def skip_after_opt_out(session: Session, event: OptedOut) -> None:
 
 
 def cancel_after_delete(session: Session, event: ContactDeleted) -> None:
-    """The person was taken off every list: what still waits for them is cancelled and stays so after a restore."""
+    """People were taken off every list: what still waits for them is cancelled and stays so after a restore."""
     move(
         session,
         system_actor(event.workspace_id),
@@ -45,7 +45,7 @@ def cancel_after_delete(session: Session, event: ContactDeleted) -> None:
         when=PENDING,
         to=MessageState.CANCELLED,
         now=event.now,
-        where=[Message.contact_id == event.contact_id],
+        where=[among(Message.contact_id, event.contact_ids)],
         reason=Reason.DELETED.value,
         held_until=None,
     )

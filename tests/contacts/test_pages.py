@@ -279,16 +279,6 @@ def test_a_bent_address_of_the_list_never_breaks_it(client, ann, query):
     assert "javascript:" not in text(response)
 
 
-def test_many_are_tagged_and_assigned_at_once(client, session, actor, ann):
-    other = contact(session, actor, "Bea Sun")
-    ids = [str(ann.id), str(other.id), "nonsense"]
-    saved(client, "/contacts/bulk/tag", ids=ids, tag="Natale", back="/contacts?sort=newest")
-    assert [tag.name for tag in queries.tags_of(session, actor, contact_ids=[other.id])[other.id]] == ["Natale"]
-    assert saved(client, "/contacts/bulk/owner", ids=ids, owner_id="", back="//evil.example") == "/contacts"
-    session.expire_all()
-    assert queries.contact(session, actor, contact_id=other.id).owner_id is None
-
-
 def test_a_company_shows_its_people_and_their_history(client, session, actor, ann):
     interaction(session, actor, ann.id, "meeting", body="At the fair")
     page = text(client.get(f"/companies/{ann.company_id}"))

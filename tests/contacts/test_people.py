@@ -241,23 +241,3 @@ def test_every_sort_pages_through_everybody_once(session, actor, now, sort):
 def test_a_page_marker_that_was_not_ours_is_refused(session, actor):
     with pytest.raises(InvalidInputError):
         queries.list_contacts(session, actor, after="bogus")
-
-
-def test_tagging_many_people_tags_only_those_one_may_see(session, actor, now):
-    one, two = contact(session, actor), contact(session, actor, "Bea Sun")
-    assert services.tag_many(session, actor, contact_ids=[one.id, two.id, new_id()], name="Fiera", now=now) == 2
-    assert services.tag_many(session, actor, contact_ids=[one.id], name="FIERA", now=now) == 1
-    tags = queries.tags_of(session, actor, contact_ids=[one.id, two.id])
-    assert [tag.name for tag in tags[one.id]] == ["Fiera"]
-    services.untag_many(session, actor, contact_ids=[one.id, two.id], tag_id=tags[one.id][0].id)
-    assert queries.tags_of(session, actor, contact_ids=[one.id, two.id]) == {}
-
-
-def test_assigning_many_changes_the_owner_of_all(session, actor, now):
-    mate = colleague(session, actor)
-    people = [contact(session, actor, f"P{n} X") for n in range(3)]
-    ids = [person.id for person in people]
-    assert services.assign_many(session, actor, contact_ids=ids, owner_id=mate.user_id, now=now) == 3
-    assert services.assign_many(session, actor, contact_ids=ids, owner_id=mate.user_id, now=now) == 0
-    assert {person.owner_id for person in people} == {mate.user_id}
-    assert people[0].version == 2

@@ -28,8 +28,8 @@ from crm.interactions import services as timeline
 from crm.interactions.kinds import Sentiment, StandardLabel
 from crm.interactions.services import history
 from crm.lifecycle import services as imports
-from crm.lifecycle.kinds import ImportMode
-from crm.lifecycle.services import Choices
+from crm.lifecycle.kinds import BulkField, ImportMode
+from crm.lifecycle.services import Choices, bulk_edit
 from crm.loyalty.services import RuleInput, create_rule, redeem
 from crm.outreach import services as messages
 from crm.outreach.models import Conversation
@@ -133,6 +133,13 @@ def everything(
         "segment_id": campaigns.segment(
             session, actor, {"all": [{"field": "lifecycle", "op": "any_of", "value": ["lead"]}]}, now=now
         ).id,
+        "change_set_id": bulk_edit.bulk_edit(
+            session,
+            actor,
+            chosen=bulk_edit.Chosen(contact_ids=[carl.id]),
+            change=bulk_edit.BulkChange(field=BulkField.IMPORTANCE, value="high"),
+            now=now,
+        ).change_set_id,
         **_accounts(session, actor, now=now),
         **_loyalty(session, actor, ann.id, now=now),
         **_outreach(session, actor, ann.id, home=home, now=now),

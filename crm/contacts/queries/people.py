@@ -102,7 +102,7 @@ def list_contacts(
     By name, by the oldest exchange first (people never spoken to at the end), or newest first. Pages by key; every
     condition is one an index can serve under row-level security.
     """
-    wanted = select(Contact).options(joinedload(Contact.company)).where(alive(actor), *_conditions(where))
+    wanted = select(Contact).options(joinedload(Contact.company)).where(alive(actor), *conditions_of(where))
     if sort is ContactSort.NAME:
         wanted = behind(wanted, (Contact.sort_name, Contact.id), after, (str, UUID))
         rows = session.scalars(wanted.order_by(Contact.sort_name, Contact.id).limit(limit + 1)).all()
@@ -134,7 +134,8 @@ def _by_exchange(session: Session, wanted: Select[Contact], *, after: str | None
     return page_of(rows, limit=limit, key=lambda row: (row.last_interaction_at, row.id))
 
 
-def _conditions(where: ContactFilter | None) -> list[ColumnElement[bool]]:
+def conditions_of(where: ContactFilter | None) -> list[ColumnElement[bool]]:
+    """What a filter asks of `Contact`; nothing for None."""
     if where is None:
         return []
     conditions: list[ColumnElement[bool]] = [

@@ -37,6 +37,7 @@ from crm.contacts.services.handles import (
     rename_handle,
     set_handle_state,
 )
+from crm.contacts.services.owners import check_owner
 from crm.contacts.services.people import create
 from crm.contacts.services.people import update_contact as update
 from crm.contacts.services.places import add_affiliation, change_affiliation, end_affiliation, remove_affiliation
@@ -49,15 +50,12 @@ from crm.contacts.services.saved_views import (
 )
 from crm.contacts.services.tags import (
     TagNotFoundError,
-    assign_many,
     delete_tag,
     rename_tag,
     set_company_tags,
     set_tags,
     tag,
-    tag_many,
     tag_named,
-    untag_many,
 )
 from crm.contacts.services.trash import (
     RestoredCompany,
@@ -89,10 +87,10 @@ __all__ = [
     "add_affiliation",
     "add_handle",
     "archive_custom_field",
-    "assign_many",
     "bare_domain",
     "change_affiliation",
     "change_view",
+    "check_owner",
     "check_required",
     "create",
     "create_company",
@@ -130,10 +128,8 @@ __all__ = [
     "suggest_employer",
     "suggest_fact",
     "tag",
-    "tag_many",
     "tag_named",
     "unlink",
-    "untag_many",
     "update",
     "update_company",
     "update_custom_field",

@@ -43,7 +43,7 @@ def delete(session: Session, actor: Actor, *, contact_id: UUID, now: datetime) -
     person = queries.contact(session, actor, contact_id=contact_id, lock=True)
     person.deleted_at = person.updated_at = now
     _free(session, Handle.contact_id == contact_id, now=now)
-    publish(session, ContactDeleted(workspace_id=actor.workspace_id, now=now, contact_id=contact_id))
+    publish(session, ContactDeleted(workspace_id=actor.workspace_id, now=now, contact_ids=(contact_id,)))
     audit.record(session, actor, action="contact.deleted", object_kind="contact", object_id=contact_id)
     return person
 

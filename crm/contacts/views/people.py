@@ -1,6 +1,5 @@
 """Pages that make and change a person: the whole form, one value in place, tags, deletion and its undoing."""
 
-from collections.abc import Callable
 from typing import Final
 from uuid import UUID
 
@@ -9,7 +8,6 @@ from werkzeug.wrappers import Response
 
 from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
-from crm.accounts.signin import local_or
 from crm.contacts import queries, services, words
 from crm.contacts.custom_forms import custom_changes, show_custom, with_custom
 from crm.contacts.forms import ContactForm, TagForm, ValueForm
@@ -17,8 +15,8 @@ from crm.contacts.kinds import CustomSubject, FactOrigin
 from crm.contacts.rules import CONTACT_FIELDS
 from crm.contacts.views.blueprint import blueprint, is_partial
 from crm.contacts.views.custom_values import custom_of, their_custom
-from crm.errors import AppError, InvalidInputError
-from crm.web.i18n import _, ngettext, translated
+from crm.errors import AppError
+from crm.web.i18n import _
 from crm.web.sessions import current_session, request_now
 
 #: Values that are edited where they stand; names belong together and have the whole form.
@@ -220,43 +218,3 @@ def set_tags(contact_id: UUID) -> Response | tuple[str, int]:
             return _to(contact_id)
     known = queries.tags(session, actor).items
     return render_template("contacts/tags.html", form=form, person=person, known=known), 422
-
-
-@blueprint.post("/contacts/bulk/tag")
-@requires(Permission.BULK_EDIT)
-def tag_many() -> Response:
-    """Put one tag on the chosen people."""
-    session, actor, now = current_session(), current_actor(), request_now()
-    name = request.form.get("tag", "")
-    return _bulk(lambda ids: services.tag_many(session, actor, contact_ids=ids, name=name, now=now))
-
-
-@blueprint.post("/contacts/bulk/owner")
-@requires(Permission.ASSIGN)
-def assign_many() -> Response:
-    """Give the chosen people to one owner."""
-    session, actor, now = current_session(), current_actor(), request_now()
-    owner_id = _id(request.form.get("owner_id", ""))
-    return _bulk(lambda ids: services.assign_many(session, actor, contact_ids=ids, owner_id=owner_id, now=now))
-
-
-def _bulk(action: Callable[[list[UUID]], int]) -> Response:
-    """Do it to the chosen people and go back to the list; a refusal is told there, and changed nothing."""
-    ids = [found for text in request.form.getlist("ids") if (found := _id(text)) is not None]
-    if not ids:
-        flash(_("Choose somebody first."), "wait")
-    else:
-        try:
-            count = action(ids)
-        except InvalidInputError as error:
-            flash(translated(next(iter(error.fields.values()), error.message)), "bad")
-        else:
-            flash(ngettext("%(num)d person changed.", "%(num)d people changed.", count), "ok")
-    return redirect(local_or(request.form.get("back", ""), url_for("people.index")), 303)
-
-
-def _id(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

@@ -194,9 +194,9 @@ def _has_namesake(session: Session, people: Sequence[Contact]) -> bool:
 def _leave(session: Session, actor: Actor, people: Sequence[Contact], *, now: datetime) -> None:
     """Leave segments and the programme, and take codes back: what a deletion does, and what only an end does."""
     ids = [row.id for row in people]
-    for row in people:
-        if row.deleted_at is None:
-            publish(session, ContactDeleted(workspace_id=actor.workspace_id, now=now, contact_id=row.id))
+    still_here = tuple(row.id for row in people if row.deleted_at is None)
+    if still_here:
+        publish(session, ContactDeleted(workspace_id=actor.workspace_id, now=now, contact_ids=still_here))
     frozen = select(SegmentMember.segment_id, func.count().label("gone")).where(among(SegmentMember.contact_id, ids))
     left = frozen.group_by(SegmentMember.segment_id).subquery()
     session.execute(
