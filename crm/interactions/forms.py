@@ -1,6 +1,6 @@
 """Owns the forms of the timeline."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -9,6 +9,7 @@ from flask_wtf.file import FileField, FileRequired
 from werkzeug.datastructures import FileStorage
 from wtforms import (
     BooleanField,
+    DateField,
     DateTimeLocalField,
     DecimalField,
     IntegerField,
@@ -244,3 +245,26 @@ class WhoForm(Form):
         validate_choice=False,
     )
     wanted = StringField(lazy("Somebody who is not offered"), validators=[Length(max=200)])
+
+
+class HandOverForm(Form):
+    """Whom a person is handed over to, what they should know, and what they should do."""
+
+    owner_id = SelectField(lazy("To whom"), default="")
+    note = TextAreaField(lazy("What they should know"), validators=[Length(max=5000)])
+    task = StringField(lazy("What they should do"), validators=[InputRequired(), Length(max=200)])
+    due_on = DateField(lazy("Until when"), validators=[Optional()])
+
+    def offer(self, colleagues: Mapping[UUID, str]) -> "HandOverForm":
+        """Fill the choice of colleagues."""
+        self.owner_id.choices = [("", _("choose")), *((str(key), name) for key, name in colleagues.items())]
+        return self
+
+    def values(self) -> dict[str, Any]:
+        """The fields as `HandOverInput` takes them."""
+        return {
+            "owner_id": self.owner_id.data or None,
+            "note": self.note.data or "",
+            "task": self.task.data or "",
+            "due_on": self.due_on.data,
+        }

@@ -108,6 +108,8 @@ HISTORY_STATES: Final = {
 TOLD: Final = {
     "history": Words(lazy("History"), "history"),
     "history.started": Words(lazy("Brought history in"), "history"),
+    "note.mentioned": Words(lazy("%(who)s mentioned you in a note"), "at"),
+    "contact.handed_over": Words(lazy("%(who)s handed %(name)s over to you"), "user-plus"),
     "negatives.spike": Words(lazy("%(count)s unhappy people today; usual are %(usual)s."), "alert-circle"),
 }
 #: The filters of the timeline: name, label, kinds.

@@ -194,6 +194,8 @@ def create_interaction() -> Response:
     before = now
     row = services.log(session, actor, **given, happened_at=data.happened_at or now, now=now)
     is_new = row.created_at >= before
+    if is_new:
+        services.tell_mentioned(session, actor, row=row, body=data.body, now=now)
     shown = _shown(queries.entry(session, actor, interaction_id=row.id))
     return answer(shown, 201 if is_new else 200, {"Location": f"/api/v1/interactions/{row.id}"})
 

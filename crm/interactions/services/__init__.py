@@ -4,6 +4,7 @@ from crm.interactions.services.bulk import log_of_sent
 from crm.interactions.services.entries import (
     Entry,
 )
+from crm.interactions.services.mentions import HandOverInput, hand_over, tell_mentioned
 from crm.interactions.services.notes import (
     MAX_TEXT,
     attach,
@@ -59,6 +60,7 @@ __all__ = [
     "ICONS",
     "MAX_TEXT",
     "Entry",
+    "HandOverInput",
     "KeywordInput",
     "KindInput",
     "LabelInput",
@@ -81,6 +83,7 @@ __all__ = [
     "delete_task",
     "detach",
     "edit_text",
+    "hand_over",
     "log",
     "log_many",
     "log_of_sent",
@@ -97,5 +100,6 @@ __all__ = [
     "set_sentiment",
     "snooze_task",
     "standard_label",
+    "tell_mentioned",
     "update_task",
 ]

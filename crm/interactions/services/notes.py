@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -17,6 +17,7 @@ from crm.errors import ForbiddenError, InvalidInputError
 from crm.files import services as files
 from crm.interactions import queries
 from crm.interactions.models import Interaction, InteractionBody
+from crm.interactions.services.mentions import tell_mentioned
 from crm.interactions.timeline_models import EarlierText, EntryFile
 
 #: Characters of a text that somebody writes down; more is a document and belongs into a file.
@@ -49,12 +50,13 @@ def edit_text(session: Session, actor: Actor, *, interaction_id: UUID, body: str
         return row
     session.add(EarlierText(interaction_id=row.id, body=known, replaced_by_id=actor.user_id, replaced_at=now))
     session.flush()
-    words = {"body": body, "edited_at": now}
+    words: dict[str, Any] = {"body": body, "edited_at": now}
     session.execute(
         insert(InteractionBody)
         .values(id=new_id(), workspace_id=actor.workspace_id, interaction_id=row.id, **words)
         .on_conflict_do_update(index_elements=["workspace_id", "interaction_id"], set_=words)
     )
+    tell_mentioned(session, actor, row=row, body=body, before=known, now=now)
     return row
 
 

@@ -41,6 +41,7 @@ def log(contact_id: UUID) -> Response | tuple[str, int]:
             try:
                 row = services.log(session, actor, contact_id=contact_id, now=now, **values)
                 attach_all(row.id, form.uploads())
+                services.tell_mentioned(session, actor, row=row, body=values["body"], now=now)
             except AppError as error:
                 form.absorb(error)
             else:

@@ -30,6 +30,7 @@ from crm.outreach.kinds import DeliveryState, InboundState, MessageDirection, Me
 from crm.outreach.links import hide_tokens
 from crm.outreach.models import Conversation, Message, MessageText, SenderAccount
 from crm.outreach.services import conversations
+from crm.outreach.services.copies import copied_by, record_bcc_mail
 from crm.outreach.services.settle import mark_sent
 from crm.outreach.setup import links
 
@@ -96,13 +97,17 @@ def handle_inbound(session: Session, actor: Actor, *, event_id: UUID, now: datet
     account = session.get_one(SenderAccount, event.account_id)
     try:
         parsed = parse_email(raw)
+        copied_for = copied_by(session, raw) if isinstance(parsed, Reply) else None
     except InboundError as error:
         event.state, event.error, event.handled_at = InboundState.FAILED.value, str(error)[:200], now
         session.flush()
         return None
     event.kind = type(parsed).__name__.lower()
     message = None
-    if isinstance(parsed, Bounce):
+    if copied_for is not None and isinstance(parsed, Reply):
+        event.kind = "copy"
+        record_bcc_mail(session, actor, user_id=copied_for, parsed=parsed, raw=raw, now=now)
+    elif isinstance(parsed, Bounce):
         _bounced(session, actor, parsed, now=now)
     elif isinstance(parsed, Complaint):
         _complained(session, actor, parsed, now=now)

@@ -77,6 +77,19 @@ def _settings(state: BlueprintSetupState) -> None:
             order=20,
         ),
     )
+    add_settings_page(
+        app,
+        SettingsPage(
+            key="history-address",
+            label=lazy("Copies of your mail"),
+            text=lazy("Your own address for blind copies: what you write elsewhere lands on the timelines."),
+            icon="inbox",
+            endpoint="outreach.history_address",
+            group=SettingsGroup.YOU,
+            needs=Permission.EDIT,
+            order=40,
+        ),
+    )
     add_choice(
         app,
         Choice(
