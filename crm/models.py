@@ -10,6 +10,7 @@ from crm.contacts import view_models as views
 from crm.db import Base
 from crm.enrichment import models as enrichment
 from crm.files import models as files
+from crm.interactions import keeping_models as keeping
 from crm.interactions import models as interactions
 from crm.interactions import timeline_models as timeline
 from crm.lifecycle import merge_models as merges
@@ -28,6 +29,7 @@ DOMAINS = (
     custom,
     views,
     interactions,
+    keeping,
     timeline,
     consent,
     loyalty,

@@ -24,6 +24,7 @@ from crm.accounts.services import housekeeping
 from crm.campaigns import services as campaigns
 from crm.db import Database, database_now
 from crm.interactions import services as tasks
+from crm.interactions.services import keeping, warming
 from crm.jobs import JobName, JobQueue
 from crm.outreach import handover
 from crm.outreach.pace import forget_old
@@ -47,6 +48,9 @@ MOST_SEGMENTS = 500
 MOST_ERASURES = 100
 #: How old the members of a segment may be before the clock asks for another look.
 SEGMENT_SECONDS = 300
+FADE_BATCH = 5_000
+#: Batches of one workspace in one look, so that the clock goes on with what is more urgent.
+MOST_FADES = 4
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,8 @@ def _chores(settings: Settings) -> list[Chore]:
         Chore("stale_segments", 30.0, wake_for_segments),
         Chore("open_erasures", 60.0, wake_for_erasures),
         Chore("due_reminders", 5.0, ring_reminders),
+        Chore("faded_warmth", 60.0, let_warmth_fade),
+        Chore("rhythms", 300.0, follow_importance),
         Chore("running_campaigns", 30.0, tend_campaigns),
         Chore("rows_of_the_past", 3600.0, forget_what_is_over),
     ]
@@ -220,6 +226,27 @@ def ring_reminders(clock: Clock) -> None:
     for workspace_id in due:
         with clock.database.scope(workspace_id) as session:
             tasks.ring_due(session, system_actor(workspace_id), now=database_now(session))
+
+
+def let_warmth_fade(clock: Clock) -> None:
+    """Renew what was counted before midnight (UTC), a few batches at a time; a look without old scores costs little."""
+    with clock.database.scope() as session:
+        midnight = database_now(session).replace(hour=0, minute=0, second=0, microsecond=0)
+        stale = session.scalars(text("select workspace_id from crm_warmth_stale(:before)"), {"before": midnight}).all()
+    for workspace_id in stale:
+        for _batch in range(MOST_FADES):
+            with clock.database.scope(workspace_id) as session:
+                if warming.fade(session, before=midnight, now=database_now(session), limit=FADE_BATCH) < FADE_BATCH:
+                    break
+
+
+def follow_importance(clock: Clock) -> None:
+    """Let people whose importance changed, or who are new, have the rhythm that goes with it."""
+    with clock.database.scope() as session:
+        workspaces = session.scalars(text("select workspace_id from crm_cadence_workspaces()")).all()
+    for workspace_id in workspaces:
+        with clock.database.scope(workspace_id) as session:
+            keeping.follow_importance(session, system_actor(workspace_id), now=database_now(session))
 
 
 def tend_campaigns(clock: Clock) -> None:

@@ -38,6 +38,10 @@ class Workspace(Base):
     window_days: Mapped[str] = mapped_column(server_default="1,2,3,4,5")
     promotional_per_week: Mapped[int] = mapped_column(server_default=text("2"))
     company_per_week: Mapped[int] = mapped_column(server_default=text("6"))
+    # After so many days without two-way contact people of that importance are due; none where nothing stands.
+    cadence_key_days: Mapped[int | None] = mapped_column(server_default=text("30"))
+    cadence_high_days: Mapped[int | None] = mapped_column(server_default=text("90"))
+    cadence_normal_days: Mapped[int | None]
     # Whose records the roles of `crm.accounts.rules.NARROWED` see here, by role; all where nothing stands.
     record_access: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     basis_policy: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))

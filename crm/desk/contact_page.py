@@ -21,6 +21,7 @@ from crm.contacts import queries as contacts
 from crm.contacts import words as contact_words
 from crm.contacts.kinds import CustomSubject
 from crm.contacts.models import Contact
+from crm.desk.keeping import keeping
 from crm.desk.own_fields import own_rows
 from crm.desk.planned import planned
 from crm.desk.reach import Reach, reach
@@ -97,6 +98,7 @@ def page(person: Contact, **composer: Any) -> str:
         me=actor.user_id,
         segments=segments.segments_of(session, actor, contact_id=contact_id),
         lifecycles=contact_words.LIFECYCLE_LABELS,
+        keeping=keeping(session, actor, contact_id=contact_id, now=now),
         last=interactions.last_exchanges(session, actor, contact_ids=[contact_id]).get(contact_id),
         exchange_text=timeline_words.exchange_text,
         today=local_day(now, tz=actor.time_zone),

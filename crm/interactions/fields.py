@@ -14,6 +14,7 @@ from crm.filters.catalogue import Ask, Field, Option, RuleContext
 from crm.filters.evaluate import count_within
 from crm.filters.schema import Op
 from crm.filters.values import Choice, FieldType
+from crm.interactions.keeping_models import Warmth
 from crm.interactions.kinds import Direction, InteractionKind, Sentiment, Visibility
 from crm.interactions.models import Interaction, Task
 from crm.web.i18n import lazy as _
@@ -113,6 +114,9 @@ def _tasks(*conditions: Any) -> sources.Rows:
     )
 
 
+_WARMTH: Final = sources.Rows(
+    Warmth.__table__, Warmth.contact_id, Warmth.workspace_id, lambda _ask: [Warmth.user_id.is_(None)]
+)
 _HISTORY: Final = _("History")
 _WHEN: Final = Option("when", "window", _("When"))
 
@@ -229,6 +233,16 @@ FIELDS: Final = (
         icon="history",
     ),
     Field(
+        "warmth",
+        FieldType.COUNT,
+        _("Warmth"),
+        _HISTORY,
+        _("with a warmth of %(value)s"),
+        sources.sum_rows(_WARMTH, Warmth.score),
+        fact("warmth"),
+        icon="flame",
+    ),
+    Field(
         "open_complaint",
         FieldType.BOOLEAN,
         _("Open complaint"),
@@ -267,10 +281,26 @@ FIELDS: Final = (
 )
 
 
+def _scores(session: Session, context: RuleContext, contact_ids: Sequence[UUID]) -> dict[UUID, int]:
+    rows = session.execute(
+        select(Warmth.contact_id, Warmth.score).where(
+            Warmth.workspace_id == context.workspace_id, Warmth.contact_id.in_(contact_ids), Warmth.user_id.is_(None)
+        )
+    )
+    return {row.contact_id: row.score for row in rows}
+
+
 def load_facts(session: Session, context: RuleContext, contact_ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
     """The facts that this module's fields read, by contact id."""
+    scores = _scores(session, context, contact_ids)
     facts: dict[UUID, dict[str, Any]] = {
-        contact_id: {"interactions": [], "open_complaint": False, "open_task": False, "open_promise": False}
+        contact_id: {
+            "interactions": [],
+            "open_complaint": False,
+            "open_task": False,
+            "open_promise": False,
+            "warmth": scores.get(contact_id, 0),
+        }
         for contact_id in contact_ids
     }
     rows = session.execute(

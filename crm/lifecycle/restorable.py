@@ -23,6 +23,7 @@ from crm.contacts.models import (
 )
 from crm.db import Base
 from crm.enrichment.models import EnrichmentRun
+from crm.interactions.keeping_models import Cadence
 from crm.interactions.models import Interaction, Task, TaskLink
 from crm.lifecycle.merge_models import NotSame
 from crm.loyalty.models import Lot, Member, Redemption, Voucher
@@ -107,6 +108,7 @@ TABLES: Final[dict[str, Restorable]] = {
         Restorable(Interaction),
         Restorable(Task),
         Restorable(TaskLink),
+        Restorable(Cadence),
         Restorable(ConsentState),
         Restorable(Member),
         Restorable(Lot),

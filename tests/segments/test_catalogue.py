@@ -25,6 +25,7 @@ from crm.filters.evaluate import evaluate
 from crm.filters.registry import catalogue
 from crm.filters.schema import parse
 from crm.filters.text import normalise
+from crm.interactions.keeping_models import Warmth
 from crm.interactions.kinds import Direction, InteractionKind, Sentiment, Visibility
 from crm.interactions.models import Interaction, Task
 from crm.loyalty.kinds import EntryKind, OfferKind, OfferState, VoucherState
@@ -182,6 +183,9 @@ class World:
                     removed_at=self.chance(self.now, 0.15),
                 )
             )
+        if self.chance(1):
+            score = self.one([1, 30, 31, 70, 100])
+            self.add(Warmth(contact_id=person.id, inbound=1, outbound=1, at=self.now, score=score, scored_at=self.now))
         if self.chance(1):
             self.add(
                 Task(title="x", contact_id=person.id, is_promise=self.one([True, False]), done_at=self.chance(self.now))

@@ -1,5 +1,6 @@
 """Owns logging many exchanges of one moment in one statement: what a sender's wave does many times a second."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,7 @@ from crm.events import InteractionLogged
 from crm.interactions import rules
 from crm.interactions.kinds import Direction
 from crm.interactions.services.entries import Entry
+from crm.interactions.services.warming import SENT
 from crm.roundtrip import Step, array, columns
 
 _ROW: Final = (
@@ -20,7 +22,7 @@ _ROW: Final = (
     *("source_kind", "source_id", "subject", "body"),
 )
 # The text never changes with the number of rows, so that it is prepared once per connection.
-_LOG: Final = """
+_LOG: Final = f"""
     with row as materialized (
         select * from unnest(%(id)s::uuid[], %(body_id)s::uuid[], %(contact_id)s::uuid[], %(handle_id)s::uuid[],
             %(kind)s::text[], %(channel)s::text[], %(is_automatic)s::boolean[], %(author_id)s::uuid[],
@@ -38,10 +40,12 @@ _LOG: Final = """
     answered as (
         update interaction set answered_at = %(at)s
         where contact_id = any(%(contact_ids)s::uuid[]) and happened_at <= %(at)s and sentiment = 'negative'
-            and direction = 'inbound' and answered_at is null and removed_at is null)
+            and direction = 'inbound' and answered_at is null and removed_at is null),
+{SENT}
     update contact set last_outbound_at = greatest(last_outbound_at, %(at)s),
         last_interaction_at = greatest(last_interaction_at, %(at)s)
-    where id = any(%(contact_ids)s::uuid[])"""
+    where id = any(%(contact_ids)s::uuid[])"""  # noqa: S608 - texts of ours.
+_WARM: Final = ("warm_id", "warm_contact", "warm_user", "warm_count")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +96,24 @@ def log_of_sent(actor: Actor, *, entries: Sequence[Entry], at: datetime, now: da
             "now": now,
             "contact_ids": array(touched),
             **columns(_ROW, values),
+            **_warming(entries),
         },
     )
     return SentLog(
         step, tuple(_logged(actor, key, entry, at=at, now=now) for key, entry in zip(ids, entries, strict=True))
     )
+
+
+def _warming(entries: Sequence[Entry]) -> dict[str, str]:
+    """How many genuine messages go to each person, of the house and of each colleague, as `warming.SENT` reads it."""
+    counted: Counter[tuple[UUID, UUID | None]] = Counter()
+    for entry in entries:
+        if entry.contact_id is not None and rules.is_exchange(entry.kind, is_automatic=entry.is_automatic):
+            counted.update({(entry.contact_id, None), (entry.contact_id, entry.author_id)})
+    ordered = sorted(counted.items(), key=lambda item: (item[0][0], item[0][1] or item[0][0]))
+    if not ordered:
+        return dict.fromkeys(_WARM, "{}")
+    return columns(_WARM, [(new_id(), person, user, str(count)) for (person, user), count in ordered])
 
 
 def _logged(actor: Actor, key: UUID, entry: Entry, *, at: datetime, now: datetime) -> InteractionLogged:

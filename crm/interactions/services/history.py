@@ -28,6 +28,7 @@ from crm.interactions.models import Interaction, InteractionBody
 from crm.interactions.services.entries import Entry
 from crm.interactions.services.judging import judged, put_labels, settle
 from crm.interactions.services.timeline import row_of, touch_contacts
+from crm.interactions.services.warming import warm
 from crm.interactions.timeline_models import HistoryFile
 
 KIND: Final = "history"
@@ -196,6 +197,7 @@ def backfill(session: Session, actor: Actor, *, entries: Sequence[Entry], now: d
         session.execute(insert(InteractionBody), bodies)
     put_labels(session, actor, [(key, label_id) for key, entry in new for label_id in entry.label_ids])
     touch_contacts(session, made)
+    warm(session, made, now=now)
     settle(session, made)
     return len(made)
 

@@ -23,6 +23,7 @@ from crm.interactions.kinds import Direction, InteractionKind, Sentiment, Visibi
 from crm.interactions.models import Interaction, InteractionBody
 from crm.interactions.services.entries import Entry
 from crm.interactions.services.judging import judged, put_labels, settle, watch
+from crm.interactions.services.warming import rewarm, warm
 
 #: Clocks of people and platforms differ; what lies further ahead has not happened.
 FUTURE_TOLERANCE: Final = timedelta(minutes=5)
@@ -126,6 +127,7 @@ def log_many(session: Session, actor: Actor, *, entries: Sequence[Entry], now: d
         session, actor, [(key, one) for key, e in zip(ids, entries, strict=True) if key in fresh for one in e.label_ids]
     )
     touch_contacts(session, made)
+    warm(session, made, now=now)
     settle(session, made)
     for row in made:
         publish(session, _logged(row, now=now))
@@ -256,7 +258,7 @@ def remove(session: Session, actor: Actor, *, interaction_id: UUID, now: datetim
 
 
 def recompute(session: Session, *, contact_ids: Sequence[UUID]) -> None:
-    """Set the last-exchange dates of contacts from their timeline."""
+    """Set the last-exchange dates of contacts, their warmth and when they are due from their timeline."""
     for contact_id in sorted(contact_ids):
         newest = (
             select(
@@ -284,6 +286,7 @@ def recompute(session: Session, *, contact_ids: Sequence[UUID]) -> None:
             execution_options={"synchronize_session": False},
         )
     _refresh(session, set(contact_ids))
+    rewarm(session, contact_ids=contact_ids)
 
 
 def mark_answered(session: Session, actor: Actor, *, interaction_id: UUID, now: datetime) -> Interaction:

@@ -34,5 +34,7 @@ TABLES: Final = (
     Table(name="history_address", plain={"token": "a colleague's address for copies"}),
     Table(name="unknown_correspondent", mentions=("address_norm", "name"), is_passing=True),
     Table(name="task", of={"contact_id": ("contact",)}, do=Do.DELETE, mentions=("title",)),
+    Table(name="warmth", of={"contact_id": ("contact",)}, do=Do.DELETE),
+    Table(name="cadence", of={"contact_id": ("contact",)}, do=Do.DELETE, mentions=("pause_reason",)),
     Table(name="task_link", of={"contact_id": ("contact",)}, do=Do.DELETE),
 )

@@ -1,0 +1,30 @@
+"""Owns what a person's page says about warmth and keeping in touch."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from crm.accounts.rules import Actor
+from crm.clock import local_day
+from crm.interactions.queries import keeping as queries
+from crm.interactions.queries.keeping import Rhythm, Warm
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """Warmth, the rhythm, and how many days are left of it; nothing left is due."""
+
+    warm: Warm | None
+    rhythm: Rhythm
+    left: int
+
+
+def keeping(session: Session, actor: Actor, *, contact_id: UUID, now: datetime) -> Keeping:
+    """Both, with three statements."""
+    rhythm = queries.rhythm_of(session, actor, contact_id=contact_id)
+    left = 0
+    if rhythm.due_at is not None:
+        left = (local_day(rhythm.due_at, tz=actor.time_zone) - local_day(now, tz=actor.time_zone)).days
+    return Keeping(queries.warmth_of(session, actor, contact_id=contact_id, now=now), rhythm, left)
