@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "user": ("crm.accounts.cli:user", "Add people who sign in."),
     "token": ("crm.accounts.cli:token", "Make API tokens."),
     "import": ("crm.lifecycle.cli:import_file", "Import people from a file."),
+    "copy": ("crm.lifecycle.cli:copy", "Write all that is known of a person into a file."),
     "erase": ("crm.lifecycle.cli:erase", "Erase a person everywhere."),
     "demo": ("crm.desk.cli:demo", "Build the demo workspace."),
     "seed": ("crm.desk.cli:seed", "Fill a workspace with generated data."),

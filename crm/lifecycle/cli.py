@@ -1,10 +1,13 @@
-"""`crm import` and `crm erase`: load people from a file on this machine, and erase one, in this process."""
+"""`crm import`, `crm copy` and `crm erase`: load people from a file, copy what is known of one, erase one."""
 
 import json
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 from uuid import UUID
 
 import click
@@ -17,7 +20,7 @@ from crm.consent.kinds import Basis
 from crm.contacts.kinds import Lifecycle
 from crm.db import Database, database_now
 from crm.errors import AppError, InvalidInputError, NotFoundError
-from crm.lifecycle import queries, runner, services, words
+from crm.lifecycle import access_copy, queries, runner, services, words
 from crm.lifecycle.erasure.sweep import sweep
 from crm.lifecycle.kinds import ImportMode, MatchKey
 from crm.lifecycle.models import Import
@@ -190,3 +193,45 @@ def erase(*, contact_id: UUID, workspace: str, name: str | None) -> None:
     click.echo(f"Erased: {sum(row.counts.values())} entries in {len(row.counts)} tables.")
     if not is_done:
         click.echo("A file that an import still reads names the person; the clock looks again.")
+
+
+@click.command("copy")
+@click.argument("contact_id", type=click.UUID)
+@click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--workspace", required=True, help="Name, slug or id.")
+def copy(*, contact_id: UUID, target: Path, workspace: str) -> None:
+    """Write everything about the person CONTACT_ID into the zip TARGET, for the person."""
+    with available(Settings.load(), command="crm copy") as settings:
+        database = Database(settings.database_url, handlers=wiring.handlers(), size=1)
+        try:
+            workspace_id = _workspace(database, workspace)
+            with database.scope(workspace_id) as session, _private(target) as file:
+                access_copy.write(
+                    session,
+                    system_actor(workspace_id),
+                    contact_id=contact_id,
+                    target=file,
+                    folder=settings.home / "files",
+                    locale="en",
+                    now=database_now(session),
+                )
+        except AppError as error:
+            raise click.ClickException(_sentence(error)) from error
+        finally:
+            database.dispose()
+    click.echo(f"{target}: {target.stat().st_size} bytes")
+
+
+@contextmanager
+def _private(target: Path) -> Iterator[IO[bytes]]:
+    """A new file for nobody else to read; gone again when it could not be finished."""
+    try:
+        descriptor = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise click.ClickException(f"{target}: {error.strerror}") from error
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise

@@ -129,6 +129,12 @@ COLUMNS: Final = {
     "code": lazy("Code"),
     "role": lazy("Role"),
     "post_url": lazy("Address of the post"),
+    "company": lazy("Company"),
+    "tag": lazy("Tag"),
+    "segment": lazy("Segment"),
+    "campaign": lazy("Campaign"),
+    "offer": lazy("Offer"),
+    "program": lazy("Programme"),
     "due_on": lazy("Due"),
     "done_at": lazy_p("moment", "Done"),
 }

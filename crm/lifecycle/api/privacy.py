@@ -3,8 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
-from flask import Response
 from pydantic import Field
+from werkzeug.wrappers import Response
 
 from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
@@ -12,8 +12,9 @@ from crm.lifecycle.api.blueprint import blueprint
 from crm.lifecycle.kinds import ErasureCause
 from crm.lifecycle.queries import erasures
 from crm.lifecycle.services import erasing
-from crm.lifecycle.views.privacy import wake_for
+from crm.lifecycle.views.privacy import copy_of, wake_for
 from crm.web.api import ApiModel, PageQuery, answer, operation, page_answer, page_model, read_json, read_query
+from crm.web.i18n import locale_code
 from crm.web.sessions import current_session, request_now
 
 
@@ -49,6 +50,14 @@ def personal_data(contact_id: UUID) -> Response:
     person = erasing.person_of(session, actor, contact_id=contact_id)
     counts = erasing.preview(session, actor, contact_id=contact_id)
     return answer(PersonalDataOut(id=person.id, name=person.display_name, counts=counts))
+
+
+@blueprint.get("/contacts/<uuid:contact_id>/copy.zip")
+@operation(tag="privacy", refuses=(404,))
+@requires(Permission.EXPORT)
+def copy(contact_id: UUID) -> Response:
+    """Download all that is known of a person: data.json, a readable page, mails and files."""
+    return copy_of(contact_id, locale=locale_code())
 
 
 @blueprint.post("/contacts/<uuid:contact_id>/erase")

@@ -1,13 +1,17 @@
 """Pages of one person's data: what there is, and erasing it for good; and the list of who was erased."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, cast
+from tempfile import TemporaryFile
+from typing import IO, Any, Final, cast
 from uuid import UUID
 
-from flask import Flask, current_app, flash, redirect, render_template, request, url_for
+from flask import Flask, current_app, flash, g, redirect, render_template, request, url_for
 from flask.blueprints import BlueprintSetupState
+from flask_babel import force_locale
 from werkzeug.wrappers import Response
-from wtforms import StringField
+from wtforms import SelectField, StringField
 from wtforms.validators import DataRequired
 
 from crm.accounts.guards import current_actor, requires
@@ -16,20 +20,30 @@ from crm.accounts.places import SettingsPage, Words, add_settings_page, add_word
 from crm.db import after_commit
 from crm.errors import AppError
 from crm.jobs import JobName
+from crm.lifecycle import access_copy
 from crm.lifecycle import privacy_words as words
 from crm.lifecycle.queries import erasures
 from crm.lifecycle.services import erasing
 from crm.lifecycle.views.blueprint import blueprint
 from crm.settings import Settings
+from crm.web.downloads import as_download
 from crm.web.forms import Form
-from crm.web.i18n import _, lazy
+from crm.web.i18n import LOCALES, _, lazy, locale_code
 from crm.web.sessions import current_session, request_now
+
+CHUNK: Final = 256 * 1024
 
 
 @blueprint.record_once
 def _offer(state: BlueprintSetupState) -> None:
     app = cast("Flask", state.app)
-    add_words(app, {"contact.erased": Words(lazy("Erased a person"), "eraser")})
+    add_words(
+        app,
+        {
+            "contact.erased": Words(lazy("Erased a person"), "eraser"),
+            "contact.copied": Words(lazy("Made a copy of a person’s data"), "download"),
+        },
+    )
     add_settings_page(
         app,
         SettingsPage(
@@ -48,11 +62,67 @@ class EraseForm(Form):
     confirm = StringField(lazy("Name of the person"), validators=[DataRequired(lazy("Type the name."))])
 
 
+class CopyForm(Form):
+    language = SelectField(lazy("Language of the readable page"), choices=[("it", "Italiano"), ("en", "English")])
+
+
 @blueprint.get("/contacts/<uuid:contact_id>/personal-data")
-@requires(Permission.ERASE)
+@requires(Permission.EXPORT)
 def personal_data(contact_id: UUID) -> str:
-    """What is known of a person, counted, and the way to erase it."""
+    """What is known of a person: a copy for them, and counted, with the way to erase it."""
     return _page(contact_id, EraseForm(formdata=None))
+
+
+@blueprint.post("/contacts/<uuid:contact_id>/copy")
+@requires(Permission.EXPORT)
+def copy(contact_id: UUID) -> Response | tuple[str, int]:
+    """Download all that is known of the person, for the person."""
+    form = CopyForm()
+    if not form.validate_on_submit():
+        return _page(contact_id, EraseForm(formdata=None)), 422
+    return copy_of(contact_id, locale=str(form.language.data))
+
+
+def copy_of(contact_id: UUID, *, locale: str) -> Response:
+    """The copy as a download; it waits on the disk, not in memory, while it is sent."""
+    target = TemporaryFile()  # noqa: SIM115 - closed when the last byte was sent.
+    try:
+        with _speaking(locale):
+            name = access_copy.write(
+                current_session(),
+                current_actor(),
+                contact_id=contact_id,
+                target=target,
+                folder=_settings().home / "files",
+                locale=locale,
+                now=request_now(),
+            )
+    except BaseException:
+        target.close()
+        raise
+    size = target.tell()
+    target.seek(0)
+    return as_download(_chunks(target), name=name, size=size)
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+    """The bytes of a file that is closed behind the last of them, or when the reader goes away."""
+    with file:
+        while block := file.read(CHUNK):
+            yield block
+
+
+@contextmanager
+def _speaking(locale: str) -> Iterator[None]:
+    """Use another language than the reader's for a while."""
+    before = g.pop("catalogue", None)
+    try:
+        with force_locale(locale):
+            yield
+    finally:
+        g.pop("catalogue", None)
+        if before is not None:
+            g.catalogue = before
 
 
 @blueprint.post("/contacts/<uuid:contact_id>/erase")
@@ -103,11 +173,14 @@ def erased_people() -> str:
 def _page(contact_id: UUID, form: EraseForm) -> str:
     session, actor = current_session(), current_actor()
     person = erasing.person_of(session, actor, contact_id=contact_id)
-    counts = erasing.preview(session, actor, contact_id=contact_id)
+    counts = erasing.preview(session, actor, contact_id=contact_id) if actor.may(Permission.ERASE) else {}
+    language = person.language[:2] if person.language[:2] in LOCALES else locale_code()
     return render_template(
         "lifecycle/personal_data.html",
         person=person,
         form=form,
+        copy_form=CopyForm(formdata=None, data={"language": language}),
+        may_erase=actor.may(Permission.ERASE),
         goes=_lines(words.GOES, counts),
         stays=_lines(words.STAYS, counts),
         backups_until=request_now() + timedelta(days=_settings().backup_days),
