@@ -49,6 +49,7 @@ class JobName(StrEnum):
     READ_BACK = "outreach.read_back"
     RUN_IMPORT = "lifecycle.run_import"
     REVERT_IMPORT = "lifecycle.revert_import"
+    RUN_EXPORT = "lifecycle.run_export"
     FINISH_ERASURE = "lifecycle.finish_erasure"
     BRING_HISTORY = "interactions.bring_history"
     ENRICH = "enrichment.fetch"
@@ -73,6 +74,7 @@ KINDS: dict[JobName, JobKind] = {
     JobName.READ_BACK: JobKind(QueueName.BACKGROUND, timeout=180),
     JobName.RUN_IMPORT: JobKind(QueueName.BACKGROUND, timeout=3600),
     JobName.REVERT_IMPORT: JobKind(QueueName.BACKGROUND, timeout=3600),
+    JobName.RUN_EXPORT: JobKind(QueueName.BACKGROUND, timeout=3600),
     # It goes part by part and begins anew without harm.
     JobName.FINISH_ERASURE: JobKind(QueueName.BACKGROUND, timeout=3600),
     JobName.BRING_HISTORY: JobKind(QueueName.BACKGROUND, timeout=3600),

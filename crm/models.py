@@ -13,6 +13,7 @@ from crm.files import models as files
 from crm.interactions import keeping_models as keeping
 from crm.interactions import models as interactions
 from crm.interactions import timeline_models as timeline
+from crm.lifecycle import export_models as exports
 from crm.lifecycle import merge_models as merges
 from crm.lifecycle import models as lifecycle
 from crm.lifecycle import privacy_models as privacy
@@ -38,6 +39,7 @@ DOMAINS = (
     inbound,
     segments,
     campaigns,
+    exports,
     lifecycle,
     merges,
     privacy,

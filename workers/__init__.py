@@ -24,6 +24,7 @@ HANDLERS: dict[JobName, str] = {
     JobName.READ_BACK: "workers.outreach:read_back",
     JobName.RUN_IMPORT: "workers.lifecycle:run_import",
     JobName.REVERT_IMPORT: "workers.lifecycle:revert_import",
+    JobName.RUN_EXPORT: "workers.lifecycle:run_export",
     JobName.FINISH_ERASURE: "workers.lifecycle:finish_erasure",
     JobName.BRING_HISTORY: "workers.interactions:bring_history",
     JobName.ENRICH: "workers.enrichment:fetch",

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from uuid import UUID
 
 import psycopg
@@ -26,6 +27,8 @@ from crm.db import Database, database_now
 from crm.interactions import services as tasks
 from crm.interactions.services import keeping, warming
 from crm.jobs import JobName, JobQueue
+from crm.lifecycle import queries as lifecycle
+from crm.lifecycle import services as lifecycle_services
 from crm.outreach import handover
 from crm.outreach.pace import forget_old
 from crm.outreach.services.claim import release_held
@@ -46,6 +49,7 @@ MOST_CLAIMS = 100
 MOST_EVENTS = 1_000
 MOST_SEGMENTS = 500
 MOST_ERASURES = 100
+MOST_EXPORTS = 100
 #: How old the members of a segment may be before the clock asks for another look.
 SEGMENT_SECONDS = 300
 FADE_BATCH = 5_000
@@ -111,6 +115,7 @@ def _chores(settings: Settings) -> list[Chore]:
         Chore("faded_warmth", 60.0, let_warmth_fade),
         Chore("rhythms", 300.0, follow_importance),
         Chore("running_campaigns", 30.0, tend_campaigns),
+        Chore("expired_exports", 600.0, _forgetting(settings.home / "files")),
         Chore("rows_of_the_past", 3600.0, forget_what_is_over),
     ]
 
@@ -269,6 +274,19 @@ def wake_for_segments(clock: Clock) -> None:
         clock.jobs.enqueue(
             JobName.REFRESH_SEGMENT, id=f"segment:{segment_id}", workspace_id=workspace_id, segment_id=segment_id
         )
+
+
+def _forgetting(folder: Path) -> Callable[[Clock], None]:
+    """The chore that removes the files of exports whose time is over."""
+
+    def forget(clock: Clock) -> None:
+        for workspace_id, export_id in _pairs(clock, "crm_expired_exports(:most)", MOST_EXPORTS):
+            with clock.database.scope(workspace_id) as session:
+                system = system_actor(workspace_id)
+                row = lifecycle.export(session, system, export_id=export_id, lock=True)
+                lifecycle_services.forget(session, system, row=row, folder=folder)
+
+    return forget
 
 
 def wake_for_erasures(clock: Clock) -> None:

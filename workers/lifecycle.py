@@ -1,4 +1,4 @@
-"""Jobs of lifecycle: imports, taking them back, and finding what an erased person left in texts and files."""
+"""Jobs of lifecycle: imports, taking them back, exports, and finding what an erased person left in texts and files."""
 
 from uuid import UUID
 
@@ -20,6 +20,16 @@ def run_import(runtime: Runtime, *, workspace_id: str, import_id: str) -> None:
 def revert_import(runtime: Runtime, *, workspace_id: str, import_id: str) -> None:
     """Take the import back."""
     runner.revert(runtime.database, workspace_id=UUID(workspace_id), import_id=UUID(import_id))
+
+
+def run_export(runtime: Runtime, *, workspace_id: str, export_id: str) -> None:
+    """Write the export."""
+    runner.export(
+        runtime.database,
+        workspace_id=UUID(workspace_id),
+        export_id=UUID(export_id),
+        folder=runtime.settings.home / "files",
+    )
 
 
 def finish_erasure(runtime: Runtime, *, workspace_id: str, erasure_id: str) -> None:

@@ -37,6 +37,8 @@ from crm.web.sessions import current_session, request_now
 
 blueprint = Blueprint("people", __name__)
 
+#: What of an address an export of the list takes over.
+EXPORTED: Final = ("owner", "tag", "lifecycle", "importance", "quiet", "segment", "rule")
 PAGE: Final = 50
 SORTS: Final = {
     ContactSort.NAME: lazy("Name"),
@@ -120,6 +122,7 @@ def index() -> str:
         stages=list(words.LIFECYCLE_LABELS.items()),
         importances=list(words.IMPORTANCE_LABELS.items()),
         known_tags=sorted({tag.name for shown in tags.values() for tag in shown}),
+        export_query=_exported(args, actor),
         may_tag=actor.may(Permission.BULK_EDIT),
         may_assign=actor.may(Permission.ASSIGN),
     )
@@ -217,6 +220,13 @@ def _filters(
         for name, (field, op, value) in said.items()
         if value
     ]
+
+
+def _exported(args: dict[str, str], actor: Actor) -> dict[str, str] | None:
+    """The words of the address that an export takes over; None where there is nothing to export."""
+    if not actor.may(Permission.EXPORT) or args.get("q"):
+        return None
+    return {key: args[key] for key in EXPORTED if key in args}
 
 
 def _url(args: dict[str, str], **changed: str | None) -> str:

@@ -72,3 +72,19 @@ class BulkField(StrEnum):
     ADD_TAG = "add_tag"
     REMOVE_TAG = "remove_tag"
     DELETE = "delete"
+
+
+class ExportFormat(StrEnum):
+    CSV = "csv"
+    XLSX = "xlsx"
+    VCARD_3 = "vcard3"
+    VCARD_4 = "vcard4"
+
+
+class ExportState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    """The file is gone; what was asked for stays on the list."""

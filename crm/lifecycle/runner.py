@@ -1,6 +1,7 @@
 """Runs an import in many short transactions: each part of the rows is loaded, counted and committed together."""
 
 import gc
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,18 +14,26 @@ import structlog
 from sqlalchemy.orm import Session
 
 from crm.accounts import queries as accounts
-from crm.accounts.rules import Actor, system_actor
+from crm.accounts.kinds import ActorKind, Permission, Role
+from crm.accounts.models import Workspace
+from crm.accounts.rules import Actor, sees, system_actor
+from crm.accounts.services import progress
+from crm.contacts import queries as contacts
+from crm.contacts.queries import ContactFilter
 from crm.db import Database, commit_late, database_now, renew_statistics
 from crm.errors import AppError, ForbiddenError, worded
 from crm.files import services as files
 from crm.lifecycle import queries, services
-from crm.lifecycle.kinds import ImportState
+from crm.lifecycle.export_models import Export
+from crm.lifecycle.kinds import ExportFormat, ExportState, ImportState
 from crm.lifecycle.models import Import
+from crm.lifecycle.rules import writing
 from crm.lifecycle.rules.people import ReadRow
 
 log = structlog.get_logger(__name__)
 
 PART_ROWS = 1000
+EXPORT_ROWS = 500
 LIVE = frozenset({ImportState.QUEUED, ImportState.RUNNING})
 
 
@@ -143,6 +152,87 @@ def revert(database: Database, *, workspace_id: UUID, import_id: UUID) -> None:
             code = error.code if isinstance(error, AppError) else "crashed"
             services.give_up(session, system, import_id=import_id, error=code, now=database_now(session))
         raise
+
+
+def export(database: Database, *, workspace_id: UUID, export_id: UUID, folder: Path) -> None:
+    """Write an export to its file; called again after a kill it begins anew. What fails is said on its page."""
+    system = system_actor(workspace_id)
+    try:
+        _export(database, workspace_id, export_id, folder)
+    except Exception as error:
+        log.exception("export_failed", export_id=str(export_id))
+        with database.scope(workspace_id) as session:
+            row = queries.export(session, system, export_id=export_id, lock=True)
+            code = error.code if isinstance(error, AppError) else "crashed"
+            services.give_up_export(session, system, row=row, error=code, now=database_now(session))
+        if not isinstance(error, AppError):
+            raise
+
+
+def _export(database: Database, workspace_id: UUID, export_id: UUID, folder: Path) -> None:
+    system = system_actor(workspace_id)
+    with database.scope(workspace_id) as session:
+        row = queries.export(session, system, export_id=export_id, lock=True)
+        if row.state not in {ExportState.QUEUED, ExportState.RUNNING}:
+            return
+        row.state, now = ExportState.RUNNING.value, database_now(session)
+        maker = _exporter(session, row)
+        where = queries.whom(session, maker, query=row.query, now=now)
+        total = contacts.count_people(session, maker, where=where)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tempfile.TemporaryFile(dir=folder) as target:
+        writer = writing.writer(ExportFormat(row.format), target, headers=row.headers, delimiter=row.delimiter)
+        try:
+            done = _write(database, row, writer, maker=maker, where=where, total=total)
+        finally:
+            writer.close()
+        target.seek(0)
+        with database.scope(workspace_id) as session:
+            row = queries.export(session, system, export_id=export_id, lock=True)
+            row.people = done
+            services.keep(session, system, row=row, folder=folder, stream=target, now=database_now(session))
+
+
+def _write(
+    database: Database, row: Export, writer: writing.Writer, *, maker: Actor, where: ContactFilter, total: int
+) -> int:
+    """Write everybody, part by part, each in a short transaction; returns how many they were."""
+    system, done, last = system_actor(row.workspace_id), 0, None
+    while True:
+        with database.scope(row.workspace_id) as session:
+            people = contacts.people_in_order(session, maker, where=where, behind_id=last, limit=EXPORT_ROWS)
+            for line in queries.rows(session, maker, people=people):
+                writer.add(line)
+            done += len(people)
+            _advance(session, system, row, done=done, total=max(total, done))
+        if len(people) < EXPORT_ROWS:
+            return done
+        last = people[-1].id
+
+
+def _exporter(session: Session, row: Export) -> Actor:
+    """Who asked for it, with the rights of now; a token works with its role."""
+    if row.created_by_id is None:
+        space = session.get_one(Workspace, row.workspace_id)
+        role = Role(row.role)
+        return Actor(
+            workspace_id=row.workspace_id,
+            kind=ActorKind.TOKEN,
+            role=role,
+            token_id=row.token_id,
+            sees=sees(role, space.record_access),
+            time_zone=space.time_zone,
+        )
+    maker = accounts.member_actor(session, workspace_id=row.workspace_id, user_id=row.created_by_id)
+    if maker is None or not maker.may(Permission.EXPORT):
+        raise ForbiddenError(worded("Who asked for this export may not have it any more."), code="maker_gone")
+    return maker
+
+
+def _advance(session: Session, system: Actor, row: Export, *, done: int, total: int) -> None:
+    if row.progress_id is not None:
+        now = database_now(session)
+        progress.advance(session, system, progress_id=row.progress_id, done=done, total=total, now=now)
 
 
 @contextmanager

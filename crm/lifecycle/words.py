@@ -1,15 +1,19 @@
 """The words of imports in the reader's language: meanings of columns, modes, bases, reasons of refusal."""
 
+from datetime import datetime
+
 from flask_babel import format_date
 
 from crm.consent.kinds import Basis
-from crm.lifecycle.kinds import ImportMode, ImportState, MatchKey
+from crm.lifecycle.kinds import ExportFormat, ExportState, ImportMode, ImportState, MatchKey
 from crm.lifecycle.models import Import
 from crm.lifecycle.planning import Action, Plan
 from crm.lifecycle.rules.columns import Target
 from crm.lifecycle.rules.presets import Program
 from crm.lifecycle.rules.tables import FileKind
-from crm.web.i18n import _, lazy, lazy_p
+from crm.lifecycle.rules.writing import COLUMNS
+from crm.lifecycle.services.exporting import Wording
+from crm.web.i18n import _, lazy, lazy_p, locale_code
 
 TARGETS: dict[Target, str] = {
     Target.IGNORE: lazy("leave out"),
@@ -131,6 +135,30 @@ _OTHER = lazy("A value in this row is too long or holds a forbidden character.")
 def reason(code: str) -> str:
     """The sentence of a refusal's code."""
     return REASONS.get(code) or _OTHER
+
+
+FORMATS: dict[ExportFormat, str] = {
+    ExportFormat.CSV: lazy("CSV, for any spreadsheet"),
+    ExportFormat.XLSX: lazy("Excel (XLSX)"),
+    ExportFormat.VCARD_3: lazy("Contact cards (vCard 3.0)"),
+    ExportFormat.VCARD_4: lazy("Contact cards (vCard 4.0)"),
+}
+
+EXPORT_STATES: dict[ExportState, tuple[str, str]] = {
+    ExportState.QUEUED: (lazy("about to start"), "plain"),
+    ExportState.RUNNING: (lazy("running"), "plain"),
+    ExportState.DONE: (lazy("ready"), "ok"),
+    ExportState.FAILED: (lazy("stopped"), "bad"),
+    ExportState.EXPIRED: (lazy("file removed"), "plain"),
+}
+#: Spreadsheets take the delimiter from the language of the computer.
+_DELIMITERS = {"it": ";"}
+
+
+def wording(now: datetime) -> Wording:
+    """How an exported file speaks to the reader."""
+    name = _("people-%(day)s", day=format_date(now, "yyyy-MM-dd"))
+    return Wording([str(TARGETS[target]) for target in COLUMNS], _DELIMITERS.get(locale_code(), ","), name)
 
 
 def program(row: Import) -> str:

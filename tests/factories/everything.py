@@ -28,7 +28,7 @@ from crm.interactions import services as timeline
 from crm.interactions.kinds import Sentiment, StandardLabel
 from crm.interactions.services import history
 from crm.lifecycle import services as imports
-from crm.lifecycle.kinds import BulkField, ImportMode
+from crm.lifecycle.kinds import BulkField, ExportFormat, ImportMode
 from crm.lifecycle.services import Choices, bulk_edit
 from crm.loyalty.services import RuleInput, create_rule, redeem
 from crm.outreach import services as messages
@@ -104,8 +104,12 @@ def everything(
     choices = Choices(mapping=upload.mapping, mode=ImportMode.UPSERT, basis=Basis.CONSENT, source="Fair", tag="")
     imports.configure(session, actor, import_id=upload.id, choices=choices, now=now)
     imports.start(session, actor, import_id=upload.id, folder=home / "files", now=now)
+    asked = imports.ask(
+        session, actor, form=ExportFormat.CSV, query={}, wording=imports.Wording(["Name"], ",", "people"), now=now
+    )
     return {
         "company_id": company.id,
+        "export_id": asked.id,
         "view_id": people.create_view(
             session, actor, data=people.ViewInput(name="Our own", is_shared=True, args={"owner": "me"}), now=now
         ).id,

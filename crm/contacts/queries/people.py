@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, case, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, case, func, or_, select, tuple_
 from sqlalchemy.orm import Session, aliased, joinedload
 
 from crm.accounts.models import Membership, User
@@ -132,6 +132,21 @@ def _by_exchange(session: Session, wanted: Select[Contact], *, after: str | None
             never = never.where(Contact.id > last_id)
         rows += session.scalars(never.order_by(Contact.id).limit(limit + 1 - len(rows)))
     return page_of(rows, limit=limit, key=lambda row: (row.last_interaction_at, row.id))
+
+
+def people_in_order(
+    session: Session, actor: Actor, *, where: ContactFilter | None = None, behind_id: UUID | None = None, limit: int
+) -> Sequence[Contact]:
+    """The next visible people by id, companies loaded: an order that no change of theirs disturbs."""
+    wanted = select(Contact).options(joinedload(Contact.company)).where(alive(actor), *conditions_of(where))
+    if behind_id is not None:
+        wanted = wanted.where(Contact.id > behind_id)
+    return session.scalars(wanted.order_by(Contact.id).limit(limit)).all()
+
+
+def count_people(session: Session, actor: Actor, *, where: ContactFilter | None = None) -> int:
+    """How many visible people a filter means; reads them all."""
+    return session.scalar(select(func.count()).select_from(Contact).where(alive(actor), *conditions_of(where))) or 0
 
 
 def conditions_of(where: ContactFilter | None) -> list[ColumnElement[bool]]:

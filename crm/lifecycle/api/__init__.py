@@ -1,6 +1,6 @@
-"""REST API of imports and of personal data."""
+"""REST API of imports, exports and personal data."""
 
-from crm.lifecycle.api import imports, privacy
+from crm.lifecycle.api import exports, imports, privacy
 from crm.lifecycle.api.blueprint import blueprint
 
-__all__ = ["blueprint", "imports", "privacy"]
+__all__ = ["blueprint", "exports", "imports", "privacy"]

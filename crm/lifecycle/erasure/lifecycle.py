@@ -19,6 +19,11 @@ TABLES: Final = (
         plain={"encoding delimiter program new_lifecycle": "how the file is written, and of which program"},
     ),
     Table(
+        name="export",
+        mentions=("query",),
+        plain={"headers delimiter file_name": "our own words", "role": "a code"},
+    ),
+    Table(
         name="refused_row",
         mentions=("values",),
         is_passing=True,

@@ -24,6 +24,7 @@ from crm.interactions.timeline_models import HistoryFile
 from crm.lifecycle.erasure import REGISTRY, Table, listing
 from crm.lifecycle.erasure.taking import sql_table
 from crm.lifecycle.erasure.traces import MARK, Traces
+from crm.lifecycle.export_models import Export
 from crm.lifecycle.kinds import ImportState
 from crm.lifecycle.models import Import
 from crm.lifecycle.privacy_models import Erasure
@@ -126,11 +127,13 @@ def _remove_files(database: Database, workspace_id: UUID, traces: Traces, *, fol
     """
     for file_id in traces.files:
         path_of(folder, file_id).unlink(missing_ok=True)
-    return sum(_remove_read(database, workspace_id, kind, traces, folder=folder) for kind in (Import, HistoryFile))
+    return sum(
+        _remove_read(database, workspace_id, kind, traces, folder=folder) for kind in (Import, Export, HistoryFile)
+    )
 
 
 def _remove_read(
-    database: Database, workspace_id: UUID, kind: type[Import | HistoryFile], traces: Traces, *, folder: Path
+    database: Database, workspace_id: UUID, kind: type[Import | Export | HistoryFile], traces: Traces, *, folder: Path
 ) -> int:
     last, left = None, 0
     while True:

@@ -1,5 +1,15 @@
 """Owns reading imports."""
 
+from crm.lifecycle.queries.exports import (
+    WORDS,
+    ExportNotFoundError,
+    ExportView,
+    export,
+    export_view,
+    exports,
+    rows,
+    whom,
+)
 from crm.lifecycle.queries.imports import (
     PREVIEW_ROWS,
     ImportNotFoundError,
@@ -17,15 +27,23 @@ from crm.lifecycle.queries.imports import (
 
 __all__ = [
     "PREVIEW_ROWS",
+    "WORDS",
+    "ExportNotFoundError",
+    "ExportView",
     "ImportNotFoundError",
     "ImportView",
+    "export",
+    "export_view",
+    "exports",
     "get",
     "imports",
     "numbered",
     "preview",
     "read",
     "refused",
+    "rows",
     "samples",
     "targets",
     "view",
+    "whom",
 ]

@@ -214,7 +214,7 @@ def _decoded(data: bytes, charset: str) -> str:
 def _cut(raw: str, separator: str) -> list[str]:
     """`raw` cut at the separators that no backslash stands before; what is escaped stays escaped."""
     parts, begin = [], 0
-    for found in re.finditer(rf"\\\\.|{re.escape(separator)}", raw, re.DOTALL):
+    for found in re.finditer(rf"\\.|{re.escape(separator)}", raw, re.DOTALL):
         if found[0] == separator:
             parts.append(raw[begin : found.start()])
             begin = found.end()

@@ -1,5 +1,6 @@
 """Owns every change that touches all domains: imports."""
 
+from crm.lifecycle.services.exporting import Wording, ask, fetch, forget, give_up_export, keep
 from crm.lifecycle.services.imports import (
     KIND,
     Choices,
@@ -19,10 +20,16 @@ __all__ = [
     "ImportStateError",
     "MappingError",
     "NotRevertibleError",
+    "Wording",
+    "ask",
     "ask_to_revert",
     "configure",
+    "fetch",
     "finish",
+    "forget",
     "give_up",
+    "give_up_export",
+    "keep",
     "load_part",
     "revert",
     "start",

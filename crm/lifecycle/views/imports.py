@@ -40,6 +40,10 @@ def _offer(state: BlueprintSetupState) -> None:
         {
             "import": Words(lazy_p("noun", "Import"), "file-import"),
             "import.started": Words(lazy("Started an import"), "file-import"),
+            "export": Words(lazy_p("noun", "Export"), "file-export"),
+            "export.started": Words(lazy("Exported people"), "file-export"),
+            "export.fetched": Words(lazy("Downloaded an export"), "download"),
+            "export.forgotten": Words(lazy("Removed the file of an export"), "trash"),
             "import.reverted": Words(lazy("Took an import back"), "arrow-back-up"),
             "import.revert": Words(lazy("Import taken back"), "arrow-back-up"),
         },
