@@ -8,12 +8,9 @@ let field = null;
 
 const bare = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
 
-async function load(url) {
-  if (names === null) {
-    names = [];
-    const answer = await fetch(url, { headers: { Accept: "application/json" } });
-    if (answer.ok) names = await answer.json();
-  }
+// Asked for once, by the first "@" of a page; who types on meanwhile waits for the same answer.
+function load(url) {
+  names ??= fetch(url, { headers: { Accept: "application/json" } }).then((answer) => (answer.ok ? answer.json() : []));
   return names;
 }
 
@@ -25,10 +22,12 @@ const close = () => {
 const begun = (area) => area.value.slice(0, area.selectionStart).match(/(?:^|[\s(])@([\p{L}\p{M}' .-]{0,40})$/u);
 
 on("input", "textarea[data-mentions]", async (area) => {
+  if (!begun(area)) return close();
+  const known = await load(area.dataset.mentions);
   const found = begun(area);
   if (!found) return close();
   const typed = bare(found[1]);
-  const fits = (await load(area.dataset.mentions)).filter((name) => bare(name).startsWith(typed)).slice(0, SHOWN);
+  const fits = known.filter((name) => bare(name).startsWith(typed)).slice(0, SHOWN);
   close();
   if (!fits.length || fits.some((name) => bare(name) === typed.trim())) return;
   field = area;
