@@ -16,7 +16,15 @@ from crm.db import Base
 
 ROOT = Path(__file__).parents[2]
 MAP = (ROOT / "docs" / "architecture.md").read_text()
-PAGES = ["README.md", "CONTRIBUTING.md", "docs/operating.md", "docs/benchmarks.md", "docs/reliability.md", "docs/ui.md"]
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/operating.md",
+    "docs/privacy.md",
+    "docs/benchmarks.md",
+    "docs/reliability.md",
+    "docs/ui.md",
+]
 
 
 def rows_under(heading: str) -> list[list[str]]:
