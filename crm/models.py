@@ -5,6 +5,7 @@ from crm.campaigns import models as campaigns
 from crm.consent import models as consent
 from crm.contacts import change_models as changes
 from crm.contacts import custom_models as custom
+from crm.contacts import domain_models as domains
 from crm.contacts import models as contacts
 from crm.contacts import view_models as views
 from crm.db import Base
@@ -28,6 +29,7 @@ DOMAINS = (
     contacts,
     changes,
     custom,
+    domains,
     views,
     interactions,
     keeping,

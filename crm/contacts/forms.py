@@ -248,6 +248,19 @@ class HandleForm(Form):
     is_primary = BooleanField(lazy("Use this one first"))
 
 
+class AddressForm(Form):
+    """The address of an account that is known."""
+
+    address = StringField(lazy("Address"), validators=[InputRequired(), Length(max=320)])
+    label = StringField(lazy("Label"), description=lazy("Like “office” or “private”."), validators=[Length(max=60)])
+
+
+class OwnerForm(Form):
+    """Whose an address is."""
+
+    other = StringField(lazy("Whose is it?"), validators=[InputRequired(), LINE])
+
+
 class TagForm(Form):
     """The tags of one person, or one tag for many."""
 

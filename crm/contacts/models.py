@@ -74,22 +74,6 @@ class Company(Tenant, Base):
     )
 
 
-class CompanyDomain(Attached, Base):
-    """A further domain of a company, beside its main one; living companies share none."""
-
-    __tablename__ = "company_domain"
-
-    company_id: Mapped[UUID]
-    domain: Mapped[str]
-
-    __table_args__ = tenant_args(
-        reference("company", "company_id", ondelete="CASCADE"),
-        UniqueConstraint("workspace_id", "company_id", "domain"),
-        Index("ix_company_domain_domain", "workspace_id", "domain"),
-        referred=False,
-    )
-
-
 class Contact(Tenant, Base):
     """A person: a set of handles with a name, a place in companies and a history."""
 
@@ -296,6 +280,13 @@ class Handle(Tenant, Base):
         Index("ix_handle_contact", "workspace_id", "contact_id", "channel"),
         # The same address again, on another channel or given up by somebody: likely duplicates.
         Index("ix_handle_again", "workspace_id", "address_norm"),
+        Index(
+            "ix_handle_nobody",
+            "workspace_id",
+            "created_at",
+            "id",
+            postgresql_where=text("contact_id is null and company_id is null and deleted_at is null"),
+        ),
         Index("ix_handle_company", "workspace_id", "company_id", postgresql_where=text("company_id is not null")),
         Index(
             "ix_handle_search",

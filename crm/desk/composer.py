@@ -22,6 +22,7 @@ from crm.contacts import queries as contacts
 from crm.contacts.kinds import HandleState
 from crm.contacts.models import Contact, Handle
 from crm.desk.contact_page import page, parts
+from crm.desk.reach import reach
 from crm.errors import AppError, InvalidInputError
 from crm.loyalty import queries as loyalty
 from crm.loyalty import services as giving
@@ -182,13 +183,20 @@ def _ways(person: Contact, form: ComposerForm) -> list[Way]:
     session, actor, now = current_session(), current_actor(), request_now()
     at = _planned(form)
     served = {account.channel for account in outreach.accounts(session, actor)}
+    reached = {way.handle_id: way for way in reach(session, actor, contact_ids=[person.id], now=now).get(person.id, [])}
     ways = []
     for channel, handle in _handles(person).items():
+        way = reached.get(handle.id)
         verdict = outreach.verdict(
             session, actor, contact_id=person.id, purpose=Purpose(form.purpose.data), channel=channel, at=at, now=now
         )
         by_hand = channel not in served
         tone, text = _said(verdict, by_hand=by_hand)
+        next_step = "" if verdict.allowed else way_text(verdict.way)
+        if way is not None and not way.ok:
+            # The same reason as at the head of the page, and what helps against it.
+            tone, next_step = "bad", way.todo
+            text = _("%(channel)s: %(reason)s", channel=way.label, reason=way.note)
         ways.append(
             Way(
                 channel=channel,
@@ -198,7 +206,7 @@ def _ways(person: Contact, form: ComposerForm) -> list[Way]:
                 by_hand=by_hand,
                 tone=tone,
                 text=text,
-                next_step="" if verdict.allowed else way_text(verdict.way),
+                next_step=next_step,
             )
         )
     return ways

@@ -24,7 +24,7 @@ from crm.contacts.models import Contact
 from crm.desk.keeping import keeping
 from crm.desk.own_fields import own_rows
 from crm.desk.planned import planned
-from crm.desk.reach import Reach, reach
+from crm.desk.reach import Reach, reach, reached_via
 from crm.interactions import queries as interactions
 from crm.interactions import words as timeline_words
 from crm.interactions.forms import LogForm, NarrowForm
@@ -78,11 +78,12 @@ def page(person: Contact, **composer: Any) -> str:
     meant = [UUID(fact.value) for fact in suggested if fact.field == "company_id" and fact.value]
     names = contact_words.names_of(colleagues, person.company)
     names |= contacts.company_names(session, actor, company_ids=meant)
-    ways = reach(session, actor, contact_ids=[contact_id]).get(contact_id, [])
+    ways = reach(session, actor, contact_ids=[contact_id], now=now).get(contact_id, [])
     return render_template(
         "desk/contact.html",
         owner=colleagues.get(person.owner_id) if person.owner_id else None,
         reach=ways,
+        via=reached_via(session, actor, person=person),
         card=loyalty.contact_card(session, actor, contact_id=contact_id, now=now),
         facts=contact_words.fact_rows(person, LEFT, current, names=names),
         own=own_rows(session, actor, subject=CustomSubject.CONTACT, owner_id=contact_id, facts=current),

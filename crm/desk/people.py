@@ -107,7 +107,7 @@ def index() -> str:
         next_url=_next(args, view, page.next),
         columns=columns,
         all_columns=people_columns.COLUMNS,
-        reach=reach(session, actor, contact_ids=ids, primary_only=True) if "reach" in columns else {},
+        reach=reach(session, actor, contact_ids=ids, primary_only=True, now=now) if "reach" in columns else {},
         planned=planned(session, actor, contact_ids=ids) if "next" in columns else {},
         last=interactions.last_exchanges(session, actor, contact_ids=ids),
         exchange_text=exchange_text,

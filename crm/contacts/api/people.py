@@ -18,10 +18,13 @@ from crm.contacts.api.shapes import (
     ContactPatch,
     ContactQuery,
     DeletedOut,
+    EarlierAddressesOut,
+    EarlierAddressOut,
     FactOut,
     FactsOut,
     HandleCreate,
     HandleOut,
+    HandlePatch,
     LinkCreate,
     LinkOut,
     contact_out,
@@ -173,6 +176,33 @@ def make_primary(contact_id: UUID, handle_id: UUID) -> Response:
     _require_handle(contact_id, handle_id)
     row = services.make_primary(current_session(), current_actor(), handle_id=handle_id, now=request_now())
     return answer(HandleOut.model_validate(row))
+
+
+@blueprint.patch("/contacts/<uuid:contact_id>/handles/<uuid:handle_id>")
+@operation(tag="contacts", body=HandlePatch, returns=HandleOut, refuses=(404, 409))
+def rename_handle(contact_id: UUID, handle_id: UUID) -> Response:
+    """The same account under a new address; the old one stays in its history."""
+    _require_handle(contact_id, handle_id)
+    data = read_json(HandlePatch)
+    row = services.rename_handle(
+        current_session(),
+        current_actor(),
+        handle_id=handle_id,
+        address=data.address,
+        label=data.label,
+        now=request_now(),
+    )
+    return answer(HandleOut.model_validate(row))
+
+
+@blueprint.get("/contacts/<uuid:contact_id>/handles/<uuid:handle_id>/history")
+@operation(tag="contacts", returns=EarlierAddressesOut, refuses=(404,))
+def handle_history(contact_id: UUID, handle_id: UUID) -> Response:
+    """The former addresses of an account, the latest first."""
+    _require_handle(contact_id, handle_id)
+    found = queries.earlier_addresses(current_session(), current_actor(), handle_ids=[handle_id])
+    items = [EarlierAddressOut.model_validate(one) for one in found.get(handle_id, [])]
+    return answer(EarlierAddressesOut(items=items))
 
 
 @blueprint.delete("/contacts/<uuid:contact_id>/handles/<uuid:handle_id>")

@@ -16,10 +16,27 @@ from crm.errors import worded
 from crm.web.api import ApiModel, PageQuery
 
 
+class EarlierAddressOut(ApiModel):
+    address: str
+    until: datetime
+
+
+class EarlierAddressesOut(ApiModel):
+    items: list[EarlierAddressOut]
+
+
+class HandlePatch(Input):
+    """The new address of the same account."""
+
+    address: Annotated[str, Field(min_length=1, max_length=320)]
+    label: Line | None = None
+
+
 class HandleOut(ApiModel):
     id: UUID
     channel: ChannelKind
     address: str
+    platform_id: str | None = Field(description="The platform's immutable id, once it is known.")
     label: str
     is_primary: bool
     state: HandleState

@@ -42,7 +42,14 @@ from crm.contacts.queries.finding import (
     search_companies,
     search_contacts,
 )
-from crm.contacts.queries.handles import handle, handle_by_address, handles_of
+from crm.contacts.queries.handles import (
+    EarlierAddress,
+    earlier_addresses,
+    handle,
+    handle_by_address,
+    handles_of,
+    strangers,
+)
 from crm.contacts.queries.people import (
     AffiliationView,
     ContactFilter,
@@ -82,6 +89,7 @@ __all__ = [
     "ContactNotFoundError",
     "ContactSort",
     "CustomFieldNotFoundError",
+    "EarlierAddress",
     "FactView",
     "HandleNotFoundError",
     "HitKind",
@@ -118,6 +126,7 @@ __all__ = [
     "deleted_companies",
     "deleted_contacts",
     "domains_of",
+    "earlier_addresses",
     "facts_of",
     "handle",
     "handle_by_address",
@@ -138,6 +147,7 @@ __all__ = [
     "search",
     "search_companies",
     "search_contacts",
+    "strangers",
     "subsidiaries",
     "tag_by_name",
     "tags",

@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from crm.accounts.rules import Actor
 from crm.channels.sentences import N_
-from crm.contacts.models import Company, CompanyDomain, CompanyTag, Contact, Tag
+from crm.contacts.domain_models import CompanyDomain
+from crm.contacts.models import Company, CompanyTag, Contact, Tag
 from crm.contacts.queries.access import SHORT_LIST, CompanyNotFoundError, Scope, alive, behind, scope
 from crm.filters.text import normalise
 from crm.web.paging import Page, page_of

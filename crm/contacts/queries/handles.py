@@ -1,17 +1,20 @@
 """Owns reading handles: the addresses of people and companies, and those nobody owns yet."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, false, or_, select
+from sqlalchemy import ColumnElement, false, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from crm.accounts.rules import Actor
 from crm.channels.base import ChannelKind
 from crm.channels.sentences import N_
-from crm.contacts.models import Contact, Handle
+from crm.contacts.models import Contact, Handle, HandleChange
 from crm.contacts.queries.access import HandleNotFoundError, Scope, alive, scope
 from crm.db import among
+from crm.web.paging import Page, decode_cursor, page_of
 
 
 def handles_of(
@@ -59,6 +62,43 @@ def handle_by_address(session: Session, actor: Actor, *, channel: ChannelKind, a
         )
     )
     return session.scalars(wanted).one_or_none()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierAddress:
+    """What an account was called, until when."""
+
+    address: str
+    until: datetime
+
+
+def earlier_addresses(
+    session: Session, actor: Actor, *, handle_ids: Iterable[UUID]
+) -> dict[UUID, list[EarlierAddress]]:
+    """The former addresses of visible handles, the latest first."""
+    wanted = (
+        select(HandleChange)
+        .join(Handle, Handle.id == HandleChange.handle_id)
+        .outerjoin(Contact, Contact.id == Handle.contact_id)
+        .where(among(HandleChange.handle_id, list(handle_ids)), _handle_visible(actor))
+        .order_by(HandleChange.until.desc(), HandleChange.id)
+    )
+    found: dict[UUID, list[EarlierAddress]] = {}
+    for row in session.scalars(wanted):
+        found.setdefault(row.handle_id, []).append(EarlierAddress(address=row.address, until=row.until))
+    return found
+
+
+def strangers(session: Session, actor: Actor, *, after: str | None = None, limit: int = 50) -> Page[Handle]:
+    """A page of the addresses that nobody owns yet, the newest first."""
+    if scope(actor) is Scope.NOTHING:
+        return Page([])
+    wanted = select(Handle).where(Handle.contact_id.is_(None), Handle.company_id.is_(None), Handle.deleted_at.is_(None))
+    if after:
+        at, last_id = decode_cursor(after, datetime, UUID)
+        wanted = wanted.where(tuple_(Handle.created_at, Handle.id) < (at, last_id))
+    rows = session.scalars(wanted.order_by(Handle.created_at.desc(), Handle.id.desc()).limit(limit + 1)).all()
+    return page_of(rows, limit=limit, key=lambda row: (row.created_at, row.id))
 
 
 def _handle_visible(actor: Actor) -> ColumnElement[bool]:

@@ -37,6 +37,7 @@ from crm.contacts.services.handles import (
     rename_handle,
     set_handle_state,
 )
+from crm.contacts.services.identities import resolve_identity
 from crm.contacts.services.owners import check_owner
 from crm.contacts.services.people import create
 from crm.contacts.services.people import update_contact as update
@@ -115,6 +116,7 @@ __all__ = [
     "remove_handle",
     "rename_handle",
     "rename_tag",
+    "resolve_identity",
     "restore",
     "restore_company",
     "set_access",

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from crm.accounts.kinds import Permission
 from crm.accounts.rules import Actor
 from crm.contacts import queries
-from crm.contacts.models import Company, CompanyDomain, Contact
+from crm.contacts.domain_models import CompanyDomain
+from crm.contacts.models import Company, Contact
 from crm.contacts.services.facts import suggest_fact
 from crm.contacts.values import bare_domain
 from crm.errors import InvalidInputError, worded

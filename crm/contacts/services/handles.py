@@ -18,19 +18,26 @@ from crm.contacts import queries
 from crm.contacts.kinds import HandleState
 from crm.contacts.models import Contact, Handle, HandleChange
 from crm.db import new_id
-from crm.errors import ConflictError, InvalidInputError
+from crm.errors import ConflictError, InvalidInputError, worded
 from crm.events import HandleLinked, publish
 
 
 class HandleTakenError(ConflictError):
-    """The address belongs to somebody else already; `contact_id` says to whom when the actor may see them."""
+    """The address belongs to somebody else already.
+
+    `contact_id` or `company_id` and the sentence say to whom, where the actor may see them.
+    """
 
     code = "handle_taken"
 
-    def __init__(self, *, contact_id: UUID | None) -> None:
-        sentence = N_("This address already belongs to somebody else.")
+    def __init__(self, *, contact_id: UUID | None = None, company_id: UUID | None = None, name: str = "") -> None:
+        sentence = (
+            worded("This address already belongs to %(name)s.", name=name)
+            if name
+            else N_("This address already belongs to somebody else.")
+        )
         super().__init__(sentence, fields={"address": sentence})
-        self.contact_id = contact_id
+        self.contact_id, self.company_id = contact_id, company_id
 
 
 def normalised(session: Session, actor: Actor, *, channel: ChannelKind, address: str) -> Address:
@@ -81,8 +88,7 @@ def add_handle(
     has_owner = found.contact_id is not None or found.company_id is not None
     mine = found.contact_id == contact_id and found.company_id == company_id
     if wants_owner and has_owner and not mine:
-        other = queries.contacts(session, actor, contact_ids=[found.contact_id]) if found.contact_id else {}
-        raise HandleTakenError(contact_id=found.contact_id if other else None)
+        raise _taken(session, actor, found)
     if label:
         found.label = label
     if wants_owner and not has_owner:
@@ -95,6 +101,17 @@ def add_handle(
     if person is not None:
         sync_email(session, person, now=now)
     return found
+
+
+def _taken(session: Session, actor: Actor, held: Handle) -> HandleTakenError:
+    """The refusal, with a name where the actor may see whom the address belongs to."""
+    if held.contact_id is not None:
+        person = queries.contacts(session, actor, contact_ids=[held.contact_id]).get(held.contact_id)
+        return HandleTakenError(contact_id=person.id, name=person.display_name) if person else HandleTakenError()
+    if held.company_id is not None:
+        names = queries.company_names(session, actor, company_ids=[held.company_id])
+        return HandleTakenError(company_id=held.company_id, name=names.get(str(held.company_id), ""))
+    return HandleTakenError()
 
 
 def _insert(session: Session, actor: Actor, **values: Any) -> Handle:
@@ -173,20 +190,24 @@ def _promote_oldest(session: Session, gone: Handle) -> None:
         session.flush()
 
 
-def rename_handle(session: Session, actor: Actor, *, handle_id: UUID, address: str, now: datetime) -> Handle:
+def rename_handle(
+    session: Session, actor: Actor, *, handle_id: UUID, address: str, label: str | None = None, now: datetime
+) -> Handle:
     """The same account under a new address; the old one stays in its history. Raises `HandleTakenError`."""
     actor.require(Permission.EDIT)
     found = queries.handle(session, actor, handle_id=handle_id)
+    found.label = found.label if label is None else label
     known = normalised(session, actor, channel=ChannelKind(found.channel), address=address)
     if known.address_norm == found.address_norm:
         found.address = known.address
         session.flush()
         return found
-    other = queries.handle_by_address(
-        session, actor, channel=ChannelKind(found.channel), address_norm=known.address_norm
+    live = select(Handle).where(
+        Handle.channel == found.channel, Handle.address_norm == known.address_norm, Handle.deleted_at.is_(None)
     )
+    other = session.scalars(live).one_or_none()
     if other is not None:
-        raise HandleTakenError(contact_id=other.contact_id)
+        raise _taken(session, actor, other)
     before = HandleChange(handle_id=found.id, address=found.address, address_norm=found.address_norm, until=now)
     session.add(before)
     found.address, found.address_norm = known

@@ -1,6 +1,17 @@
 """Pages of people and companies."""
 
-from crm.contacts.views import access, companies, custom_fields, custom_values, finding, handles, people, places, trash
+from crm.contacts.views import (
+    access,
+    companies,
+    custom_fields,
+    custom_values,
+    finding,
+    handles,
+    links,
+    people,
+    places,
+    trash,
+)
 from crm.contacts.views.blueprint import blueprint
 
 __all__ = [
@@ -11,6 +22,7 @@ __all__ = [
     "custom_values",
     "finding",
     "handles",
+    "links",
     "people",
     "places",
     "trash",
