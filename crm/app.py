@@ -50,6 +50,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "crm.outreach.api:blueprint",
     "crm.desk.people_api:blueprint",
     "crm.desk.bulk_api:blueprint",
+    "crm.desk.search_api:blueprint",
     "crm.lifecycle.api:blueprint",
     "crm.enrichment.api:blueprint",
 )

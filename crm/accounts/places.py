@@ -1,7 +1,7 @@
-"""Owns the tables that higher domains fill: pages under Settings, steps of the first run, words of bell and audit."""
+"""Owns the tables that higher domains fill: pages under Settings, the first run, words of bell and audit, finders."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, cast
@@ -62,6 +62,36 @@ class Words:
 
     text: LazyString
     icon: str = "bell"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Something that a search found, as the page shows it."""
+
+    name: str
+    url: str
+    icon: str
+    sub: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finder:
+    """A kind of thing that the search finds beside people: its heading, and (words, at most so many) -> found."""
+
+    label: LazyString
+    find: Callable[[str, int], Sequence[Found]]
+
+
+def add_finder(app: Flask, key: str, finder: Finder) -> None:
+    """Let the search find one more kind of thing; a blueprint does it in `record_once`."""
+    _table(app, "crm_finders")[key] = finder
+
+
+def found(words: str, limit: int) -> list[tuple[str, Sequence[Found]]]:
+    """What every finder finds for `words`, under its heading; those that find nothing are left out."""
+    finders: list[Finder] = list(_table(current_app, "crm_finders").values())
+    groups = [(str(finder.label), finder.find(words, limit)) for finder in finders]
+    return [(label, rows) for label, rows in groups if rows]
 
 
 def add_settings_page(app: Flask, page: SettingsPage) -> None:

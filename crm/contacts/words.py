@@ -61,7 +61,7 @@ TOLD: Final = {
     "company.deleted": Words(lazy("Deleted a company"), "trash"),
 }
 ACCESS_REASONS: Final = {
-    AccessReason.OWNER: lazy("owns this person"),
+    AccessReason.OWNER: lazy("the owner of this person"),
     AccessReason.MANAGES: lazy("owners and managers see everybody"),
     AccessReason.NAMED: lazy("named for this person"),
     AccessReason.ROLE_SEES_ALL: lazy("the role sees everybody"),

@@ -36,7 +36,13 @@ LEADS_AWAY = {"accounts.sign_out", "security.logout"}
 #: Who holds a code, or the id of what they redeemed themselves, goes on with it, whoever the person is.
 AT_THE_TILL = {"loyalty.undo_at_till", "loyalty_api.read_voucher", "loyalty_api.redeem"}
 #: What is typed to find the person.
-SEARCHES = ("/contacts?q=zenobia", "/search?q=zenobbia+quarantoti", "/api/v1/contacts?q=zenobia")
+SEARCHES = (
+    "/contacts?q=zenobia",
+    "/search?q=zenobbia+quarantoti",
+    "/api/v1/search?q=zenob",
+    "/api/v1/search?q=news",
+    "/api/v1/contacts?q=zenobia",
+)
 
 
 @pytest.fixture(params=["own", "restricted"])

@@ -105,7 +105,7 @@ def bulk_edit(session: Session, actor: Actor, *, chosen: Chosen, change: BulkCha
     kept.result = {"changed": len(rows)}
     session.flush()
     close_change_set(session, change_set_id=kept.id)
-    session.expire_all()
+    _forget(session)
     audit.record(
         session,
         actor,
@@ -115,6 +115,13 @@ def bulk_edit(session: Session, actor: Actor, *, chosen: Chosen, change: BulkCha
         after={"field": change.field.value, "value": change.value, "people": len(rows)},
     )
     return BulkEdited(len(rows), kept.id)
+
+
+def _forget(session: Session) -> None:
+    """Let what is loaded of people be read anew: the statements above went past it."""
+    for row in list(session.identity_map.values()):
+        if isinstance(row, Contact | ContactTag | Handle | Fact):
+            session.expire(row)
 
 
 def meant(session: Session, actor: Actor, *, chosen: Chosen) -> int:

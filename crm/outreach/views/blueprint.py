@@ -2,22 +2,28 @@
 
 from typing import cast
 
-from flask import Blueprint, Flask
+from flask import Blueprint, Flask, url_for
 from flask.blueprints import BlueprintSetupState
 
+from crm.accounts.guards import current_actor
 from crm.accounts.kinds import Permission
 from crm.accounts.places import (
     Choice,
+    Finder,
+    Found,
     SettingsGroup,
     SettingsPage,
     Step,
     Words,
     add_choice,
+    add_finder,
     add_settings_page,
     add_words,
 )
 from crm.outreach import troubles, words
+from crm.outreach.queries.finding import find_threads
 from crm.web.i18n import lazy
+from crm.web.sessions import current_session
 
 blueprint = Blueprint("outreach", __name__)
 
@@ -44,11 +50,20 @@ _AUDIT = {
 }
 
 
+def _threads(text: str, limit: int) -> list[Found]:
+    hits = find_threads(current_session(), current_actor(), text=text, limit=limit)
+    return [
+        Found(name=hit.subject, url=url_for("outreach.conversation", conversation_id=hit.id), icon="mail", sub=hit.name)
+        for hit in hits
+    ]
+
+
 @blueprint.record_once
 def _settings(state: BlueprintSetupState) -> None:
     app = cast("Flask", state.app)
     app.jinja_env.filters["reason"] = words.reason_text
     app.jinja_env.globals["outreach_words"] = words
+    add_finder(app, "messages", Finder(lazy("Messages"), _threads))
     add_words(app, _ALERTS)
     add_words(app, _AUDIT)
     add_settings_page(
