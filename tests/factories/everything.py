@@ -134,6 +134,7 @@ def everything(
         "suppression_id": suppression.id,
         "run_id": enrichment.request_run(session, actor, company_id=company.id, now=now).id,
         "import_id": upload.id,
+        "other_id": carl.id,
         "segment_id": campaigns.segment(
             session, actor, {"all": [{"field": "lifecycle", "op": "any_of", "value": ["lead"]}]}, now=now
         ).id,

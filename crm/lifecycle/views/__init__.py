@@ -1,6 +1,6 @@
-"""Pages of imports and of personal data."""
+"""Pages of imports, of personal data, of duplicates and merges."""
 
-from crm.lifecycle.views import exports, imports, privacy
+from crm.lifecycle.views import exports, imports, merging, privacy
 from crm.lifecycle.views.blueprint import blueprint
 
-__all__ = ["blueprint", "exports", "imports", "privacy"]
+__all__ = ["blueprint", "exports", "imports", "merging", "privacy"]
