@@ -34,6 +34,8 @@ BLUEPRINTS: tuple[str, ...] = (
     "crm.loyalty.views:blueprint",
     "crm.outreach.views:blueprint",
     "crm.campaigns.views:blueprint",
+    "crm.deals.views:blueprint",
+    "crm.desk.deal_page:blueprint",
     "crm.lifecycle.views:blueprint",
     "crm.portal.views:blueprint",
     "crm.portal.views:one_click",

@@ -98,6 +98,16 @@ class VoucherRedeemed(Event):
     message_id: UUID | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DealWon(Event):
+    """A deal reached a won stage; the amount is in minor units of `currency`."""
+
+    deal_id: UUID
+    contact_id: UUID | None
+    amount_minor: int
+    currency: str
+
+
 Handler = Callable[[Session, Any], None]
 
 

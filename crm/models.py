@@ -9,6 +9,7 @@ from crm.contacts import domain_models as domains
 from crm.contacts import models as contacts
 from crm.contacts import view_models as views
 from crm.db import Base
+from crm.deals import models as deals
 from crm.enrichment import models as enrichment
 from crm.files import models as files
 from crm.interactions import keeping_models as keeping
@@ -37,6 +38,7 @@ DOMAINS = (
     consent,
     loyalty,
     enrichment,
+    deals,
     outreach,
     inbound,
     segments,

@@ -6,8 +6,10 @@ from crm.campaigns import fields as campaigns
 from crm.campaigns import handlers as campaigns_handlers
 from crm.consent import fields as consent
 from crm.contacts import fields as contacts
+from crm.deals import fields as deals
 from crm.events import (
     ContactDeleted,
+    DealWon,
     Event,
     HandleLinked,
     Handler,
@@ -36,6 +38,7 @@ FIELDS: tuple[tuple[tuple[Field, ...], FactLoader], ...] = (
     (interactions.FIELDS, interactions.load_facts),
     (consent.FIELDS, consent.load_facts),
     (loyalty.FIELDS, loyalty.load_facts),
+    (deals.FIELDS, deals.load_facts),
     (outreach.FIELDS, outreach.load_facts),
     (campaigns.FIELDS, campaigns.load_facts),
     (segments.FIELDS, segments.load_facts),
@@ -53,6 +56,7 @@ EVENTS: tuple[tuple[type[Event], Handler], ...] = (
     (OptedOut, outreach_handlers.skip_after_opt_out),
     (VoucherRedeemed, outreach_handlers.skip_redeemed),
     (ReplyReceived, campaigns_handlers.end_after_reply),
+    (DealWon, campaigns_handlers.credit_won_deal),
     (ResetLinkAsked, accounts_handlers.send_reset_link),
 )
 

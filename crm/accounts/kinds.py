@@ -29,6 +29,7 @@ class Permission(StrEnum):
     MANAGE_LOYALTY = "manage_loyalty"
     ADJUST_POINTS = "adjust_points"
     REDEEM = "redeem"
+    MANAGE_PIPELINES = "manage_pipelines"
     MANAGE_CHANNELS = "manage_channels"
     MANAGE_USERS = "manage_users"
     MANAGE_WORKSPACE = "manage_workspace"

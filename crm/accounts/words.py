@@ -47,6 +47,7 @@ PERMISSIONS = {
     Permission.SEND_BEYOND_LIMITS: lazy("Send beyond limits"),
     Permission.MANAGE_LOYALTY: lazy("Manage the loyalty programme"),
     Permission.ADJUST_POINTS: lazy("Adjust points"),
+    Permission.MANAGE_PIPELINES: lazy("Manage pipelines"),
     Permission.REDEEM: lazy("Redeem codes"),
     Permission.MANAGE_CHANNELS: lazy("Manage channels and sender accounts"),
     Permission.MANAGE_USERS: lazy("Manage people and API tokens"),

@@ -1,4 +1,4 @@
-"""Reacts to what happens elsewhere: an answer ends what still waits for that person, and counts for what was sent."""
+"""Reacts to what happens elsewhere: an answer ends what still waits for that person, a won deal may count for it."""
 
 from datetime import timedelta
 from typing import Final
@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from crm.accounts.rules import system_actor
 from crm.campaigns.models import Recipient
-from crm.events import ReplyReceived
+from crm.campaigns.services import guess_origin
+from crm.events import DealWon, ReplyReceived
 from crm.outreach import services as outreach
 from crm.outreach.kinds import MessageState
 from crm.outreach.models import Message
@@ -64,3 +65,8 @@ def _answered(session: Session, event: ReplyReceived) -> UUID | None:
         .order_by(Message.sent_at.desc())
         .limit(1)
     )
+
+
+def credit_won_deal(session: Session, event: DealWon) -> None:
+    """Note which campaign a won deal may have come from, where nobody said; it counts once somebody confirms it."""
+    guess_origin(session, deal_id=event.deal_id, contact_id=event.contact_id, now=event.now)

@@ -124,3 +124,23 @@ class Recipient(Attached, Base):
         Index("ix_recipient_position", "workspace_id", "campaign_id", "position"),
         referred=False,
     )
+
+
+class CampaignDeal(Attached, Base):
+    """The campaign that a deal came from; unconfirmed as long as it is only the last one that wrote to its person."""
+
+    __tablename__ = "campaign_deal"
+
+    campaign_id: Mapped[UUID]
+    deal_id: Mapped[UUID]
+    is_confirmed: Mapped[bool] = mapped_column(server_default=text("true"))
+    at: Mapped[created_at]
+    user_id: Mapped[UUID | None] = mapped_column(ForeignKey("app_user.id"))
+
+    __table_args__ = tenant_args(
+        reference("campaign", "campaign_id", ondelete="CASCADE"),
+        reference("deal", "deal_id", ondelete="CASCADE"),
+        UniqueConstraint("workspace_id", "deal_id"),
+        Index("ix_campaign_deal_campaign", "workspace_id", "campaign_id"),
+        referred=False,
+    )

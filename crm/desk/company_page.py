@@ -11,6 +11,7 @@ from crm.clock import local_day
 from crm.contacts import queries as contacts
 from crm.contacts import words
 from crm.contacts.kinds import CustomSubject
+from crm.deals import queries as deals
 from crm.desk.contact_page import lines_by_day, narrowed
 from crm.desk.own_fields import own_rows
 from crm.desk.planned import planned
@@ -65,6 +66,7 @@ def show(company_id: UUID) -> str:
         channel_labels=words.CHANNEL_LABELS,
         channel_icons=words.CHANNEL_ICONS,
         tags=contacts.company_tags_of(session, actor, company_id=company_id),
+        deals=deals.deals_of(session, actor, company_id=company_id, now=now),
         tasks=interactions.tasks_of(session, actor, company_id=company_id),
         days=lines_by_day(page.items, about_people=True),
         more=url_for(".show", company_id=company_id, **narrow.chosen(), after=page.next, _anchor="timeline")

@@ -21,6 +21,7 @@ from crm.contacts import queries as contacts
 from crm.contacts import words as contact_words
 from crm.contacts.kinds import CustomSubject
 from crm.contacts.models import Contact
+from crm.deals import queries as deals
 from crm.desk.keeping import keeping
 from crm.desk.own_fields import own_rows
 from crm.desk.planned import planned
@@ -84,6 +85,7 @@ def page(person: Contact, **composer: Any) -> str:
         owner=colleagues.get(person.owner_id) if person.owner_id else None,
         reach=ways,
         via=reached_via(session, actor, person=person),
+        deals=deals.deals_of(session, actor, contact_id=contact_id, now=now),
         card=loyalty.contact_card(session, actor, contact_id=contact_id, now=now),
         facts=contact_words.fact_rows(person, LEFT, current, names=names),
         own=own_rows(session, actor, subject=CustomSubject.CONTACT, owner_id=contact_id, facts=current),

@@ -21,7 +21,7 @@ from crm.contacts import services as contacts
 from crm.contacts.inputs import CompanyInput, ContactInput, HandleInput
 from crm.contacts.kinds import FactOrigin
 from crm.contacts.models import Contact
-from crm.desk import demo_scenes
+from crm.desk import demo_deals, demo_scenes
 from crm.desk.demo_history import Stage, tell
 from crm.desk.demo_people import FIRMS, PEOPLE, Character
 from crm.filters.schema import parse
@@ -81,6 +81,7 @@ def fill(session: Session, actor: Actor, *, owners: Sequence[UUID], now: datetim
     _programme(stage, people)
     tell(stage, people)
     _today(stage, people, account)
+    demo_deals.sell(session, actor, people=people, now=now)
     unhappy = next(person for person, role in zip(people, PEOPLE, strict=True) if role.first_name == "Zoë")
     demo_scenes.complaint(session, actor, contact=unhappy, now=now)
     agreed = [person for person, role in zip(people, PEOPLE, strict=True) if role.agrees]

@@ -47,6 +47,7 @@ NAVIGATION = (
             Entry("history", lazy("Bring in history"), "history", "/history", needs=Permission.IMPORT),
         ),
     ),
+    Entry("deals", lazy("Deals"), "briefcase", "/deals", group=2),
     Entry("tasks", lazy("Tasks"), "circle-check", "/tasks", group=2),
     Entry("segments", lazy("Segments"), "filter", "/segments", group=3),
     Entry("campaigns", lazy("Campaigns"), "send", "/campaigns", group=3),
@@ -70,6 +71,7 @@ NAVIGATION = (
 NEW = (
     (lazy("Person"), "user-plus", "/contacts/new", Permission.EDIT),
     (lazy("Company"), "building", "/companies/new", Permission.EDIT),
+    (lazy("Deal"), "briefcase", "/deals/new", Permission.EDIT),
     (lazy("Campaign"), "send", "/campaigns/new", Permission.WRITE),
     (lazy("Segment"), "filter", "/segments/new", Permission.EDIT),
     (lazy("Offer"), "gift", "/loyalty/offers/new", Permission.MANAGE_LOYALTY),

@@ -25,6 +25,10 @@ class InteractionKind(StrEnum):
     OFFER_REDEEMED = "offer.redeemed"
     FIELD_CHANGED = "field.changed"
     CONSENT_CHANGED = "consent.changed"
+    DEAL_CREATED = "deal.created"
+    DEAL_MOVED = "deal.moved"
+    DEAL_WON = "deal.won"
+    DEAL_LOST = "deal.lost"
 
 
 class Direction(StrEnum):

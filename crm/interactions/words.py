@@ -39,6 +39,10 @@ KIND_LABELS: Final = {
     InteractionKind.OFFER_REDEEMED: lazy("Offer used"),
     InteractionKind.FIELD_CHANGED: lazy("Value changed"),
     InteractionKind.CONSENT_CHANGED: lazy("Consent changed"),
+    InteractionKind.DEAL_CREATED: lazy("New deal"),
+    InteractionKind.DEAL_MOVED: lazy("Deal moved on"),
+    InteractionKind.DEAL_WON: lazy("Deal won"),
+    InteractionKind.DEAL_LOST: lazy("Deal lost"),
 }
 KIND_ICONS: Final = {
     InteractionKind.MESSAGE_SENT: "send",
@@ -60,6 +64,10 @@ KIND_ICONS: Final = {
     InteractionKind.OFFER_REDEEMED: "gift",
     InteractionKind.FIELD_CHANGED: "pencil",
     InteractionKind.CONSENT_CHANGED: "shield-check",
+    InteractionKind.DEAL_CREATED: "briefcase",
+    InteractionKind.DEAL_MOVED: "briefcase",
+    InteractionKind.DEAL_WON: "trophy",
+    InteractionKind.DEAL_LOST: "briefcase-off",
 }
 #: What a person writes down by hand, in the order in which it is offered; own kinds follow.
 LOGGED: Final = (
@@ -121,6 +129,16 @@ TIMELINE_FILTERS: Final = (
     ("comments", lazy("Comments"), (InteractionKind.COMMENT, InteractionKind.MENTION, InteractionKind.REVIEW)),
     ("purchases", lazy("Purchases"), (InteractionKind.PURCHASE, InteractionKind.VISIT)),
     (
+        "deals",
+        lazy("Deals"),
+        (
+            InteractionKind.DEAL_CREATED,
+            InteractionKind.DEAL_MOVED,
+            InteractionKind.DEAL_WON,
+            InteractionKind.DEAL_LOST,
+        ),
+    ),
+    (
         "points",
         lazy("Points"),
         (
@@ -152,6 +170,10 @@ _DID: Final = {
     InteractionKind.OFFER_REDEEMED: lazy("made use of an offer"),
     InteractionKind.FIELD_CHANGED: lazy("value changed"),
     InteractionKind.CONSENT_CHANGED: lazy("consent changed"),
+    InteractionKind.DEAL_CREATED: lazy("began a deal"),
+    InteractionKind.DEAL_MOVED: lazy("moved a deal"),
+    InteractionKind.DEAL_WON: lazy("won a deal"),
+    InteractionKind.DEAL_LOST: lazy("lost a deal"),
 }
 #: The same where the channel is known.
 _DID_ON: Final = {
@@ -172,6 +194,10 @@ _OURS: Final = frozenset(
         InteractionKind.MEETING,
         InteractionKind.NOTE,
         InteractionKind.OFFER_GIVEN,
+        InteractionKind.DEAL_CREATED,
+        InteractionKind.DEAL_MOVED,
+        InteractionKind.DEAL_WON,
+        InteractionKind.DEAL_LOST,
     }
 )
 #: How two people last had to do with each other, behind the date.

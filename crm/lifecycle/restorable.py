@@ -22,6 +22,7 @@ from crm.contacts.models import (
     Handle,
 )
 from crm.db import Base
+from crm.deals.models import DealContact
 from crm.enrichment.models import EnrichmentRun
 from crm.interactions.keeping_models import Cadence
 from crm.interactions.models import Interaction, Task, TaskLink
@@ -84,6 +85,11 @@ _VALUE_TAKEN: Final = (
     " and o.choice_id is not distinct from t.choice_id and o.id <> t.id)"
 )
 
+_PART_TAKEN: Final = (
+    "f.before ? 'contact_id' and exists (select 1 from deal_contact o where o.workspace_id = t.workspace_id"
+    " and o.deal_id = t.deal_id and o.contact_id = (f.before->>'contact_id')::uuid and o.id <> t.id)"
+)
+
 _FACT_LATER: Final = (
     "f.before->>'state' = 'current' and not (f.before ? 'contact_id') and exists (select 1 from fact o"
     " where o.workspace_id = t.workspace_id and o.contact_id = t.contact_id and o.field = t.field and o.id <> t.id"
@@ -121,6 +127,7 @@ TABLES: Final[dict[str, Restorable]] = {
         Restorable(SegmentPick),
         Restorable(SegmentMember),
         Restorable(SegmentChange),
+        Restorable(DealContact, unless=_PART_TAKEN),
         Restorable(CampaignPick),
         Restorable(Recipient),
     )

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from babel.numbers import NumberFormatError, get_currency_precision, parse_decimal
-from flask_babel import get_locale
 from wtforms import DateField, Field, HiddenField, IntegerField, RadioField, SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 from wtforms.widgets import TextInput
@@ -18,7 +16,8 @@ from crm.loyalty.services import OfferInput, ProgramInput, RuleInput
 from crm.loyalty.services.offers import MOST_MONEY
 from crm.loyalty.words import EARNING_KINDS, OFFER_KINDS
 from crm.web.forms import Form
-from crm.web.i18n import _, lazy
+from crm.web.i18n import lazy
+from crm.web.money import shown_money, typed_money
 
 MONTHS = [
     ("", lazy("never")),
@@ -43,36 +42,11 @@ class MoneyField(Field):
     def process_formdata(self, valuelist: list[Any]) -> None:
         """Read the typed sum; a third decimal is refused rather than rounded."""
         self.typed = str(valuelist[0]).strip() if valuelist else ""
-        self.data = None
-        if not self.typed:
-            return
-        try:
-            amount = parse_decimal(self.typed.replace("€", "").strip(), locale=get_locale() or "en", strict=True)
-        except NumberFormatError as error:
-            raise ValueError(_("Write a sum like %(example)s.", example=_example())) from error
-        minor = amount.scaleb(get_currency_precision(self.currency))
-        if not amount.is_finite() or minor != minor.to_integral_value() or not 0 <= minor <= MOST_MONEY * 1000:
-            raise ValueError(_("Write a sum like %(example)s.", example=_example()))
-        self.data = int(minor)
+        self.data = typed_money(self.typed, currency=self.currency, most=MOST_MONEY * 1000)
 
     def _value(self) -> str:
         typed = getattr(self, "typed", "")
         return typed or shown_money(self.data, self.currency)
-
-
-def shown_money(minor: int | None, currency: str = "EUR") -> str:
-    """A sum as the field shows it, without its sign."""
-    if minor is None:
-        return ""
-    from babel.numbers import format_decimal
-
-    digits = get_currency_precision(currency)
-    pattern = "#,##0." + "0" * digits if digits else "#,##0"
-    return format_decimal(minor / 10**digits, format=pattern, locale=get_locale() or "en")
-
-
-def _example() -> str:
-    return shown_money(124050)
 
 
 def _number(text: str | None) -> int | None:

@@ -2,6 +2,7 @@
 import "./css/index.css";
 import "virtual:slots.css";
 import "htmx.org/dist/htmx.esm.js";
+import "./js/board.js";
 import "./js/calendar.js";
 import "./js/dialogs.js";
 import "./js/forms.js";

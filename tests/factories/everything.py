@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
-from factories import accounts, campaigns, contacts, loyalty, outreach
+from factories import accounts, campaigns, contacts, deals, loyalty, outreach
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -22,6 +22,7 @@ from crm.consent.kinds import Basis, Purpose, SuppressionReason
 from crm.contacts import services as people
 from crm.contacts.kinds import CustomSubject, CustomType, LinkKind
 from crm.db import new_id
+from crm.deals import services as deal_services
 from crm.enrichment import services as enrichment
 from crm.enrichment.kinds import SourceName
 from crm.interactions import services as timeline
@@ -38,6 +39,7 @@ Ids = Mapping[str, UUID | str]
 TABLE = b"Nome;Cognome;E-mail\nAda;Neri;ada@example.com\nEva;Blu;niente\n"
 #: A part of an address that is a word, not an id: the same in every workspace.
 WORDS: dict[str, str] = {
+    "part": "amount",
     "field": "city",
     "choice": "accept",
     "name": "website",
@@ -145,9 +147,23 @@ def everything(
             change=bulk_edit.BulkChange(field=BulkField.IMPORTANCE, value="high"),
             now=now,
         ).change_set_id,
+        **_deals(session, actor, ann.id, company.id, now=now),
         **_accounts(session, actor, now=now),
         **_loyalty(session, actor, ann.id, now=now),
         **_outreach(session, actor, ann.id, home=home, now=now),
+    }
+
+
+def _deals(
+    session: Session, actor: Actor, contact_id: UUID, company_id: UUID, *, now: datetime
+) -> dict[str, UUID | str]:
+    pipeline = deals.pipeline(session, actor, now=now)
+    deal = deals.deal(session, actor, contact_id=contact_id, company_ids=[company_id], now=now)
+    return {
+        "pipeline_id": pipeline.id,
+        "deal_id": deal.id,
+        "stage_id": deal.stage_id,
+        "reason_id": deal_services.add_reason(session, actor, name="Budget").id,
     }
 
 

@@ -4,6 +4,7 @@ Functions take `(session, actor, *, ..., now)` and return what they made or chan
 them. Nothing here commits or wakes a worker: the clock finds what is due.
 """
 
+from crm.campaigns.services.origin import guess_origin, name_origin
 from crm.campaigns.services.preparing import AudienceTooLargeError, Prepared, discard, prepare, preview
 from crm.campaigns.services.reviewing import approve, edit, reject, skip
 from crm.campaigns.services.running import Scheduled, cancel, pause, resume, schedule, stop_leavers, tend
@@ -33,6 +34,8 @@ __all__ = [
     "discard",
     "edit",
     "forget_pick",
+    "guess_origin",
+    "name_origin",
     "pause",
     "pick",
     "prepare",

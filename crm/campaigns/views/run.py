@@ -202,6 +202,7 @@ def report(campaign_id: UUID) -> ResponseReturnValue:
         rows=_funnel(campaign, found, opened, currency=_house().currency),
         house=_house(),
         days=queries.COUNTS_FOR.days,
+        won=queries.won_deals(session, actor, campaign_id=campaign_id),
         **head(line),
     )
 

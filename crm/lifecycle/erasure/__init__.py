@@ -11,6 +11,7 @@ from crm.lifecycle.erasure import (
     accounts,
     consent,
     contacts,
+    deals,
     enrichment,
     interactions,
     lifecycle,
@@ -20,7 +21,7 @@ from crm.lifecycle.erasure import (
 )
 from crm.lifecycle.erasure.tables import PERSON, Do, OwnId, Table, UnlessCode
 
-DOMAINS: Final = (contacts, interactions, consent, loyalty, outreach, segments, enrichment, lifecycle, accounts)
+DOMAINS: Final = (contacts, interactions, consent, loyalty, outreach, segments, deals, enrichment, lifecycle, accounts)
 
 REGISTRY: Final = MappingProxyType({table.name: table for domain in DOMAINS for table in domain.TABLES})
 

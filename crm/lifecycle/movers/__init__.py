@@ -5,7 +5,7 @@ A new table that refers to a person gets a line in the module of its domain here
 
 from typing import Final
 
-from crm.lifecycle.movers import audiences, consent, contacts, enrichment, interactions, loyalty, outreach
+from crm.lifecycle.movers import audiences, consent, contacts, deals, enrichment, interactions, loyalty, outreach
 from crm.lifecycle.movers.base import Mover, Pair, Stays, counted
 
 #: In the order in which they run: messages are judged by consents before those change.
@@ -16,6 +16,7 @@ MOVERS: Final[tuple[Mover, ...]] = (
     *contacts.MOVERS,
     *interactions.MOVERS,
     *enrichment.MOVERS,
+    *deals.MOVERS,
     *audiences.MOVERS,
 )
 
