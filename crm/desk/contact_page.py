@@ -51,6 +51,8 @@ LEFT: Final = (
     "importance",
     "owner_id",
 )
+#: Shown only when they are known.
+RARER: Final = ("street", "country", "time_zone")
 COMPANY_LEFT: Final = ("vat_number", "staff", "website", "city")
 
 
@@ -87,7 +89,11 @@ def page(person: Contact, **composer: Any) -> str:
         via=reached_via(session, actor, person=person),
         deals=deals.deals_of(session, actor, contact_id=contact_id, now=now),
         card=loyalty.contact_card(session, actor, contact_id=contact_id, now=now),
-        facts=contact_words.fact_rows(person, LEFT, current, names=names),
+        facts=[
+            row
+            for row in contact_words.fact_rows(person, (*LEFT, *RARER), current, names=names)
+            if row.field not in RARER or not row.is_empty
+        ],
         own=own_rows(session, actor, subject=CustomSubject.CONTACT, owner_id=contact_id, facts=current),
         suggestions=_suggestions(suggested, names),
         company_facts=_company_facts(person, names),

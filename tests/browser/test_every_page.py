@@ -50,6 +50,8 @@ LEADS_ON = {
     "campaigns.report": "/campaigns/.*",
     "campaigns.run": "/campaigns/.*",
     "campaigns.show": "/campaigns/.*",
+    # The address in question has an owner already.
+    "contacts.ask_owner": "/contacts/.*/handles",
     "security.login": "/",
     "security.mf_recovery": "/",
     "security.two_factor_token_validation": "/settings/access",
