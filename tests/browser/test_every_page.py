@@ -89,6 +89,7 @@ def wanted(pages):
         for endpoint, path in pages
         if endpoint not in CLOSED
         and not path.endswith(".csv")
+        and "/files/" not in path
         and (endpoint == "api_docs.docs" or not path.startswith("/api/v1"))
     ]
 

@@ -18,6 +18,8 @@ MAX_NAMES: Final = 500
 #: A line longer than this is none that a chat program wrote.
 _MAX_LINE: Final = 200_000
 _HEAD: Final = 64 * 1024
+#: So many dates that fit one order only are enough to know it.
+_SURE: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +71,14 @@ def survey(file: BinaryIO, *, zone: ZoneInfo, now: datetime) -> Survey:
 
 
 def _order(file: BinaryIO) -> bool:
+    """Whether its days come first; the dates themselves say it after a month at the latest."""
     order = whatsapp.Order()
     for line in _lines(file):
         found = whatsapp.head_of(line)
         if found is not None:
             order.see(found)
+            if order.day_first + order.month_first >= _SURE:
+                break
     return order.guess()
 
 

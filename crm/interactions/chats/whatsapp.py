@@ -21,7 +21,7 @@ _WHO: Final = re.compile(r"(?P<who>[^:\n]{1,100}?):(?:\s|$)(?P<text>.*)", re.DOT
 #: Marks of direction that say nothing; iOS puts one before what the program itself wrote.
 _MARKS: Final = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _OWN: Final = re.compile("^\u200e?\\[[^\\]]+\\]\\s[^:]{1,100}:\\s\u200e")
-_SPACES: Final = str.maketrans({"\u202f": " ", "\u00a0": " "})
+_BEFORE: Final = frozenset("\u200e\u200f\ufeff\u202a\u202f ")
 _MEDIA: Final = re.compile(
     r"<(?:media omitted|media omessi|allegato:.*|attached:.*)>|.{1,80} (?:omitted|omess[aoi])"
     r"|.{1,200} \((?:file attached|file allegato)\)",
@@ -59,12 +59,16 @@ class Order:
 
 def clean(line: str) -> str:
     """The line without marks of direction and with plain spaces."""
-    return _MARKS.sub("", line).translate(_SPACES)
+    return _MARKS.sub("", line).replace("\u202f", " ").replace("\u00a0", " ")
 
 
 def head_of(line: str) -> re.Match[str] | None:
     """The date with which a message begins; None for a line that goes on with the one before."""
-    return _HEAD.match(clean(line).rstrip("\r\n"))
+    # Nearly every line of a chat begins one; those that go on with words are not worth the look.
+    first = line[:1]
+    if not (first.isdigit() or first == "[" or first in _BEFORE):
+        return None
+    return _HEAD.match((line if line.isascii() else clean(line)).rstrip("\r\n"))
 
 
 def looks_right(lines: Iterable[str]) -> bool:
