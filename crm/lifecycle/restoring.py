@@ -303,9 +303,11 @@ def _holds(name: str) -> Iterable[str]:
             if table.name == "interaction":
                 living = " and not x.is_automatic and x.removed_at is null"
             yield f"select 1 from {table.name} x where {mine}.{column} = t.id{living}"
-    # What a person typed about them, or another file brought, is later work as well.
+    # What a person typed about them, or another file brought that was not itself undone, is later work as well.
     yield (
         f"select 1 from fact x where {mine}.{name}_id = t.id and x.origin in ('typed', 'imported', 'received')"
         " and x.at >= (select s.created_at from change_set s where s.id = :change_set)"
         " and x.source_id is distinct from (select s.source_id from change_set s where s.id = :change_set)"
+        " and not exists (select 1 from change_set u where u.workspace_id = :workspace and u.source_id = x.source_id"
+        " and u.state = 'undone')"
     )
