@@ -1,4 +1,4 @@
-"""Forms of imports: the file, and the choices for its columns."""
+"""Forms of imports and exports: the file, the choices for its columns, the kind of file that goes out."""
 
 from flask_wtf.file import FileField, FileRequired
 from wtforms import Field, RadioField, SelectField, StringField
@@ -7,11 +7,11 @@ from wtforms.validators import DataRequired, Length
 from crm.consent.kinds import Basis
 from crm.contacts.kinds import Lifecycle
 from crm.contacts.words import LIFECYCLE_LABELS
-from crm.lifecycle.kinds import ImportMode, MatchKey
+from crm.lifecycle.kinds import ExportFormat, ImportMode, MatchKey
 from crm.lifecycle.models import Import
 from crm.lifecycle.rules.columns import Target
 from crm.lifecycle.services import Choices
-from crm.lifecycle.words import BASES, MATCHES, MODES, TARGETS, source
+from crm.lifecycle.words import BASES, FORMATS, MATCHES, MODES, TARGETS, source
 from crm.lifecycle.words import column as shown
 from crm.web.forms import Form
 from crm.web.i18n import lazy, lazy_p
@@ -84,3 +84,13 @@ class ChoicesForm(Form):
             month_first=bool(self.month_first and self.month_first.data),
             new_lifecycle=Lifecycle(self.new_lifecycle.data) if self.new_lifecycle.data else None,
         )
+
+
+class ExportForm(Form):
+    """As what people are exported."""
+
+    format = RadioField(
+        lazy("Kind of file"),
+        choices=[(kind.value, label) for kind, label in FORMATS.items()],
+        default=ExportFormat.CSV.value,
+    )

@@ -48,7 +48,7 @@ def import_the_list(page: Page) -> None:
     shown(page, "People")
     page.get_by_role("main").get_by_role("link", name="Import", exact=True).click()
     shown(page, "Import people")
-    page.get_by_label("CSV file").set_input_files(
+    page.get_by_label("File", exact=True).set_input_files(
         {"name": "rimini.csv", "mimeType": "text/csv", "buffer": LIST.encode("cp1252")}
     )
     page.get_by_role("button", name="Read the file").click()

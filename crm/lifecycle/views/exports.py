@@ -12,6 +12,7 @@ from crm.errors import AppError
 from crm.files import services as files
 from crm.jobs import JobName
 from crm.lifecycle import queries, services, words
+from crm.lifecycle.forms import ExportForm
 from crm.lifecycle.kinds import ExportFormat, ExportState
 from crm.lifecycle.views.blueprint import blueprint
 from crm.lifecycle.views.imports import file_folder
@@ -36,7 +37,7 @@ def exports() -> str:
 def new_export() -> str:
     """Choose the kind of file for the people whom the address means."""
     query = {key: request.args[key] for key in queries.WORDS if request.args.get(key)}
-    return render_template("lifecycle/new_export.html", query=query, formats=words.FORMATS)
+    return render_template("lifecycle/new_export.html", query=query, form=ExportForm(formdata=None))
 
 
 @blueprint.post("/exports/new")
@@ -44,21 +45,21 @@ def new_export() -> str:
 def ask_for_export() -> AnyResponse | tuple[str, int]:
     """Begin to write the file."""
     query = {key: request.form[key] for key in queries.WORDS if request.form.get(key)}
-    form = request.form.get("format", "")
-    now = request_now()
+    form, now = ExportForm(), request_now()
+    if not form.validate_on_submit():
+        return render_template("lifecycle/new_export.html", query=query, form=form), 422
     try:
         row = services.ask(
             current_session(),
             current_actor(),
-            form=ExportFormat(form if form in set(ExportFormat) else ExportFormat.CSV),
+            form=ExportFormat(form.format.data),
             query=query,
             wording=words.wording(now),
             now=now,
         )
     except AppError as error:
         problem = translated(error.message)
-        page = render_template("lifecycle/new_export.html", query={}, formats=words.FORMATS, problem=problem)
-        return page, 422
+        return render_template("lifecycle/new_export.html", query={}, form=form, problem=problem), 422
     wake_export(row.id)
     return redirect(url_for(".show_export", export_id=row.id), code=303)
 
