@@ -55,6 +55,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "crm.desk.search_api:blueprint",
     "crm.lifecycle.api:blueprint",
     "crm.enrichment.api:blueprint",
+    "crm.deals.api:blueprint",
 )
 """`module:attribute` of every blueprint, in the order of the navigation; pages first, then the API."""
 
