@@ -179,7 +179,7 @@ def _tabs(session: Session, actor: Actor, asked: Address) -> list[dict[str, Any]
     ]
     listed += [
         {"label": one.name, "url": url_for(".index", view=one.id), "active": view is not None and one.id == view.id}
-        for one in _shown_views(contacts.saved_views(session, actor), view)
+        for one in _shown_views(asked.views, view)
     ]
     saved = segments.segments(session, actor, limit=TABS).items
     counts = segments.member_counts(session, actor, segments=saved)

@@ -76,7 +76,7 @@ def _read() -> ViewInput:
 @requires(Permission.VIEW_OWN)
 def list_views() -> Response:
     """One's own views and the shared ones, by name."""
-    return page_answer(Page(queries.saved_views(current_session(), current_actor())), _out)
+    return page_answer(Page(queries.saved_views(current_session(), current_actor()).items), _out)
 
 
 @blueprint.post("/views")

@@ -31,11 +31,12 @@ MOST_DAYS: Final = 9_999
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """The words of an address with those of its view filled in, the view itself, and the one it was before."""
+    """The words of an address with those of its view filled in, the view, the one it was before, and all there are."""
 
     args: dict[str, str]
-    view: SavedView | None = None
-    was: SavedView | None = None
+    view: SavedView | None
+    was: SavedView | None
+    views: list[SavedView]
 
 
 def address_of(session: Session, actor: Actor, given: Mapping[str, str], *, with_default: bool = True) -> Address:
@@ -43,17 +44,16 @@ def address_of(session: Session, actor: Actor, given: Mapping[str, str], *, with
     args = {key: given[key] for key in KNOWN if given.get(key)}
     named = args.pop("view", "")
     before = args.pop("was", "")
+    views = contacts.saved_views(session, actor)
     view: SavedView | None = None
     if named and named != EVERYBODY:
-        view = contacts.saved_view(session, actor, view_id=id_of(named))
+        view = views.named(id_of(named))
     elif not named and not args and with_default:
-        default = contacts.default_view_id(session, actor)
-        view = contacts.saved_view(session, actor, view_id=default) if default else None
+        view = views.default
     if view is not None:
         kept = {key: str(view.args[key]) for key in FILTERS if view.args.get(key)}
-        return Address(kept | {key: args[key] for key in ("after", "q") if key in args}, view)
-    was = contacts.saved_view(session, actor, view_id=id_of(before)) if before else None
-    return Address(args, None, was)
+        return Address(kept | {key: args[key] for key in ("after", "q") if key in args}, view, None, views.items)
+    return Address(args, None, views.named(id_of(before)) if before else None, views.items)
 
 
 def sort_of(args: Mapping[str, str]) -> ContactSort:

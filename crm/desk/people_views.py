@@ -46,7 +46,7 @@ def create() -> ResponseReturnValue:
     try:
         data = ViewInput(
             name=request.form.get("name", ""),
-            is_shared="is_shared" in request.form,
+            is_shared=bool(request.form.get("is_shared")),
             args=checked_args(request.form),
             columns=people_columns.columns_of(g.get("user")),
         )
@@ -81,7 +81,7 @@ def change(view_id: UUID) -> ResponseReturnValue:
     try:
         data = ViewInput(
             name=request.form.get("name", ""),
-            is_shared="is_shared" in request.form,
+            is_shared=bool(request.form.get("is_shared")),
             args=row.args,
             columns=row.columns,
         )
@@ -97,8 +97,8 @@ def change(view_id: UUID) -> ResponseReturnValue:
 def make_default(view_id: UUID) -> ResponseReturnValue:
     """Let the list open with this view, or with everybody again when it does already."""
     session, actor = current_session(), current_actor()
-    queries.saved_view(session, actor, view_id=view_id)
-    is_default = queries.default_view_id(session, actor) == view_id
+    views = queries.saved_views(session, actor)
+    is_default = views.named(view_id) is views.default
     services.set_default_view(session, actor, view_id=None if is_default else view_id)
     flash(_("The list opens with everybody.") if is_default else _("The list opens with this view."), "ok")
     return redirect(url_for(".index"), code=303)
@@ -120,10 +120,10 @@ def _page(error: AppError | None = None) -> str:
     views = queries.saved_views(session, actor)
     return render_template(
         "desk/people_views.html",
-        views=views,
-        may_change={view.id for view in views if queries.may_change_view(actor, view=view)},
+        views=views.items,
+        may_change={view.id for view in views.items if queries.may_change_view(actor, view=view)},
         may_share=actor.may(Permission.EDIT),
-        default_id=queries.default_view_id(session, actor),
+        default_id=views.default.id if views.default else None,
         makers=queries.colleagues(session, actor),
         me=actor.user_id,
         problem=message,

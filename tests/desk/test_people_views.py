@@ -143,8 +143,8 @@ def test_a_view_taken_back_is_no_ones_default_any_more_but_its_makers(session, h
     for one in (house.actor, seller.actor):
         services.set_default_view(session, one, view_id=row.id)
     services.change_view(session, house.actor, view_id=row.id, data=ViewInput(name="x", args={}), now=now)
-    assert queries.default_view_id(session, house.actor) == row.id
-    assert queries.default_view_id(session, seller.actor) is None
+    assert queries.saved_views(session, house.actor).default is row
+    assert queries.saved_views(session, seller.actor).default is None
 
 
 def test_a_view_whose_field_is_gone_says_so_and_shows_nobody(client, session, actor, house_people, now):

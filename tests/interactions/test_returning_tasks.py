@@ -4,10 +4,12 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
+from factories import accounts as factory
 from factories.contacts import company, contact, task
 from sqlalchemy import select
 
-from crm.accounts.models import Notification
+from crm.accounts.kinds import Role
+from crm.accounts.models import Membership, Notification
 from crm.accounts.rules import system_actor
 from crm.contacts.queries import ContactNotFoundError
 from crm.db import database_now, new_id
@@ -146,6 +148,20 @@ def test_a_reminder_rings_once_and_only_when_it_is_time(session, actor, now):
     assert (bell.params, bell.url) == ({"title": "Call Ann"}, f"/tasks/{row.id}/edit")
     services.update_task(session, actor, task_id=row.id, changes={"due_on": date(2026, 11, 26)}, now=nine)
     assert services.ring_due(session, system, now=nine + timedelta(days=2)) == 1
+
+
+def test_no_bell_about_somebody_whom_one_may_not_see_any_more(session, actor, now):
+    person = contact(session, actor, "Zeno Zanotti")
+    seller = factory.user(session)
+    session.add(Membership(user_id=seller.id, role=Role.SALES))
+    session.flush()
+    task(session, actor, due_on="2026-11-24", reminder=AT_NINE, contact_id=person.id, assignee_id=seller.id)
+    other = task(session, actor, due_on="2026-11-24", reminder=AT_NINE, assignee_id=seller.id)
+    person.restricted = True
+    session.flush()
+    services.ring_due(session, system_actor(actor.workspace_id), now=now + timedelta(days=9))
+    wanted = select(Notification.url).where(Notification.user_id == seller.id)
+    assert session.scalars(wanted).all() == [f"/tasks/{other.id}/edit"]
 
 
 def test_no_bell_for_what_is_done_or_was_over_from_the_start(session, actor, now):

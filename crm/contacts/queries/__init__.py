@@ -73,7 +73,7 @@ from crm.contacts.queries.people import (
 from crm.contacts.queries.rights import AccessLine, access_of, may_change_access
 from crm.contacts.queries.saved_views import (
     ViewNotFoundError,
-    default_view_id,
+    Views,
     may_change_view,
     saved_view,
     saved_views,
@@ -101,6 +101,7 @@ __all__ = [
     "SearchTooBroadError",
     "Values",
     "ViewNotFoundError",
+    "Views",
     "about_visible",
     "access_of",
     "affiliation",
@@ -122,7 +123,6 @@ __all__ = [
     "custom_names",
     "custom_shapes",
     "custom_values_of",
-    "default_view_id",
     "deleted_companies",
     "deleted_contacts",
     "domains_of",

@@ -1,9 +1,10 @@
 """Owns reading saved views: one's own and the shared ones."""
 
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from crm.accounts.kinds import Permission
@@ -15,6 +16,7 @@ from crm.errors import NotFoundError
 
 #: So many views may one workspace keep; lists of them are shown whole.
 MOST_VIEWS: Final = 200
+NO_VIEW: Final = N_("There is no such view.")
 
 
 class ViewNotFoundError(NotFoundError):
@@ -29,12 +31,34 @@ def _readable(actor: Actor) -> ColumnElement[bool]:
     return or_(SavedView.is_shared, SavedView.user_id == actor.user_id)
 
 
-def saved_views(session: Session, actor: Actor) -> list[SavedView]:
-    """The views that the actor may read, by name."""
+@dataclass(frozen=True, slots=True)
+class Views:
+    """The views that somebody may read, by name, and the one with which the list opens for them, if any."""
+
+    items: list[SavedView]
+    default: SavedView | None
+
+    def named(self, view_id: UUID) -> SavedView:
+        """The view with this id; raises `ViewNotFoundError`."""
+        found = next((view for view in self.items if view.id == view_id), None)
+        if found is None:
+            raise ViewNotFoundError(NO_VIEW)
+        return found
+
+
+def saved_views(session: Session, actor: Actor) -> Views:
+    """The views that the actor may read."""
     if scope(actor) is Scope.NOTHING:
-        return []
-    wanted = select(SavedView).where(SavedView.workspace_id == actor.workspace_id, _readable(actor))
-    return list(session.scalars(wanted.order_by(SavedView.name, SavedView.id).limit(MOST_VIEWS)))
+        return Views([], None)
+    mine = and_(DefaultView.view_id == SavedView.id, DefaultView.user_id == actor.user_id)
+    rows = session.execute(
+        select(SavedView, DefaultView.id)
+        .outerjoin(DefaultView, mine)
+        .where(SavedView.workspace_id == actor.workspace_id, _readable(actor))
+        .order_by(SavedView.name, SavedView.id)
+        .limit(MOST_VIEWS)
+    ).all()
+    return Views([view for view, _default in rows], next((view for view, default in rows if default), None))
 
 
 def saved_view(session: Session, actor: Actor, *, view_id: UUID, lock: bool = False) -> SavedView:
@@ -44,18 +68,8 @@ def saved_view(session: Session, actor: Actor, *, view_id: UUID, lock: bool = Fa
         wanted = wanted.with_for_update().execution_options(populate_existing=True)
     found = session.scalar(wanted) if scope(actor) is not Scope.NOTHING else None
     if found is None:
-        raise ViewNotFoundError(N_("There is no such view."))
+        raise ViewNotFoundError(NO_VIEW)
     return found
-
-
-def default_view_id(session: Session, actor: Actor) -> UUID | None:
-    """The view with which the list opens for the actor, None for everybody's list."""
-    wanted = (
-        select(DefaultView.view_id)
-        .join(SavedView, SavedView.id == DefaultView.view_id)
-        .where(DefaultView.user_id == actor.user_id, _readable(actor))
-    )
-    return session.scalar(wanted) if actor.user_id is not None else None
 
 
 def may_change_view(actor: Actor, *, view: SavedView) -> bool:
