@@ -16,6 +16,7 @@ from crm.web import api, characters, errors, formats, headers, i18n, logs, sessi
 
 BLUEPRINTS: tuple[str, ...] = (
     "crm.accounts.views:blueprint",
+    "crm.desk.aside:blueprint",
     "crm.desk.today:blueprint",
     "crm.desk.first_run:blueprint",
     "crm.desk.reports:blueprint",

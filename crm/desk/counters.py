@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, Date, DateTime, Select, Uuid, bindparam, func, literal_column, select
+from sqlalchemy import BindParameter, Date, DateTime, Select, Uuid, bindparam, func, literal_column, select, union_all
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import visitors
 
@@ -14,25 +14,30 @@ from crm.accounts.rules import Actor
 from crm.clock import end_of_day, local_day
 from crm.contacts import queries as contacts
 from crm.contacts.queries import Scope
-from crm.desk.queue import MOST, SOURCES, Kind, View
+from crm.desk.queue import MOST, SOURCES, Kind, View, asked
 
 
 def counts(session: Session, actor: Actor, *, now: datetime) -> dict[str, int]:
     """{navigation key: how many wait for the actor}: conversations unanswered, and every line of Today."""
-    waiting = count(session, actor, is_mine=True, now=now)
-    return {"inbox": waiting[Kind.REPLY], "today": sum(waiting.values())}
+    waiting, lines = _numbers(session, actor, is_mine=True, now=now)
+    return {"inbox": waiting[Kind.REPLY], "today": lines}
 
 
 def count(session: Session, actor: Actor, *, is_mine: bool, now: datetime) -> dict[Kind, int]:
-    """How many lines of each kind wait (`MOST` when more), in one statement; quiet people wait for nothing."""
+    """How many reasons of each kind wait (`MOST` when more); quiet people wait for nothing."""
+    return _numbers(session, actor, is_mine=is_mine, now=now)[0]
+
+
+def _numbers(session: Session, actor: Actor, *, is_mine: bool, now: datetime) -> tuple[dict[Kind, int], int]:
+    """The reasons of each kind and the lines they make, in one statement."""
     if contacts.scope(actor) is Scope.NOTHING:
-        return dict.fromkeys(SOURCES, 0)
+        return dict.fromkeys(SOURCES, 0), 0
     today = local_day(now, tz=actor.time_zone)
     given = {"who": actor.user_id, "now": now, "today": today, "tonight": end_of_day(today, tz=actor.time_zone)}
-    numbers = session.execute(
+    *numbers, lines = session.execute(
         _counting(actor.kind, actor.role, actor.scopes, actor.sees, actor.team, is_mine=is_mine), given
     ).one()
-    return dict(zip(SOURCES, numbers, strict=True))
+    return dict(zip(SOURCES, numbers, strict=True)), lines
 
 
 @lru_cache(maxsize=64)
@@ -54,11 +59,10 @@ def _counting(
         today=bindparam("today", type_=Date()),
         tonight=bindparam("tonight", type_=DateTime(timezone=True)),
     )
+    found = union_all(*(_bare(asked(view, kind), kind).limit(MOST) for kind in SOURCES)).subquery()
     numbers = select(
-        *(
-            select(func.count()).select_from(_bare(wanted(view)).limit(MOST).subquery()).scalar_subquery()
-            for wanted, _make in SOURCES.values()
-        )
+        *(func.count().filter(found.c.kind == literal_column(f"'{kind.value}'")) for kind in SOURCES),
+        func.count(found.c.who.distinct()),
     )
     return visitors.cloned_traverse(numbers, {}, {"bindparam": _written_out})
 
@@ -73,5 +77,7 @@ def _written_out(value: BindParameter[Any]) -> None:
         value.literal_execute = True
 
 
-def _bare(wanted: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
-    return wanted.order_by(None).with_only_columns(literal_column("1").label("one"), maintain_column_froms=True)
+def _bare(wanted: Select[*tuple[Any, ...]], kind: Kind) -> Select[*tuple[Any, ...]]:
+    named = literal_column(f"'{kind.value}'::text").label("kind")
+    who = SOURCES[kind].who.label("who")
+    return wanted.order_by(None).with_only_columns(named, who, maintain_column_froms=True)

@@ -2,89 +2,54 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
-from enum import StrEnum
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, true
+from sqlalchemy import ColumnElement, DateTime, Select, cast, exists, func, literal_column, null, or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from crm.accounts.kinds import Permission
 from crm.accounts.rules import Actor
-from crm.campaigns.kinds import CampaignStage
 from crm.campaigns.models import Campaign
 from crm.clock import end_of_day, local_day
 from crm.contacts import queries as contacts
 from crm.contacts.kinds import Importance
-from crm.contacts.models import Company, Contact, Handle
+from crm.contacts.models import Contact
 from crm.contacts.queries import ContactFilter, ContactSort, Scope
-from crm.interactions import queries as interactions
-from crm.interactions.kinds import Direction, Sentiment, Visibility
-from crm.interactions.models import Interaction, InteractionBody, Task
-from crm.loyalty.kinds import OfferState, VoucherState
-from crm.loyalty.models import Offer, Voucher
-from crm.outreach.kinds import ConversationState, MessageDirection, MessageState
+from crm.desk.queue_sources import (
+    MOST,
+    QUIET_DAYS,
+    QUIET_SHOWN,
+    Kind,
+    View,
+    Waiting,
+    birthday_line,
+    birthdays,
+    by_hand,
+    complaint_line,
+    complaints,
+    draft_line,
+    drafts,
+    due_tasks,
+    held,
+    message_line,
+    offer_line,
+    offers,
+    replies,
+    reply_line,
+    reviews,
+    rhythm_line,
+    rhythms,
+    task_line,
+    uncertain,
+)
+from crm.interactions.keeping_models import Cadence, SetAside
+from crm.interactions.models import Interaction, Task
+from crm.interactions.queries import keeping
+from crm.loyalty.models import Offer
+from crm.outreach.kinds import MessageDirection
 from crm.outreach.models import Conversation, Message, MessageText
-
-#: So many of one kind are listed and counted; behind them the page of that kind goes on.
-MOST: Final = 25
-QUIET_SHOWN: Final = 5
-QUIET_DAYS: Final = 30
-OFFER_ENDS_WITHIN: Final = timedelta(days=7)
-
-
-class Kind(StrEnum):
-    """What can wait, in the order of urgency."""
-
-    REPLY = "reply"
-    COMPLAINT = "complaint"
-    UNCERTAIN = "uncertain"
-    HELD = "held"
-    DRAFTS = "drafts"
-    REVIEW = "review"
-    BY_HAND = "by_hand"
-    TASK = "task"
-    OFFER = "offer"
-    QUIET = "quiet"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
-    """One line of the queue; what `id` names, and which fields are filled, follows from `kind`."""
-
-    kind: Kind
-    id: UUID
-    name: str
-    contact_id: UUID | None = None
-    company: str = ""
-    is_key: bool = False
-    since: datetime | None = None
-    due_on: date | None = None
-    until: datetime | None = None
-    text: str = ""
-    channel: str = ""
-    post_url: str = ""
-    is_promise: bool = False
-    reason: str = ""
-    count: int = 0
-    total: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """Whose queue it is, and when: `is_mine` leaves out what colleagues look after.
-
-    `now`, `today` and `tonight` are the moment, its local day and the end of that, or their places in a statement that
-    is kept.
-    """
-
-    actor: Actor
-    is_mine: bool
-    now: Any
-    today: Any
-    tonight: Any
 
 
 def queue(session: Session, actor: Actor, *, is_mine: bool, now: datetime) -> dict[Kind, list[Waiting]]:
@@ -94,69 +59,12 @@ def queue(session: Session, actor: Actor, *, is_mine: bool, now: datetime) -> di
     today = local_day(now, tz=actor.time_zone)
     view = View(actor, is_mine, now, today, end_of_day(today, tz=actor.time_zone))
     found = {
-        kind: [make(row) for row in session.execute(wanted(view).limit(MOST))]
-        for kind, (wanted, make) in SOURCES.items()
+        kind: [replace(source.make(row), news=row.news) for row in session.execute(asked(view, kind).limit(MOST))]
+        for kind, source in SOURCES.items()
     }
     found[Kind.REPLY] = _with_words(session, found[Kind.REPLY])
     found[Kind.QUIET] = _quiet(session, view)
     return found
-
-
-def _mine(view: View, *owners: Any) -> ColumnElement[bool]:
-    """Looked after by the actor, or by nobody; everything in the view of the team."""
-    if not view.is_mine:
-        return true()
-    nobody = and_(*(owner.is_(None) for owner in owners))
-    return or_(nobody, *(owner == view.actor.user_id for owner in owners))
-
-
-def _seen(actor: Actor, reference: Any) -> ColumnElement[bool]:
-    """About a person whom the actor may see, or about nobody known."""
-    return or_(reference.is_(None), contacts.alive(actor))
-
-
-def _replies(view: View) -> Select[*tuple[Any, ...]]:
-    awake = or_(Conversation.snoozed_until.is_(None), Conversation.snoozed_until <= view.now)
-    mine = true()
-    if view.is_mine:
-        nobody = and_(Conversation.assignee_id.is_(None), _mine(view, Contact.owner_id))
-        mine = or_(Conversation.assignee_id == view.actor.user_id, nobody)
-    return (
-        select(
-            Conversation,
-            Contact.display_name,
-            Handle.display_name.label("handle_name"),
-            Handle.address,
-            Company.name.label("company"),
-            Contact.importance,
-        )
-        .outerjoin(Contact, Contact.id == Conversation.contact_id)
-        .outerjoin(Company, Company.id == Contact.company_id)
-        .outerjoin(Handle, Handle.id == Conversation.handle_id)
-        .where(
-            Conversation.unanswered_since.is_not(None),
-            Conversation.state != ConversationState.CLOSED,
-            awake,
-            mine,
-            _seen(view.actor, Conversation.contact_id),
-        )
-        .order_by(Conversation.unanswered_since, Conversation.id)
-    )
-
-
-def _reply(row: Any) -> Waiting:
-    found: Conversation = row.Conversation
-    return Waiting(
-        kind=Kind.REPLY,
-        id=found.id,
-        name=row.display_name or row.handle_name or row.address or "",
-        contact_id=found.contact_id,
-        company=row.company or "",
-        is_key=row.importance == Importance.KEY,
-        since=found.unanswered_since,
-        text=found.subject,
-        channel=found.channel,
-    )
 
 
 def _with_words(session: Session, rows: list[Waiting]) -> list[Waiting]:
@@ -177,179 +85,6 @@ def _with_words(session: Session, rows: list[Waiting]) -> list[Waiting]:
     return [replace(row, text=last.get(row.id) or row.text) for row in rows]
 
 
-def _complaints(view: View) -> Select[*tuple[Any, ...]]:
-    readable = or_(Interaction.visibility != Visibility.PRIVATE, Interaction.author_id == view.actor.user_id)
-    return (
-        select(
-            Interaction, InteractionBody.body, Contact.display_name, Company.name.label("company"), Contact.importance
-        )
-        .outerjoin(InteractionBody, InteractionBody.interaction_id == Interaction.id)
-        .outerjoin(Contact, Contact.id == Interaction.contact_id)
-        .outerjoin(Company, Company.id == Contact.company_id)
-        .where(
-            Interaction.sentiment == Sentiment.NEGATIVE,
-            Interaction.direction == Direction.INBOUND,
-            Interaction.answered_at.is_(None),
-            Interaction.removed_at.is_(None),
-            readable,
-            _mine(view, Contact.owner_id),
-            _seen(view.actor, Interaction.contact_id),
-        )
-        .order_by(Interaction.happened_at, Interaction.id)
-    )
-
-
-def _complaint(row: Any) -> Waiting:
-    found: Interaction = row.Interaction
-    return Waiting(
-        kind=Kind.COMPLAINT,
-        id=found.id,
-        name=row.display_name or "",
-        contact_id=found.contact_id,
-        company=row.company or "",
-        is_key=row.importance == Importance.KEY,
-        since=found.happened_at,
-        text=row.body or "",
-        channel=found.channel or "",
-        post_url=found.post_url,
-    )
-
-
-def _messages(view: View, *conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
-    return (
-        select(
-            Message,
-            MessageText.subject,
-            Contact.display_name,
-            Handle.address,
-            Company.name.label("company"),
-            Contact.importance,
-        )
-        .outerjoin(MessageText, MessageText.message_id == Message.id)
-        .outerjoin(Contact, Contact.id == Message.contact_id)
-        .outerjoin(Company, Company.id == Contact.company_id)
-        .outerjoin(Handle, Handle.id == Message.handle_id)
-        .where(*conditions, _mine(view, Message.created_by_id, Contact.owner_id), _seen(view.actor, Message.contact_id))
-        .order_by(Message.planned_at, Message.id)
-    )
-
-
-def _uncertain(view: View) -> Select[*tuple[Any, ...]]:
-    return _messages(view, Message.state == MessageState.UNCERTAIN)
-
-
-def _held(view: View) -> Select[*tuple[Any, ...]]:
-    """Messages that wait for a decision; those that go on by themselves are no work for anybody."""
-    return _messages(view, Message.state == MessageState.HELD, Message.held_until.is_(None))
-
-
-def _by_hand(view: View) -> Select[*tuple[Any, ...]]:
-    due = and_(Message.state == MessageState.SCHEDULED, Message.due_at <= view.now)
-    return _messages(view, Message.is_assisted.is_(True), or_(due, Message.state == MessageState.SENDING))
-
-
-def _message_line(kind: Kind) -> Callable[[Any], Waiting]:
-    def make(row: Any) -> Waiting:
-        found: Message = row.Message
-        return Waiting(
-            kind=kind,
-            id=found.id,
-            name=row.display_name or row.address or "",
-            contact_id=found.contact_id,
-            company=row.company or "",
-            is_key=row.importance == Importance.KEY,
-            since=found.first_tried_at or found.due_at or found.created_at,
-            text=row.subject or "",
-            channel=found.channel,
-            reason=found.reason,
-        )
-
-    return make
-
-
-def _drafts(view: View) -> Select[*tuple[Any, ...]]:
-    """Campaigns with drafts nobody decided about; they wait for everybody who may approve."""
-    of_batch = Message.batch_id == Campaign.batch_id
-    waits = and_(of_batch, Message.state == MessageState.IN_REVIEW)
-    may_decide = view.actor.may(Permission.APPROVE)
-    return (
-        select(
-            Campaign,
-            select(func.count()).select_from(Message).where(waits).scalar_subquery().label("waiting"),
-            select(func.count()).select_from(Message).where(of_batch).scalar_subquery().label("total"),
-        )
-        .where(
-            Campaign.stage == CampaignStage.REVIEW,
-            Campaign.deleted_at.is_(None),
-            exists().where(waits),
-            true() if may_decide else _mine(view, Campaign.created_by_id),
-        )
-        .order_by(Campaign.starts_at.nulls_last(), Campaign.id)
-    )
-
-
-def _draft(row: Any) -> Waiting:
-    found: Campaign = row.Campaign
-    return Waiting(
-        kind=Kind.DRAFTS, id=found.id, name=found.name, since=found.prepared_at, until=found.starts_at,
-        count=row.waiting, total=row.total,
-    )  # fmt: skip
-
-
-def _reviews(view: View) -> Select[*tuple[Any, ...]]:
-    """Drafts outside campaigns; they too wait for everybody who may approve."""
-    whose = replace(view, is_mine=view.is_mine and not view.actor.may(Permission.APPROVE))
-    return _messages(whose, Message.state == MessageState.IN_REVIEW, Message.batch_id.is_(None))
-
-
-def _tasks(view: View) -> Select[*tuple[Any, ...]]:
-    return (
-        select(Task, Contact.display_name, Company.name.label("company"), Contact.importance)
-        .outerjoin(Contact, Contact.id == Task.contact_id)
-        .outerjoin(Company, Company.id == func.coalesce(Task.company_id, Contact.company_id))
-        .where(
-            Task.done_at.is_(None),
-            interactions.is_due(view.today, view.tonight),
-            or_(Task.snoozed_until.is_(None), Task.snoozed_until <= view.now),
-            _mine(view, Task.assignee_id),
-            _seen(view.actor, Task.contact_id),
-        )
-        .order_by(Task.is_promise.desc(), Task.due_on, Task.id)
-    )
-
-
-def _task(row: Any) -> Waiting:
-    found: Task = row.Task
-    return Waiting(
-        kind=Kind.TASK,
-        id=found.id,
-        name=row.display_name or row.company or "",
-        contact_id=found.contact_id,
-        company=(row.company or "") if row.display_name else "",
-        is_key=row.importance == Importance.KEY,
-        due_on=found.due_on,
-        until=found.due_at,
-        text=found.title,
-        is_promise=found.is_promise,
-    )
-
-
-def _offers(view: View) -> Select[*tuple[Any, ...]]:
-    """Offers that end soon while people still hold a code of them."""
-    unused = and_(Voucher.offer_id == Offer.id, Voucher.state == VoucherState.ACTIVE)
-    soon = and_(Offer.valid_until > view.now, Offer.valid_until <= view.now + OFFER_ENDS_WITHIN)
-    return (
-        select(Offer, select(func.count()).select_from(Voucher).where(unused).scalar_subquery().label("unused"))
-        .where(Offer.state == OfferState.ACTIVE, soon, exists().where(unused))
-        .order_by(Offer.valid_until, Offer.id)
-    )
-
-
-def _offer(row: Any) -> Waiting:
-    found: Offer = row.Offer
-    return Waiting(kind=Kind.OFFER, id=found.id, name=found.name, until=found.valid_until, count=row.unused)
-
-
 def _quiet(session: Session, view: View) -> list[Waiting]:
     """Key people nobody exchanged a word with for a month, the longest first."""
     page = contacts.list_contacts(
@@ -361,9 +96,10 @@ def _quiet(session: Session, view: View) -> list[Waiting]:
             quiet_since=view.now - timedelta(days=QUIET_DAYS),
         ),
         sort=ContactSort.LAST_EXCHANGE,
-        limit=QUIET_SHOWN,
+        limit=MOST,
     )
-    return [
+    scores = keeping.scores(session, view.actor, contact_ids=[row.id for row in page.items])
+    found = [
         Waiting(
             kind=Kind.QUIET,
             id=row.id,
@@ -371,21 +107,96 @@ def _quiet(session: Session, view: View) -> list[Waiting]:
             contact_id=row.id,
             company=row.company.name if row.company else "",
             is_key=True,
-            since=max(filter(None, (row.last_outbound_at, row.last_inbound_at)), default=None),
+            since=(since := max(filter(None, (row.last_outbound_at, row.last_inbound_at)), default=None)),
+            count=scores.get(row.id, 0),
+            news=since or row.created_at,
         )
         for row in page.items
     ]
+    return _not_aside(session, view, found)[:QUIET_SHOWN]
 
 
-SOURCES: Final[dict[Kind, tuple[Callable[[View], Select[*tuple[Any, ...]]], Callable[[Any], Waiting]]]] = {
-    Kind.REPLY: (_replies, _reply),
-    Kind.COMPLAINT: (_complaints, _complaint),
-    Kind.UNCERTAIN: (_uncertain, _message_line(Kind.UNCERTAIN)),
-    Kind.HELD: (_held, _message_line(Kind.HELD)),
-    Kind.DRAFTS: (_drafts, _draft),
-    Kind.REVIEW: (_reviews, _message_line(Kind.REVIEW)),
-    Kind.BY_HAND: (_by_hand, _message_line(Kind.BY_HAND)),
-    Kind.TASK: (_tasks, _task),
-    Kind.OFFER: (_offers, _offer),
+def _not_aside(session: Session, view: View, found: list[Waiting]) -> list[Waiting]:
+    rows = session.execute(
+        select(SetAside.object_id, SetAside.mark).where(
+            SetAside.user_id == view.actor.user_id,
+            SetAside.kind == Kind.QUIET.value,
+            SetAside.object_id.in_([row.id for row in found]),
+            or_(SetAside.until.is_(None), SetAside.until > view.now),
+        )
+    )
+    marks = {row.object_id: row.mark for row in rows}
+    return [row for row in found if row.id not in marks or (row.news is not None and row.news > marks[row.id])]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A kind of waiting: its statement, the line made of a row, what the line is about, whose it is, its news."""
+
+    wanted: Callable[[View], Select[*tuple[Any, ...]]]
+    make: Callable[[Any], Waiting]
+    about: Any
+    person: Any
+    news: Callable[[View], Any]
+
+    @property
+    def who(self) -> ColumnElement[UUID]:
+        """The person, or the thing itself: lines of one of them are one line of the page."""
+        return func.coalesce(self.person, self.about)
+
+
+def asked(view: View, kind: Kind) -> Select[*tuple[Any, ...]]:
+    """The statement of a kind without what the reader set aside, unless something newer happened since."""
+    source = SOURCES[kind]
+    news = source.news(view)
+    aside = exists().where(
+        SetAside.user_id == view.actor.user_id,
+        SetAside.kind == kind.value,
+        SetAside.object_id == source.about,
+        SetAside.mark >= news,
+        or_(SetAside.until.is_(None), SetAside.until > view.now),
+    )
+    return source.wanted(view).add_columns(news.label("news")).where(~aside)
+
+
+def _of_message(wanted: Callable[[View], Select[*tuple[Any, ...]]], kind: Kind) -> Source:
+    return Source(wanted, message_line(kind), Message.id, Message.contact_id, lambda _view: Message.created_at)
+
+
+def _due_day(_view: View) -> Any:
+    """The due day as a moment: a task that is put on another day is news."""
+    return func.timezone("UTC", func.coalesce(Task.due_on, func.date(Task.created_at)).cast(DateTime))
+
+
+SOURCES: Final[dict[Kind, Source]] = {
+    Kind.REPLY: Source(
+        replies,
+        reply_line,
+        Conversation.id,
+        Conversation.contact_id,
+        lambda _view: func.coalesce(Conversation.last_inbound_at, Conversation.unanswered_since),
+    ),
+    Kind.COMPLAINT: Source(
+        complaints, complaint_line, Interaction.id, Interaction.contact_id, lambda _view: Interaction.created_at
+    ),
+    Kind.UNCERTAIN: _of_message(uncertain, Kind.UNCERTAIN),
+    Kind.HELD: _of_message(held, Kind.HELD),
+    Kind.DRAFTS: Source(
+        drafts, draft_line, Campaign.id, null(), lambda _view: func.coalesce(Campaign.prepared_at, Campaign.created_at)
+    ),
+    Kind.REVIEW: _of_message(reviews, Kind.REVIEW),
+    Kind.BY_HAND: _of_message(by_hand, Kind.BY_HAND),
+    Kind.TASK: Source(due_tasks, task_line, Task.id, Task.contact_id, _due_day),
+    Kind.DATE: Source(
+        birthdays,
+        birthday_line,
+        Contact.id,
+        Contact.id,
+        lambda view: cast(view.tonight, DateTime(timezone=True)) - literal_column("interval '1 day'"),
+    ),
+    Kind.CADENCE: Source(rhythms, rhythm_line, Contact.id, Contact.id, lambda _view: Cadence.due_at),
+    Kind.OFFER: Source(offers, offer_line, Offer.id, null(), lambda _view: Offer.valid_until),
 }
-"""What waits for somebody, each with its statement and the line made of a row of it."""
+"""What waits for somebody, by kind."""
+
+__all__ = ["MOST", "SOURCES", "Kind", "Source", "View", "Waiting", "asked", "queue"]

@@ -10,6 +10,8 @@ from flask import url_for
 from crm.channels.base import ChannelKind
 from crm.clock import local_day
 from crm.desk.queue import Kind, Waiting
+from crm.desk.ranking import WEIGHTS
+from crm.interactions.rules.warmth import COLD
 from crm.outreach.words import CHANNELS, reason_text
 from crm.web.formats import clock_time, day, moment
 from crm.web.formats import local as in_zone
@@ -24,17 +26,18 @@ TABS: Final[tuple[tuple[str, Any, tuple[Kind, ...]], ...]] = (
     ("messages", lazy("Messages"), (Kind.UNCERTAIN, Kind.HELD, Kind.BY_HAND)),
     ("drafts", lazy("Drafts"), (Kind.DRAFTS, Kind.REVIEW)),
     ("tasks", lazy("Promises and tasks"), (Kind.TASK,)),
+    ("dates", lazy("Dates"), (Kind.DATE,)),
+    ("touch", lazy("Keep in touch"), (Kind.CADENCE, Kind.QUIET)),
     ("offers", lazy("Offers"), (Kind.OFFER,)),
-    ("quiet", lazy("Going quiet"), (Kind.QUIET,)),
 )
 """(name in the address, label, kinds) of the tabs behind "All"."""
 
-GROUPS: Final[tuple[tuple[Any, tuple[Kind, ...]], ...]] = (
-    (lazy("Waiting for you"), (Kind.REPLY, Kind.COMPLAINT, Kind.UNCERTAIN, Kind.HELD)),
-    (lazy("Today"), (Kind.DRAFTS, Kind.REVIEW, Kind.BY_HAND, Kind.TASK, Kind.OFFER)),
-    (lazy("When you have a moment"), (Kind.QUIET,)),
+GROUPS: Final[tuple[tuple[Any, int], ...]] = (
+    (lazy("Waiting for you"), WEIGHTS["held"]),
+    (lazy("Today"), WEIGHTS["cadence"]),
+    (lazy("When you have a moment"), 0),
 )
-"""The headings of the queue and what stands under each, most urgent first."""
+"""The headings of the queue, and the least that the first reason of a line under each weighs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,21 @@ def _offer(row: Waiting, _today: date) -> Line:
 
 def _quiet(row: Waiting, _today: date) -> Line:
     text = _("Not a word since %(day)s", day=day(row.since)) if row.since else _("Not a word yet")
-    return Line(row, _person(row), text, "snowflake", "plain", "", row.name)
+    last = ""
+    if row.since:
+        cold = row.count < COLD
+        last = (_("Gone cold: warmth %(score)s") if cold else _("Going cold: warmth %(score)s")) % {"score": row.count}
+    return Line(row, _person(row), text, "snowflake", "plain", last, row.name)
+
+
+def _date(row: Waiting, _today: date) -> Line:
+    return Line(row, _person(row), _("Birthday today"), "cake", "accent", "", row.name)
+
+
+def _cadence(row: Waiting, _today: date) -> Line:
+    text = ngettext("Time to be in touch: every day", "Time to be in touch: every %(num)d days", row.count)
+    last = _("Last two-way contact on %(day)s", day=day(row.since)) if row.since else _("Never in touch yet")
+    return Line(row, _person(row), text, "heart-handshake", "plain", last, row.name)
 
 
 def _drafts(row: Waiting, _today: date) -> Line:
@@ -165,6 +182,8 @@ _SAID: Final[dict[Kind, Callable[[Waiting, date], Line]]] = {
     Kind.REVIEW: _review,
     Kind.BY_HAND: _by_hand,
     Kind.TASK: _task,
+    Kind.DATE: _date,
+    Kind.CADENCE: _cadence,
     Kind.OFFER: _offer,
     Kind.QUIET: _quiet,
 }

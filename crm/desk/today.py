@@ -1,5 +1,6 @@
 """The first page: whom to write to today and why, what leaves by itself, and the counters of the menu."""
 
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -15,8 +16,9 @@ from crm.clock import local_day
 from crm.consent.kinds import Purpose
 from crm.desk import navigation
 from crm.desk.leaving import leaving
-from crm.desk.queue import Kind, Waiting, queue
+from crm.desk.queue import SOURCES, Kind, Waiting, queue
 from crm.desk.queue_words import GROUPS, TABS, Line, line
+from crm.desk.ranking import ranked, weight_of
 from crm.desk.week import week
 from crm.interactions import queries as interactions
 from crm.outreach import queries as outreach
@@ -42,11 +44,11 @@ def index() -> ResponseReturnValue:
     return render_template(
         "desk/today.html",
         day=format_date(local_day(now, tz=actor.time_zone), "EEEE d MMMM", rebase=False),
-        title=_title(sum(len(rows) for kind, rows in waiting.items() if kind is not Kind.QUIET)),
+        title=_title(_count(waiting, tuple(SOURCES))),
         tabs=_tabs(waiting, shown, is_mine=is_mine),
         whose=_whose(shown, is_mine=is_mine),
-        groups=_groups({kind: rows for kind, rows in waiting.items() if kind in wanted}),
-        opened=_opened(waiting[Kind.REPLY]) if Kind.REPLY in wanted else None,
+        groups=(groups := _groups({kind: rows for kind, rows in waiting.items() if kind in wanted})),
+        opened=_opened(groups),
         here=_here(shown, is_mine=is_mine),
         leaving=leaving(session, actor, now=now),
         week=figures,
@@ -78,14 +80,19 @@ def _here(shown: str, *, is_mine: bool, **changed: Any) -> str:
     return url_for(".index", **given)
 
 
+def _count(waiting: dict[Kind, list[Waiting]], kinds: tuple[Kind, ...]) -> int:
+    """The lines that reasons of these kinds make."""
+    return len({row.contact_id or row.id for kind in kinds for row in waiting[kind]})
+
+
 def _tabs(waiting: dict[Kind, list[Waiting]], shown: str, *, is_mine: bool) -> list[dict[str, Any]]:
     """All, and each kind of which something waits."""
-    everything = sum(len(rows) for kind, rows in waiting.items() if kind is not Kind.QUIET)
+    everything = _count(waiting, tuple(SOURCES))
     tabs: list[dict[str, Any]] = [
         {"label": _("All"), "url": _here("", is_mine=is_mine), "count": everything, "active": not shown}
     ]
     for name, label, kinds in TABS:
-        count = sum(len(waiting[kind]) for kind in kinds)
+        count = _count(waiting, kinds)
         if count or name == shown:
             active = name == shown
             tabs.append({"label": label, "url": _here(name, is_mine=is_mine), "count": count, "active": active})
@@ -99,20 +106,36 @@ def _whose(shown: str, *, is_mine: bool) -> list[dict[str, Any]]:
     ]
 
 
-def _groups(waiting: dict[Kind, list[Waiting]]) -> list[tuple[Any, list[Line]]]:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A line of the page: its first reason, and the others."""
+
+    line: Line
+    others: tuple[Line, ...]
+
+    @property
+    def items(self) -> list[str]:
+        """Its reasons as a form names them."""
+        return [f"{line.row.kind.value}:{line.row.id}" for line in (self.line, *self.others)]
+
+
+def _groups(waiting: dict[Kind, list[Waiting]]) -> list[tuple[Any, list[Shown]]]:
     now, tz = request_now(), current_actor().time_zone
-    groups = [
-        (title, [line(row, now=now, tz=tz) for kind in kinds for row in waiting.get(kind, [])])
-        for title, kinds in GROUPS
-    ]
+    today = local_day(now, tz=tz)
+    groups: list[tuple[Any, list[Shown]]] = [(title, []) for title, _least in GROUPS]
+    for found in ranked((row for rows in waiting.values() for row in rows), today=today):
+        first, *others = (line(row, now=now, tz=tz) for row in found.reasons)
+        weight = weight_of(found.first, today=today)
+        place = next(index for index, (_title, least) in enumerate(GROUPS) if weight >= least)
+        groups[place][1].append(Shown(first, tuple(others)))
     return [(title, lines) for title, lines in groups if lines]
 
 
-def _opened(replies: list[Waiting]) -> dict[str, Any] | None:
-    """What the first reply shows beyond its line: promises to the person, and what the gate says."""
-    if not replies:
+def _opened(groups: list[tuple[Any, list[Shown]]]) -> dict[str, Any] | None:
+    """What the first line shows beyond its reason when it is a reply: promises to the person, what the gate says."""
+    first = groups[0][1][0].line.row if groups else None
+    if first is None or first.kind is not Kind.REPLY:
         return None
-    first = replies[0]
     return {
         "id": first.id,
         "promises": _promises(first.contact_id),

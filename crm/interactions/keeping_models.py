@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Double, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crm.db import Attached, Base, created_at, reference, tenant_args
+from crm.db import Attached, Base, Tenant, created_at, reference, tenant_args, user_fk
 
 
 class Warmth(Attached, Base):
@@ -62,5 +62,31 @@ class Cadence(Attached, Base):
         reference("contact", "contact_id", ondelete="CASCADE"),
         UniqueConstraint("workspace_id", "contact_id"),
         Index("ix_cadence_due", "workspace_id", "due_at", "contact_id", postgresql_where=text("due_at is not null")),
+        referred=False,
+    )
+
+
+class SetAside(Tenant, Base):
+    """A reason on somebody's Today that they put off (`until`) or skipped, with why.
+
+    `kind` and `object_id` name the reason; `mark` is the moment of the newest it was about, so that something newer
+    brings it back.
+    """
+
+    __tablename__ = "set_aside"
+
+    user_id: Mapped[user_fk]
+    kind: Mapped[str]
+    object_id: Mapped[UUID]
+    contact_id: Mapped[UUID | None]
+    mark: Mapped[datetime]
+    until: Mapped[datetime | None]
+    reason: Mapped[str] = mapped_column(server_default="")
+    created_at: Mapped[created_at]
+
+    __table_args__ = tenant_args(
+        reference("contact", "contact_id", ondelete="CASCADE"),
+        UniqueConstraint("workspace_id", "user_id", "kind", "object_id"),
+        Index("ix_set_aside_contact", "workspace_id", "contact_id", postgresql_where=text("contact_id is not null")),
         referred=False,
     )

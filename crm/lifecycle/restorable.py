@@ -24,7 +24,7 @@ from crm.contacts.models import (
 from crm.db import Base
 from crm.deals.models import DealContact
 from crm.enrichment.models import EnrichmentRun
-from crm.interactions.keeping_models import Cadence
+from crm.interactions.keeping_models import Cadence, SetAside
 from crm.interactions.models import Interaction, Task, TaskLink
 from crm.lifecycle.merge_models import NotSame
 from crm.loyalty.models import Lot, Member, Redemption, Voucher
@@ -115,6 +115,7 @@ TABLES: Final[dict[str, Restorable]] = {
         Restorable(Task),
         Restorable(TaskLink),
         Restorable(Cadence),
+        Restorable(SetAside),
         Restorable(ConsentState),
         Restorable(Member),
         Restorable(Lot),

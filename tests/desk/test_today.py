@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from factories import campaigns, loyalty, outreach
 from factories.contacts import contact, interaction, task
+from factories.waiting import complaint, conversation
 from sqlalchemy import select
 
 from crm.accounts.kinds import Role
@@ -19,29 +20,10 @@ from crm.desk.counters import count
 from crm.desk.leaving import leaving
 from crm.desk.queue import Kind, queue
 from crm.desk.week import week
-from crm.interactions.kinds import Direction, Sentiment, Visibility
+from crm.interactions.kinds import Direction, Visibility
 from crm.outreach import services
 from crm.outreach.kinds import ConversationState, MessageState
-from crm.outreach.models import Conversation, Message, MessageText
-
-
-def conversation(session, contact_id, *, words="Is the offer still good?", since, **fields):
-    """A person who wrote and has no answer yet."""
-    row = Conversation(
-        channel=ChannelKind.EMAIL, contact_id=contact_id, subject="Offer", last_at=since, last_inbound_at=since,
-        unanswered_since=since, **fields,
-    )  # fmt: skip
-    session.add(row)
-    session.flush()
-    received = Message(
-        direction="inbound", channel=ChannelKind.EMAIL, purpose="reply", state=MessageState.RECEIVED,
-        contact_id=contact_id, conversation_id=row.id, created_at=since,
-    )  # fmt: skip
-    session.add(received)
-    session.flush()
-    session.add(MessageText(message_id=received.id, subject="Offer", body=words))
-    session.flush()
-    return row
+from crm.outreach.models import Message
 
 
 @pytest.fixture
@@ -57,13 +39,6 @@ def ann(session, actor, now):
 
 def lines(found):
     return {kind: [row.name for row in rows] for kind, rows in found.items() if rows}
-
-
-def complaint(session, actor, person, *, now, **fields):
-    return interaction(
-        session, actor, person.id, "comment", direction=Direction.INBOUND, channel=ChannelKind.INSTAGRAM,
-        body="Never again.", sentiment=Sentiment.NEGATIVE, happened_at=now, now=now, **fields,
-    )  # fmt: skip
 
 
 def draft(session, actor, contact_id, *, now):
@@ -125,17 +100,11 @@ def test_the_page_shows_every_kind_with_its_deed(client, session, actor, ann, no
 
     page = client.get("/").text
 
-    assert "4 things wait for you" in page
-    assert page.index("Is the offer still good?") < page.index("And the second?") < page.index("Call Ann")
-    for deed in (
-        f"/inbox/{waiting.id}/reply",
-        f"/inbox/{waiting.id}/close",
-        f"/inbox/{other.id}/snooze",
-        f"/interactions/{angry.id}/answered",
-        f"/tasks/{due.id}/done",
-        f"/tasks/{due.id}/snooze",
-    ):
-        assert f'action="{deed}"' in page
+    assert "One thing waits for you" in page
+    assert page.index("Waits for your answer") < page.index("Negative comment") < page.index("Call Ann")
+    assert f'action="/inbox/{waiting.id}/reply"' in page
+    for item in (f"reply:{waiting.id}", f"reply:{other.id}", f"complaint:{angry.id}", f"task:{due.id}"):
+        assert f'name="item" value="{item}"' in page
 
 
 def test_the_longest_wait_stands_first(session, actor, ann, now):
@@ -204,9 +173,9 @@ def test_the_counters_say_the_same_as_the_page(client, session, actor, ann, now)
     counted = count(session, actor, is_mine=True, now=now)
 
     assert counted == {kind: len(rows) for kind, rows in found.items() if kind is not Kind.QUIET}
-    assert counters.counts(session, actor, now=now) == {"inbox": 1, "today": 3}
+    assert counters.counts(session, actor, now=now) == {"inbox": 1, "today": 2}
     page = client.get("/counters").text
-    assert 'id="side-counter-today" hx-swap-oob="true">3<' in page
+    assert 'id="side-counter-today" hx-swap-oob="true">2<' in page
     assert "<html" not in page
 
 
@@ -279,7 +248,9 @@ def test_a_viewer_sees_and_can_do_nothing(client, role, session, actor, ann, now
     assert "Is the offer still good?" in page
     assert f"/inbox/{row.id}/reply" not in page
     assert f"/tasks/{due.id}/done" not in page
+    assert "/today/aside" not in page
     assert client.post(f"/tasks/{due.id}/done").status_code == 403
+    assert client.post("/today/aside", data={"item": f"task:{due.id}", "action": "done"}).status_code == 403
 
 
 def test_who_only_redeems_is_sent_to_the_till(client, role):

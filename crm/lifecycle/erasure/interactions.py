@@ -35,6 +35,9 @@ TABLES: Final = (
     Table(name="unknown_correspondent", mentions=("address_norm", "name"), is_passing=True),
     Table(name="task", of={"contact_id": ("contact",)}, do=Do.DELETE, mentions=("title",)),
     Table(name="warmth", of={"contact_id": ("contact",)}, do=Do.DELETE),
+    Table(
+        name="set_aside", of={"contact_id": ("contact",)}, do=Do.DELETE, mentions=("reason",), plain={"kind": "a code"}
+    ),
     Table(name="cadence", of={"contact_id": ("contact",)}, do=Do.DELETE, mentions=("pause_reason",)),
     Table(name="task_link", of={"contact_id": ("contact",)}, do=Do.DELETE),
 )

@@ -26,5 +26,6 @@ MOVERS: Final[tuple[Mover, ...]] = (
     Mover(table="task", counts={Effect.TASKS: "x.done_at is null"}),
     Mover(table="task_link", same_by=("task_id",)),
     Mover(table="cadence", same_by=("workspace_id",)),
+    Mover(table="set_aside"),
     Warming(table="warmth", why="it is counted anew from the timeline of both, after that went over or came back"),
 )

@@ -1,9 +1,15 @@
-// Keys: J and K walk through lists, a letter presses the button that shows it, N begins something new.
+// Keys: J and K walk through lists, a letter presses the button of the chosen line (data-row-key) or the button that shows it, N begins something new.
 import { on, typing } from "./dom.js";
 
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || document.querySelector("dialog[open]")) return;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const deed = current()?.querySelector(`[data-row-key="${CSS.escape(key)}"]`);
+  if (deed) {
+    event.preventDefault();
+    deed.click();
+    return;
+  }
   const button = [...document.querySelectorAll("[data-hotkey]")].find((element) => element.dataset.hotkey.toLowerCase() === key && !element.disabled && visible(element));
   if (button) {
     event.preventDefault();
