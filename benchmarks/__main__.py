@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import bringing, codes, pages, rules, seeding, sending
+from benchmarks import bringing, codes, merging, pages, rules, seeding, sending
 from benchmarks.stand import Stand, machine, stand
 
 BENCHMARKS: dict[str, Callable[[Stand], None]] = {
@@ -16,6 +16,7 @@ BENCHMARKS: dict[str, Callable[[Stand], None]] = {
     "pages": pages.measure,
     "rules": rules.measure,
     "import": bringing.measure,
+    "merge": merging.measure,
     "redemptions": codes.measure,
     "outreach": sending.measure,
     "outreach-growth": sending.measure_growth,
