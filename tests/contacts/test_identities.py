@@ -74,6 +74,7 @@ def test_a_taken_address_names_who_has_it_and_leads_there(client, session, actor
     assert answer.status_code == 422
     assert "already belongs to Carl Dini 🌿" in answer.text
     assert f'href="/contacts/{carl.id}"' in answer.text
+    assert f'href="/contacts/{ann.id}/merge/{carl.id}"' in answer.text
     firm = company(session, actor, "Bo Ceramiche")
     services.add_handle(
         session, actor, channel=ChannelKind.EMAIL, address="info@bo.example", company_id=firm.id, now=ann.created_at
