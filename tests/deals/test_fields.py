@@ -30,14 +30,22 @@ def people(session, actor):
 @pytest.mark.parametrize(
     ("leaf", "who"),
     [
-        ({"field": "open_deal", "op": "is", "value": True}, {"ann"}),
-        ({"field": "open_deal", "op": "is_not", "value": True}, {"carl", "eve", "leo"}),
+        ({"field": "open_deal", "op": "is", "value": {"value": True}}, {"ann"}),
+        ({"field": "open_deal", "op": "is", "value": {"value": False}}, {"carl", "eve", "leo"}),
         ({"field": "deal_amount", "op": "at_least", "value": {"amount": 50_000, "currency": "EUR"}}, {"ann"}),
         ({"field": "deal_amount", "op": "more_than", "value": {"amount": 50_000, "currency": "EUR"}}, set()),
         ({"field": "deal_amount", "op": "at_least", "value": {"amount": 1, "currency": "USD"}}, set()),
         ({"field": "deal_stage", "op": "any_of", "value": ["{offer}"]}, {"ann"}),
-        ({"field": "deals_won", "op": "at_least", "value": 1}, {"carl"}),
-        ({"field": "deals_won", "op": "at_least", "value": 2}, {"carl"}),
+        ({"field": "deals_won", "op": "at_least", "value": {"value": 1}}, {"carl"}),
+        ({"field": "deals_won", "op": "at_least", "value": {"value": 2}}, {"carl"}),
+        (
+            {
+                "field": "deals_won",
+                "op": "at_least",
+                "value": {"value": 2, "when": {"last": {"amount": 90, "unit": "days"}}},
+            },
+            set(),
+        ),
     ],
 )
 def test_the_database_and_the_facts_agree(session, actor, people, leaf, who):

@@ -1,0 +1,78 @@
+"""Two people move the same card at once, on real connections: one wins, the other is told where it stands."""
+
+import threading
+
+import pytest
+from conftest import make_house
+from factories.deals import NOW, deal, pipeline, stage
+
+from crm.deals import queries, services
+from crm.deals.services import MoveInput
+from crm.errors import AppError
+
+
+@pytest.fixture
+def place(fresh_database):
+    """A committed workspace with one deal: (database, actor, deal id, {stage: id})."""
+    with fresh_database.database.scope() as session:
+        actor = make_house(session, name="Lanterna Dati").actor
+        pipeline(session, actor)
+        made = deal(session, actor)
+        stages = {row.name: row.id for row in queries.stages(session, actor)}
+    return fresh_database.database, actor, made.id, stages
+
+
+def at_once(database, actor, acts):
+    """Run each act(session) on a connection and thread of its own; their answers, or the codes of their refusals."""
+    gate, answers = threading.Barrier(len(acts)), [None] * len(acts)
+
+    def run(number, act):
+        gate.wait()
+        try:
+            with database.scope(actor.workspace_id) as session:
+                act(session)
+            answers[number] = "done"
+        except AppError as refusal:
+            answers[number] = refusal.code
+
+    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(acts)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
+
+
+def test_of_two_who_move_the_same_card_one_is_told_where_it_stands(place):
+    database, actor, deal_id, stages = place
+
+    def to(name):
+        data = MoveInput(stage_id=stages[name])
+        return lambda session: services.move(session, actor, deal_id=deal_id, data=data, expected_version=1, now=NOW)
+
+    answers = at_once(database, actor, [to("Offer"), to("Closing")])
+    assert sorted(answers) == ["changed_meanwhile", "done"]
+    with database.scope(actor.workspace_id) as session:
+        row = queries.deal(session, actor, deal_id=deal_id)
+        assert row.stage_id == stages["Offer" if answers[0] == "done" else "Closing"]
+        assert len(queries.stays(session, actor, deal_id=deal_id, now=NOW)) == 2
+
+
+def test_a_card_that_enters_a_stage_while_it_is_removed_is_never_left_behind(place):
+    database, actor, deal_id, stages = place
+    offer = MoveInput(stage_id=stages["Offer"])
+    answers = at_once(
+        database,
+        actor,
+        [
+            lambda session: services.move(session, actor, deal_id=deal_id, data=offer, now=NOW),
+            lambda session: services.remove_stage(
+                session, actor, stage_id=stages["Offer"], move_to=stages["Closing"], now=NOW
+            ),
+        ],
+    )
+    assert answers[1] == "done"
+    with database.scope(actor.workspace_id) as session:
+        row = queries.deal(session, actor, deal_id=deal_id)
+        assert row.stage_id == stages["Closing" if answers[0] == "done" else "First talk"]
+        assert stage(session, actor, "Closing").id
