@@ -81,6 +81,7 @@ def remove_company(session: Session, actor: Actor, *, deal_id: UUID, company_id:
     """Unlink a company."""
     actor.require(Permission.EDIT)
     deal = queries.deal(session, actor, deal_id=deal_id, lock=True)
+    contacts.company(session, actor, company_id=company_id)
     wanted = select(DealCompany).where(DealCompany.deal_id == deal.id, DealCompany.company_id == company_id)
     row = session.scalars(wanted).one_or_none()
     if row is not None:
