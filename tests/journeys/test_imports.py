@@ -30,7 +30,7 @@ def bring_in(page: Page, address: str) -> None:
 
 
 def take_back(page: Page) -> None:
-    page.get_by_role("button", name="Take it back").click()
+    page.get_by_role("link", name="Take it back").click()
     dialog = page.get_by_role("dialog", name="Take this import back?")
     dialog.get_by_role("button", name="Take the import back").click()
     expect(page.get_by_text("The import was taken back")).to_be_visible()

@@ -192,11 +192,11 @@ def revert(import_id: UUID) -> AnyResponse:
 
 @blueprint.get("/imports/<uuid:import_id>/revert/progress")
 @may_import
-def revert_progress(import_id: UUID) -> str | Response:
+def revert_progress(import_id: UUID) -> str | AnyResponse:
     """How far taking back is; at the end the browser loads the page with the result."""
     view = queries.view(current_session(), current_actor(), import_id=import_id)
     if view.revert is None:
-        abort(404)
+        return redirect(url_for(".show", import_id=import_id), code=303)
     html = render_template("lifecycle/_reverting.html", view=view)
     return Response(html, headers={"HX-Refresh": "true"}) if view.revert.state not in RUNNING else html
 
