@@ -140,6 +140,9 @@ COMES_ALONG: Final = frozenset(
     {
         *(
             "affiliation",
+            "company_domain",
+            "not_same",
+            "warmth",
             "handle",
             "fact",
             "custom_value",
