@@ -52,6 +52,7 @@ class JobName(StrEnum):
     RUN_EXPORT = "lifecycle.run_export"
     FINISH_ERASURE = "lifecycle.finish_erasure"
     BRING_HISTORY = "interactions.bring_history"
+    KEEP_RETENTION = "lifecycle.keep_retention"
     ENRICH = "enrichment.fetch"
     SWEEP_LOYALTY = "loyalty.sweep"
     REFRESH_SEGMENT = "segments.refresh"
@@ -78,6 +79,7 @@ KINDS: dict[JobName, JobKind] = {
     # It goes part by part and begins anew without harm.
     JobName.FINISH_ERASURE: JobKind(QueueName.BACKGROUND, timeout=3600),
     JobName.BRING_HISTORY: JobKind(QueueName.BACKGROUND, timeout=3600),
+    JobName.KEEP_RETENTION: JobKind(QueueName.BACKGROUND, timeout=3600),
     JobName.ENRICH: JobKind(QueueName.BACKGROUND, timeout=300),
     JobName.SWEEP_LOYALTY: JobKind(QueueName.BACKGROUND, timeout=600),
     JobName.REFRESH_SEGMENT: JobKind(QueueName.BACKGROUND, timeout=300),

@@ -26,6 +26,7 @@ HANDLERS: dict[JobName, str] = {
     JobName.REVERT_IMPORT: "workers.lifecycle:revert_import",
     JobName.RUN_EXPORT: "workers.lifecycle:run_export",
     JobName.FINISH_ERASURE: "workers.lifecycle:finish_erasure",
+    JobName.KEEP_RETENTION: "workers.lifecycle:keep_retention",
     JobName.BRING_HISTORY: "workers.interactions:bring_history",
     JobName.ENRICH: "workers.enrichment:fetch",
     JobName.SWEEP_LOYALTY: "workers.loyalty:sweep",

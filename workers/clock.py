@@ -49,6 +49,7 @@ MOST_CLAIMS = 100
 MOST_EVENTS = 1_000
 MOST_SEGMENTS = 500
 MOST_ERASURES = 100
+MOST_NIGHTS = 100
 MOST_EXPORTS = 100
 #: How old the members of a segment may be before the clock asks for another look.
 SEGMENT_SECONDS = 300
@@ -111,6 +112,7 @@ def _chores(settings: Settings) -> list[Chore]:
         Chore("expired_loyalty", 60.0, wake_for_loyalty),
         Chore("stale_segments", 30.0, wake_for_segments),
         Chore("open_erasures", 60.0, wake_for_erasures),
+        Chore("retention", 600.0, wake_for_retention),
         Chore("due_reminders", 5.0, ring_reminders),
         Chore("faded_warmth", 60.0, let_warmth_fade),
         Chore("rhythms", 300.0, follow_importance),
@@ -295,6 +297,15 @@ def wake_for_erasures(clock: Clock) -> None:
         clock.jobs.enqueue(
             JobName.FINISH_ERASURE, id=f"erasure:{erasure_id}", workspace_id=workspace_id, erasure_id=erasure_id
         )
+
+
+def wake_for_retention(clock: Clock) -> None:
+    """Ask for the night's look at what workspaces keep no longer, where it is night and nobody looked yet."""
+    with clock.database.scope() as session:
+        workspaces = session.scalars(text("select workspace_id from crm_retention_due(:most)"), {"most": MOST_NIGHTS})
+        found = list(workspaces)
+    for workspace_id in found:
+        clock.jobs.enqueue(JobName.KEEP_RETENTION, id=f"workspace:{workspace_id}", workspace_id=workspace_id)
 
 
 def _watching() -> Callable[[Clock], None]:

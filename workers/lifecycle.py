@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from crm.lifecycle import runner
+from crm.lifecycle import nightly, runner
 from crm.lifecycle.erasure.sweep import sweep
 from workers import Runtime
 
@@ -35,3 +35,8 @@ def run_export(runtime: Runtime, *, workspace_id: str, export_id: str) -> None:
 def finish_erasure(runtime: Runtime, *, workspace_id: str, erasure_id: str) -> None:
     """Find what is left of an erased person in texts of others and in files."""
     sweep(runtime.database, workspace_id=UUID(workspace_id), erasure_id=UUID(erasure_id), home=runtime.settings.home)
+
+
+def keep_retention(runtime: Runtime, *, workspace_id: str) -> None:
+    """Take away what the workspace keeps no longer."""
+    nightly.run(runtime.database, workspace_id=UUID(workspace_id), home=runtime.settings.home)

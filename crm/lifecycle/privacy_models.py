@@ -1,15 +1,16 @@
-"""Owns the table of erasures: that somebody was erased and when, never who."""
+"""Owns the tables of erasures (that somebody was erased and when, never who) and of how long data is kept."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm.db import Base, Tenant, created_at, one_of, tenant_args
 from crm.lifecycle.kinds import ErasureCause
+from crm.lifecycle.rules.retention import DataClass
 
 
 class Erasure(Tenant, Base):
@@ -35,3 +36,32 @@ class Erasure(Tenant, Base):
         Index("ix_erasure_open", "at", postgresql_where=text("done_at is null")),
         referred=False,
     )
+
+
+class RetentionRule(Tenant, Base):
+    """For how many days a workspace keeps one class of data; no `days` keep it."""
+
+    __tablename__ = "retention_rule"
+
+    data_class: Mapped[str]
+    days: Mapped[int | None]
+
+    __table_args__ = tenant_args(
+        one_of("data_class", DataClass),
+        CheckConstraint("days > 0", name="days"),
+        UniqueConstraint("workspace_id", "data_class"),
+        referred=False,
+    )
+
+
+class RetentionRun(Tenant, Base):
+    """What one night's look took away, by class of data."""
+
+    __tablename__ = "retention_run"
+
+    day: Mapped[date]
+    at: Mapped[created_at]
+    counts: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    done_at: Mapped[datetime | None]
+
+    __table_args__ = tenant_args(UniqueConstraint("workspace_id", "day"), referred=False)

@@ -3,6 +3,7 @@
 from typing import Final
 
 from crm.lifecycle.kinds import ErasureCause
+from crm.lifecycle.rules.retention import DataClass
 from crm.web.i18n import lazy, lazy_p
 
 #: What an erasure takes away, by what people call it: the tables that make it up.
@@ -28,6 +29,25 @@ STAYS: Final = (
     (lazy("Consents: what, when and on which basis"), ("consent_event",)),
     (lazy("Places in campaigns"), ("recipient",)),
 )
+
+CLASSES: Final = {
+    DataClass.RAW_MAILS: (
+        lazy("Mails as they came in"),
+        lazy("Their text stays on the timeline; the original with its headers goes."),
+    ),
+    DataClass.REFUSED_ROWS: (lazy("Rows that an import refused"), lazy("Counted from the end of the import.")),
+    DataClass.READ_FILES: (lazy("Files that were imported"), lazy("What was read from them stays.")),
+    DataClass.REMOVED_TEXTS: (lazy("Texts of removed entries"), lazy("That there was an entry stays.")),
+    DataClass.AUDIT_VALUES: (
+        lazy("Values in the audit log"),
+        lazy("Who did what and when stays; before, after and address go."),
+    ),
+    DataClass.INACTIVE_LEADS: (
+        lazy("Followers, leads and prospects without any exchange"),
+        lazy("They are deleted and can be restored."),
+    ),
+    DataClass.DELETED_PEOPLE: (lazy("Deleted people"), lazy("They are erased for good.")),
+}
 
 CAUSES: Final = {
     ErasureCause.ASKED: lazy("asked for"),

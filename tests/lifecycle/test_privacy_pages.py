@@ -58,3 +58,16 @@ def test_whoever_lacks_the_right_finds_nothing(signed_in, session, person, house
     other = make_house(session, name="Elsewhere", role=Role.OWNER)
     session.commit()
     assert signed_in(other).get(f"/contacts/{person.id}/personal-data").status_code == 404
+
+
+def test_the_page_of_retention_saves_days_and_says_what_is_wrong_beside_the_field(client, session, now):
+    page = client.get("/settings/retention")
+    assert "Deleted people" in page.text
+    wrong = client.post("/settings/retention", data={"raw_mails": "2"})
+    assert wrong.status_code == 422
+    assert "Write 7 to 36500 days" in wrong.text
+    saved = client.post(
+        "/settings/retention", data={"raw_mails": "100", "deleted_people": "365"}, follow_redirects=True
+    )
+    assert "Nothing goes before the night" in saved.text
+    assert 'value="365"' in saved.text

@@ -54,6 +54,8 @@ TABLES: Final = (
         do=Do.DELETE,
         is_internal=True,
     ),
+    Table(name="retention_rule"),
+    Table(name="retention_run", plain={"counts": "numbers"}),
     Table(
         name="erasure",
         plain={

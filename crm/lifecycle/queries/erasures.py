@@ -1,5 +1,6 @@
-"""Reads of erasures: that it happened, when, and by whom."""
+"""Reads of erasures and of nights: that it happened, when, and by whom."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -11,7 +12,7 @@ from crm.accounts.kinds import Permission
 from crm.accounts.models import User
 from crm.accounts.rules import Actor
 from crm.lifecycle.kinds import ErasureCause
-from crm.lifecycle.privacy_models import Erasure
+from crm.lifecycle.privacy_models import Erasure, RetentionRun
 from crm.web.paging import Page, decode_cursor, page_of
 
 
@@ -53,3 +54,9 @@ def shown(row: Erasure, user_name: str) -> ErasureLine:
         rows=sum(row.counts.values()),
         done_at=row.done_at,
     )
+
+
+def nights(session: Session, actor: Actor, *, limit: int = 14) -> Sequence[RetentionRun]:
+    """What the last nights took away, the latest first; raises `ForbiddenError`."""
+    actor.require(Permission.MANAGE_WORKSPACE)
+    return session.scalars(select(RetentionRun).order_by(RetentionRun.day.desc()).limit(limit)).all()

@@ -1,6 +1,6 @@
 """Pages of imports, of personal data, of duplicates and merges."""
 
-from crm.lifecycle.views import exports, imports, merging, privacy
+from crm.lifecycle.views import exports, imports, merging, privacy, retention
 from crm.lifecycle.views.blueprint import blueprint
 
-__all__ = ["blueprint", "exports", "imports", "merging", "privacy"]
+__all__ = ["blueprint", "exports", "imports", "merging", "privacy", "retention"]
