@@ -19,6 +19,8 @@ from crm.contacts.fields import SUBJECT
 from crm.contacts.kinds import CompanyKind, HandleState, Importance, Lifecycle, LinkKind
 from crm.contacts.models import Company, CompanyTag, Contact, ContactLink, ContactTag, Handle, Tag
 from crm.db import new_id
+from crm.deals.kinds import StageKind
+from crm.deals.models import Deal, DealContact, DealStage, Pipeline
 from crm.filters.catalogue import bind
 from crm.filters.compiler import select_ids
 from crm.filters.evaluate import evaluate
@@ -52,6 +54,8 @@ class World:
         self.companies = [self.company(n) for n in range(3)]
         self.program = self.add(Program(name="Club", is_default=True))
         self.offers = [self.offer(n) for n in range(2)]
+        self.pipeline = self.add(Pipeline(name="Sales"))
+        self.stages = [self.stage(kind) for kind in (StageKind.OPEN, *StageKind)]
         self.campaigns = [self.add(Campaign(name=f"campaign {n}")) for n in range(2)]
         self.campaigns[1].deleted_at = self.chance(now)
         self.people = [self.person(n) for n in range(PEOPLE)]
@@ -101,6 +105,28 @@ class World:
         if number:
             self.add(CompanyTag(company_id=company.id, tag_id=self.tags[0].id))
         return company
+
+    def stage(self, kind):
+        return self.add(DealStage(pipeline_id=self.pipeline.id, name=f"stage {kind}", kind=kind))
+
+    def deals(self, person):
+        for _ in range(self.one([0, 1, 2])):
+            stage = self.one(self.stages)
+            deal = self.add(
+                Deal(
+                    pipeline_id=self.pipeline.id,
+                    stage_id=stage.id,
+                    state=stage.kind,
+                    title="deal",
+                    title_norm="deal",
+                    amount_minor=self.one([0, 100, 5000]),
+                    currency=self.one(["EUR", "EUR", "USD"]),
+                    stage_since=self.now,
+                    closed_at=None if stage.kind == StageKind.OPEN else self.moment(),
+                    deleted_at=self.chance(self.now, 0.2),
+                )
+            )
+            self.add(DealContact(deal_id=deal.id, contact_id=person.id, is_main=True))
 
     def offer(self, number):
         return self.add(
@@ -163,6 +189,7 @@ class World:
         return contact
 
     def history(self, person):
+        self.deals(person)
         tag = self.chance(self.tags[0])
         if tag:
             self.add(ContactTag(contact_id=person.id, tag_id=tag.id))
@@ -310,6 +337,8 @@ class World:
             "linked_to": [str(person.id) for person in self.people[:4]],
             "holds_offer.offer": offers,
             "redeemed.offer": offers,
+            "open_deal.stage": [str(stage.id) for stage in self.stages[:2]],
+            "deal_stage": [str(stage.id) for stage in self.stages[:2]],
             "campaign": [str(campaign.id) for campaign in self.campaigns],
             "segment": [str(segment.id) for segment in self.segments],
         }
