@@ -152,7 +152,7 @@ def _timeline(person: Contact) -> dict[str, Any]:
     page = interactions.timeline(
         session, actor, contact_id=person.id, where=where, after=request.args.get("after"), limit=PAGE
     )
-    chosen = {**narrow.chosen(), **({"show": shown} if shown else {})}
+    chosen: dict[str, Any] = {**narrow.chosen(), **({"show": shown} if shown else {})}
     more = url_for(".timeline", contact_id=person.id, **chosen, after=page.next) if page.next else None
     filters = [
         {

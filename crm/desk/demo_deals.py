@@ -69,6 +69,6 @@ def sell(session: Session, actor: Actor, *, people: Sequence[Contact], now: date
         deal = services.create(session, actor, data=parsed(NewDealInput, values), now=at)
         for stage, ago in way:
             target = named[stage]
-            lost = {"lost_reason_id": reasons[1].id} if target.kind == StageKind.LOST else {}
-            moved = MoveInput(stage_id=target.id, **lost)
+            why = reasons[1].id if target.kind == StageKind.LOST else None
+            moved = MoveInput(stage_id=target.id, lost_reason_id=why)
             services.move(session, actor, deal_id=deal.id, data=moved, now=now - timedelta(days=ago))

@@ -180,7 +180,7 @@ class NarrowForm(Form):
         self.person.choices = [("", _("everybody")), *((str(key), name) for key, name in people)]
         return self
 
-    def chosen(self) -> dict[str, str]:
+    def chosen(self) -> dict[str, Any]:
         """What is chosen, as the address of the page holds it."""
         known = {
             field.name: {str(choice[0]) for choice in field.choices or ()}

@@ -123,7 +123,7 @@ class TaskForm(Form):
             if kind == "minutes"
             else ngettext("%(num)d day before, at", "%(num)d days before, at", int(amount))
         )
-        self.remind.choices = [*list(self.remind.choices or ()), (name, label)]
+        self.remind.choices = [*((known, shown) for known, shown, _how in REMINDERS), (name, label)]
 
     def changes(self) -> dict[str, Any]:
         """The fields as `TaskInput` takes them."""

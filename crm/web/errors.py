@@ -117,7 +117,7 @@ def _moved(error: MovedError) -> ResponseReturnValue:
         return _refused(error)
     if "session" in g:
         rollback(g.session)
-    there = {name: error.new_id if value == error.old_id else value for name, value in given.items()}
+    there: dict[str, Any] = {name: error.new_id if value == error.old_id else value for name, value in given.items()}
     address = url_for(request.endpoint, **there)
     query = request.query_string.decode()
     return redirect(f"{address}?{query}" if query else address, code=308)

@@ -106,7 +106,7 @@ def test_the_owners_of_addresses_are_found_without_reading_the_other_handles(ses
 
     ((statement, parameters),) = asked
     plan = "\n".join(connection.exec_driver_sql(f"explain (analyze, timing off) {statement}", parameters).scalars())
-    assert "uq_handle_address" in plan, plan
+    assert any(index in plan for index in ("uq_handle_address", "ix_handle_again")), plan
     assert "Rows Removed by Filter" not in plan
 
 

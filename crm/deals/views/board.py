@@ -39,7 +39,8 @@ class Looking:
 
     def url(self, endpoint: str, **changes: str | UUID | None) -> str:
         """The address of a page with the same filter but for `changes`; None takes one off."""
-        return url_for(endpoint, **{key: value for key, value in (self.values | changes).items() if value})
+        kept: dict[str, Any] = {key: value for key, value in (self.values | changes).items() if value}
+        return url_for(endpoint, **kept)
 
 
 def looking(pipeline: Pipeline | None) -> Looking:
@@ -51,7 +52,8 @@ def looking(pipeline: Pipeline | None) -> Looking:
         pipeline_id=pipeline.id if pipeline else None,
         state=_state(),
         company_id=company_id,
-        **flags,
+        closing=flags["closing"],
+        rotting=flags["rotting"],
     )
     values = {name: "1" for name, is_on in flags.items() if is_on}
     values |= {"whose": "mine"} if mine else {}

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from crm.accounts.models import User, Workspace
@@ -84,7 +84,7 @@ def _state(row: Warmth) -> State:
     return State(inbound=row.inbound, outbound=row.outbound, at=row.at, two_way_at=row.two_way_at, any_at=row.any_at)
 
 
-def _genuine(contact_id: UUID) -> Sequence[object]:
+def _genuine(contact_id: UUID) -> Sequence[ColumnElement[bool]]:
     return (
         Interaction.contact_id == contact_id,
         Interaction.removed_at.is_(None),
