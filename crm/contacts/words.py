@@ -59,6 +59,7 @@ TOLD: Final = {
     "custom_field.archived": Words(lazy("Archived a field"), "archive"),
     "custom_field.restored": Words(lazy("Brought an archived field back"), "refresh"),
     "company.deleted": Words(lazy("Deleted a company"), "trash"),
+    "company.restored": Words(lazy("Brought a deleted company back"), "refresh"),
 }
 ACCESS_REASONS: Final = {
     AccessReason.OWNER: lazy("the owner of this person"),

@@ -52,6 +52,8 @@ LEADS_ON = {
     "campaigns.show": "/campaigns/.*",
     # The address in question has an owner already.
     "contacts.ask_owner": "/contacts/.*/handles",
+    # Nothing is being taken back.
+    "lifecycle.revert_progress": "/imports/.*",
     "security.login": "/",
     "security.mf_recovery": "/",
     "security.two_factor_token_validation": "/settings/access",
@@ -88,7 +90,7 @@ def wanted(pages):
         (endpoint, path)
         for endpoint, path in pages
         if endpoint not in CLOSED
-        and not path.endswith(".csv")
+        and not path.endswith((".csv", "/file"))
         and "/files/" not in path
         and (endpoint == "api_docs.docs" or not path.startswith("/api/v1"))
     ]

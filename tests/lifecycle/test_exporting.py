@@ -105,6 +105,17 @@ def test_cards_hold_what_address_books_read(session, actor, take, now):
     assert max(len(line.encode()) for line in (three + four).split("\r\n")) <= 75
 
 
+@pytest.mark.parametrize("form", [ExportFormat.VCARD_3, ExportFormat.VCARD_4])
+@pytest.mark.parametrize("handles", [[(ChannelKind.EMAIL, "info@example.it")], [(ChannelKind.INSTAGRAM, "@u1")]])
+def test_an_address_that_a_card_shows_for_want_of_a_name_is_no_name(session, actor, take, bring, now, form, handles):
+    person(session, actor, now, first_name="Ada")
+    person(session, actor, now, handles=handles)
+
+    again = bring(actor, take(actor, form))
+
+    assert (again.created, again.updated, again.refused) == (0, 0, 0)
+
+
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=30)
 LINES = NAMES.map(str.strip)
 NOTES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]) | st.just("\n"), max_size=80)

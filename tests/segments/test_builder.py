@@ -15,7 +15,10 @@ from crm.segments.forms.inputs import control, option_controls
 from crm.segments.models import Segment
 
 IDS = ["00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"]
-ROWS = ("owner", "tag", "company_tag", "linked_to", "holds_offer.offer", "redeemed.offer", "campaign", "segment")
+ROWS = (
+    *("owner", "tag", "company_tag", "linked_to", "holds_offer.offer", "redeemed.offer", "campaign", "segment"),
+    *("open_deal.stage", "deal_stage"),
+)
 STAGE = {"field": "lifecycle", "op": "any_of", "value": ["lead"]}
 CITY = {"field": "city", "op": "is", "value": "Siena"}
 

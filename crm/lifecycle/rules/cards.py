@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import BinaryIO, Final
 
 from crm.channels.addresses import channel_of_url
@@ -76,7 +76,9 @@ def is_ours(file: BinaryIO) -> bool:
 
 def _row(card: Card) -> Row:
     row: Row = {}
-    first, last = _name(card)
+    _add_addresses(row, card)
+    _add_our_own(row, card)
+    first, last = _name(card, {value for target in ADDRESSES for value in row.get(target, ())})
     organisation = card.first("ORG")
     place = card.first("ADR")
     _add(row, Target.FIRST_NAME, first)
@@ -96,8 +98,6 @@ def _row(card: Card) -> Row:
         _add(row, Target.COUNTRY, country)
     tags = [tag for entry in card.all("CATEGORIES") for tag in entry.parts(",") if tag.lower() not in _NO_TAG]
     _add(row, Target.TAGS, join_tags(tag for tag in tags if tag))
-    _add_addresses(row, card)
-    _add_our_own(row, card)
     return row
 
 
@@ -112,14 +112,17 @@ def _text(card: Card, name: str) -> str:
     return entry.text.strip() if entry else ""
 
 
-def _name(card: Card) -> tuple[str, str]:
-    """First and last name; of a card with nothing but a shown name its parts, unless that is the company's."""
+def _name(card: Card, addresses: Collection[str]) -> tuple[str, str]:
+    """First and last name; of a card with nothing but a shown name its parts, unless that is no name.
+
+    A card has to show something (RFC 6350, section 6.2.1): of a company its name, of somebody unknown an address.
+    """
     entry = card.first("N")
     last, first, middle, *_rest = [*(entry.parts() if entry else []), "", "", ""]
     if first or last or middle:
         return " ".join(part for part in (first, middle) if part), last
     shown, organisation = _text(card, "FN"), card.first("ORG")
-    if organisation and shown == organisation.parts()[0]:
+    if (organisation and shown == organisation.parts()[0]) or shown in {*addresses, "?"}:
         return "", ""
     return split_name(shown)
 

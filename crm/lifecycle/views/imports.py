@@ -45,6 +45,7 @@ def _offer(state: BlueprintSetupState) -> None:
             "export.fetched": Words(lazy("Downloaded an export"), "download"),
             "export.forgotten": Words(lazy("Removed the file of an export"), "trash"),
             "import.reverted": Words(lazy("Took an import back"), "arrow-back-up"),
+            "changes.undone": Words(lazy("Took changes back"), "arrow-back-up"),
             "import.revert": Words(lazy("Import taken back"), "arrow-back-up"),
         },
     )
