@@ -193,9 +193,11 @@ def fade(session: Session, *, before: datetime, now: datetime, limit: int) -> in
     """Renew the scores that were made before a moment, at most `limit` of them; how many. One statement."""
     renewed = session.execute(
         text(
-            "update warmth set score = crm_warmth(inbound, outbound, at, two_way_at, any_at, :now), scored_at = :now"
-            " where id in (select id from warmth where user_id is null and score > 0 and scored_at < :before"
-            " order by scored_at limit :limit for update skip locked) returning 1"
+            # Materialized: as a plain subquery it can be asked anew for each row, and the limit would not hold.
+            "with due as materialized (select id from warmth where user_id is null and score > 0"
+            " and scored_at < :before order by scored_at limit :limit for update skip locked)"
+            " update warmth set score = crm_warmth(inbound, outbound, at, two_way_at, any_at, :now), scored_at = :now"
+            " from due where warmth.id = due.id returning 1"
         ),
         {"now": now, "before": before, "limit": limit},
     )
