@@ -116,6 +116,14 @@ def test_an_address_that_a_card_shows_for_want_of_a_name_is_no_name(session, act
     assert (again.created, again.updated, again.refused) == (0, 0, 0)
 
 
+def test_spaces_within_an_address_stay_as_they_are(session, actor, take, bring, now):
+    person(session, actor, now, first_name="Ada", street="Via\u00a0Emilia  12")
+
+    again = bring(actor, take(actor, ExportFormat.VCARD_3))
+
+    assert (again.created, again.updated, again.refused) == (0, 0, 0)
+
+
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=30)
 LINES = NAMES.map(str.strip)
 NOTES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]) | st.just("\n"), max_size=80)

@@ -92,7 +92,7 @@ def _row(card: Card) -> Row:
     _add(row, Target.EXTERNAL_ID, _text(card, "UID").removeprefix("urn:uuid:"))
     if place:
         box, extended, street, city, _region, code, country = [*place.parts(), *[""] * 7][:7]
-        lines = [" ".join(part.split()) for part in (street, extended, box, code) if part]
+        lines = [" ".join(map(str.strip, part.splitlines())) for part in (street, extended, box, code) if part]
         _add(row, Target.STREET, ", ".join(lines))
         _add(row, Target.CITY, city)
         _add(row, Target.COUNTRY, country)
