@@ -1,6 +1,6 @@
 """The blueprint of outreach, its words for templates, and the pages it adds to Settings."""
 
-from typing import cast
+from typing import Final, cast
 
 from flask import Blueprint, Flask, url_for
 from flask.blueprints import BlueprintSetupState
@@ -58,6 +58,63 @@ def _threads(text: str, limit: int) -> list[Found]:
     ]
 
 
+_PAGES: Final = (
+    SettingsPage(
+        key="channels",
+        label=lazy("Sender accounts"),
+        text=lazy("From where you write: mailboxes, their pace and health."),
+        icon="mail",
+        endpoint="outreach.accounts",
+        group=SettingsGroup.CHANNELS,
+        needs=Permission.MANAGE_CHANNELS,
+        order=10,
+    ),
+    SettingsPage(
+        key="templates",
+        label=lazy("Texts"),
+        text=lazy("Texts to start from, with the person’s own data."),
+        icon="template",
+        endpoint="outreach.templates",
+        group=SettingsGroup.CHANNELS,
+        needs=Permission.WRITE,
+        order=20,
+    ),
+    SettingsPage(
+        key="history-address",
+        label=lazy("Copies of your mail"),
+        text=lazy("Your own address for blind copies: what you write elsewhere lands on the timelines."),
+        icon="inbox",
+        endpoint="outreach.history_address",
+        group=SettingsGroup.YOU,
+        needs=Permission.EDIT,
+        order=40,
+    ),
+)
+_CHOICES: Final = (
+    Choice(
+        step=Step.SENDER,
+        key="mailbox",
+        label=lazy("Connect my mailbox"),
+        text=lazy("Server, user and password of the address you write from."),
+        icon="mail",
+        endpoint="outreach.new_account",
+        values={"setup": "1"},
+        order=10,
+    ),
+    Choice(
+        step=Step.SENDER,
+        key="sandbox",
+        label=lazy("Try with the sandbox"),
+        text=lazy("Nothing leaves this machine, and you can answer as each person."),
+        icon="flask",
+        endpoint="outreach.create_sandbox",
+        post=True,
+        primary=True,
+        order=20,
+    ),
+)
+
+
 @blueprint.record_once
 def _settings(state: BlueprintSetupState) -> None:
     app = cast("Flask", state.app)
@@ -66,69 +123,7 @@ def _settings(state: BlueprintSetupState) -> None:
     add_finder(app, "messages", Finder(lazy("Messages"), _threads))
     add_words(app, _ALERTS)
     add_words(app, _AUDIT)
-    add_settings_page(
-        app,
-        SettingsPage(
-            key="channels",
-            label=lazy("Sender accounts"),
-            text=lazy("From where you write: mailboxes, their pace and health."),
-            icon="mail",
-            endpoint="outreach.accounts",
-            group=SettingsGroup.CHANNELS,
-            needs=Permission.MANAGE_CHANNELS,
-            order=10,
-        ),
-    )
-    add_settings_page(
-        app,
-        SettingsPage(
-            key="templates",
-            label=lazy("Texts"),
-            text=lazy("Texts to start from, with the person’s own data."),
-            icon="template",
-            endpoint="outreach.templates",
-            group=SettingsGroup.CHANNELS,
-            needs=Permission.WRITE,
-            order=20,
-        ),
-    )
-    add_settings_page(
-        app,
-        SettingsPage(
-            key="history-address",
-            label=lazy("Copies of your mail"),
-            text=lazy("Your own address for blind copies: what you write elsewhere lands on the timelines."),
-            icon="inbox",
-            endpoint="outreach.history_address",
-            group=SettingsGroup.YOU,
-            needs=Permission.EDIT,
-            order=40,
-        ),
-    )
-    add_choice(
-        app,
-        Choice(
-            step=Step.SENDER,
-            key="mailbox",
-            label=lazy("Connect my mailbox"),
-            text=lazy("Server, user and password of the address you write from."),
-            icon="mail",
-            endpoint="outreach.new_account",
-            values={"setup": "1"},
-            order=10,
-        ),
-    )
-    add_choice(
-        app,
-        Choice(
-            step=Step.SENDER,
-            key="sandbox",
-            label=lazy("Try with the sandbox"),
-            text=lazy("Nothing leaves this machine, and you can answer as each person."),
-            icon="flask",
-            endpoint="outreach.create_sandbox",
-            post=True,
-            primary=True,
-            order=20,
-        ),
-    )
+    for page in _PAGES:
+        add_settings_page(app, page)
+    for choice in _CHOICES:
+        add_choice(app, choice)
