@@ -8,6 +8,8 @@ from factories import outreach
 from factories.contacts import contact
 from sqlalchemy import func, select
 
+from crm.consent.kinds import ConsentAction
+from crm.consent.models import ConsentEvent
 from crm.interactions import queries
 from crm.interactions.models import Interaction
 from crm.interactions.services import copies
@@ -136,3 +138,13 @@ def test_the_page_makes_shows_and_renews_the_address(client, session, actor, acc
     client.post(f"{page}/renew")
     assert token not in client.get(page).text
     assert client.post(f"{page}/forget").status_code == 303
+
+
+@pytest.mark.parametrize("shown", ["to", "cc"])
+def test_who_answers_to_the_history_address_openly_is_heard(session, actor, account, ann, address, now, shown):
+    to, cc = (address, "") if shown == "to" else ("sales@lanterna.example", address)
+    message = receive(session, account, mail("ann@example.com", to, cc=cc, text="STOP"), now)
+    assert message is not None
+    assert message.contact_id == ann.id
+    found = session.scalars(select(ConsentEvent.action).where(ConsentEvent.contact_id == ann.id)).all()
+    assert ConsentAction.WITHDRAWN in found

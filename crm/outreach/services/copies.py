@@ -79,6 +79,17 @@ def record_bcc_mail(session: Session, actor: Actor, *, user_id: UUID, parsed: Re
     return len(entries)
 
 
+def speaks_to_us(session: Session, actor: Actor, *, user_id: UUID, parsed: Reply, raw: bytes) -> bool:
+    """True when somebody we know wrote to the history address openly: that is no copy, but their own words.
+
+    Who answers everybody of a mail with that address in it may be saying no, and is heard as in any other answer.
+    """
+    if _TOKEN.search(headers(read_message(raw), "To", "Cc").lower()) is None:
+        return False
+    author = _norm(parsed.from_address)
+    return _author(session, author, user_id) is None and bool(_known(session, actor, {author}))
+
+
 def _norm(address: str) -> str:
     try:
         return normalise(ChannelKind.EMAIL, address).address_norm

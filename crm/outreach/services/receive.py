@@ -30,7 +30,7 @@ from crm.outreach.kinds import DeliveryState, InboundState, MessageDirection, Me
 from crm.outreach.links import hide_tokens
 from crm.outreach.models import Conversation, Message, MessageText, SenderAccount
 from crm.outreach.services import conversations
-from crm.outreach.services.copies import copied_by, record_bcc_mail
+from crm.outreach.services.copies import copied_by, record_bcc_mail, speaks_to_us
 from crm.outreach.services.settle import mark_sent
 from crm.outreach.setup import links
 
@@ -104,7 +104,11 @@ def handle_inbound(session: Session, actor: Actor, *, event_id: UUID, now: datet
         return None
     event.kind = type(parsed).__name__.lower()
     message = None
-    if copied_for is not None and isinstance(parsed, Reply):
+    if (
+        copied_for is not None
+        and isinstance(parsed, Reply)
+        and not speaks_to_us(session, actor, user_id=copied_for, parsed=parsed, raw=raw)
+    ):
         event.kind = "copy"
         record_bcc_mail(session, actor, user_id=copied_for, parsed=parsed, raw=raw, now=now)
     elif isinstance(parsed, Bounce):
