@@ -195,3 +195,11 @@ def test_the_night_lets_scores_fade_in_batches(session, actor, now):
     later = now + timedelta(days=30)
     assert [fade(session, before=later, now=later, limit=2) for _look in range(3)] == [2, 1, 0]
     assert scores(session, *people) == [rules.warmth(rules.state_of(one("meeting", 0)), now=later).score] * 3
+
+
+def test_the_decay_is_written_into_the_statement_and_not_called(database):
+    asked = "explain verbose select crm_left(1, moment, now(), 30) from (values (now())) as row (moment)"
+    with database.engine.connect() as connection:
+        plan = "\n".join(connection.execute(text(asked)).scalars())
+    assert "power(" in plan
+    assert "crm_left" not in plan
