@@ -33,6 +33,20 @@ class ContactRestored(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessingLimited(Event):
+    """The person's data may only be kept from now on."""
+
+    contact_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessingResumed(Event):
+    """No limit stands on the person any more."""
+
+    contact_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HandleLinked(Event):
     handle_id: UUID
     contact_id: UUID

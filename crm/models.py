@@ -6,6 +6,7 @@ from crm.consent import models as consent
 from crm.contacts import change_models as changes
 from crm.contacts import custom_models as custom
 from crm.contacts import domain_models as domains
+from crm.contacts import limit_models as limits
 from crm.contacts import models as contacts
 from crm.contacts import view_models as views
 from crm.db import Base
@@ -31,6 +32,7 @@ DOMAINS = (
     changes,
     custom,
     domains,
+    limits,
     views,
     interactions,
     keeping,

@@ -19,6 +19,8 @@ from crm.events import (
     MessageStateChanged,
     OfferWithdrawn,
     OptedOut,
+    ProcessingLimited,
+    ProcessingResumed,
     ReplyReceived,
     VoucherRedeemed,
 )
@@ -47,6 +49,9 @@ FIELDS: tuple[tuple[tuple[Field, ...], FactLoader], ...] = (
 EVENTS: tuple[tuple[type[Event], Handler], ...] = (
     (ContactDeleted, outreach_handlers.cancel_after_delete),
     (ContactDeleted, segments_handlers.leave_after_delete),
+    (ProcessingLimited, outreach_handlers.hold_limited),
+    (ProcessingResumed, interactions_handlers.warm_after_limit),
+    (ProcessingResumed, outreach_handlers.go_on_after_limit),
     (HandleLinked, interactions_handlers.adopt_history),
     (HandleLinked, outreach_handlers.adopt_exchange),
     (InteractionLogged, loyalty_handlers.award_points),

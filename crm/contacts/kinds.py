@@ -42,6 +42,15 @@ class HandleState(StrEnum):
     GONE = "gone"
 
 
+class LimitGround(StrEnum):
+    """Why somebody's data may only be kept for the time being: the four cases of article 18 (1) of the GDPR."""
+
+    ACCURACY = "accuracy"
+    UNLAWFUL = "unlawful"
+    CLAIMS = "claims"
+    OBJECTION = "objection"
+
+
 class AccessReason(StrEnum):
     """Why a colleague sees a person, or does not."""
 

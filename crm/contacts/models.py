@@ -105,6 +105,7 @@ class Contact(Tenant, Base):
     owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("app_user.id"))
     # Only the owner, those whom `ContactAccess` names, owners and managers of the workspace see a restricted person.
     restricted: Mapped[bool] = mapped_column(server_default=text("false"))
+    limited_at: Mapped[datetime | None]
     importance: Mapped[str] = mapped_column(server_default=Importance.NORMAL.value)
     lifecycle: Mapped[str] = mapped_column(server_default=Lifecycle.LEAD.value)
     last_outbound_at: Mapped[datetime | None]
@@ -153,6 +154,7 @@ class Contact(Tenant, Base):
         ),
         Index("ix_contact_owner", "workspace_id", "owner_id", "sort_name"),
         Index("ix_contact_restricted", "workspace_id", "id", postgresql_where=text("restricted")),
+        Index("ix_contact_limited", "workspace_id", "id", postgresql_where=text("limited_at is not null")),
         Index(
             "ix_contact_birthday",
             "workspace_id",

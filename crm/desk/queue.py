@@ -112,6 +112,7 @@ def _quiet(session: Session, view: View) -> list[Waiting]:
             news=since or row.created_at,
         )
         for row in page.items
+        if row.limited_at is None
     ]
     return _not_aside(session, view, found)[:QUIET_SHOWN]
 

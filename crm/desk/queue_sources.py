@@ -339,7 +339,7 @@ def birthdays(view: View) -> Select[*tuple[Any, ...]]:
     return (
         select(Contact, Company.name.label("company"))
         .outerjoin(Company, Company.id == Contact.company_id)
-        .where(of_today, _mine(view, Contact.owner_id), contacts.alive(view.actor))
+        .where(of_today, Contact.limited_at.is_(None), _mine(view, Contact.owner_id), contacts.alive(view.actor))
         .order_by(Contact.sort_name, Contact.id)
     )
 
@@ -355,7 +355,12 @@ def rhythms(view: View) -> Select[*tuple[Any, ...]]:
         select(Contact, Company.name.label("company"), Cadence.due_at, Cadence.two_way_at, Cadence.days)
         .join(Cadence, Cadence.contact_id == Contact.id)
         .outerjoin(Company, Company.id == Contact.company_id)
-        .where(Cadence.due_at < view.tonight, _mine(view, Contact.owner_id), contacts.alive(view.actor))
+        .where(
+            Cadence.due_at < view.tonight,
+            Contact.limited_at.is_(None),
+            _mine(view, Contact.owner_id),
+            contacts.alive(view.actor),
+        )
         .order_by(Cadence.due_at, Cadence.contact_id)
     )
 

@@ -114,6 +114,7 @@ def _company_of(session: Session, actor: Actor, *, contact_id: UUID | None) -> U
     if contact_id is None:
         raise NothingToAskError(N_("Say whom to look up."))
     person = contact_queries.contact(session, actor, contact_id=contact_id)
+    contacts.refuse_limited(session, contact_id=contact_id)
     if person.company_id is None:
         raise NothingToAskError(N_("This person has no company whose website could be read."))
     return person.company_id

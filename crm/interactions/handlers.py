@@ -2,10 +2,16 @@
 
 from sqlalchemy.orm import Session
 
-from crm.events import HandleLinked
+from crm.events import HandleLinked, ProcessingResumed
 from crm.interactions import services
+from crm.interactions.services.warming import rewarm
 
 
 def adopt_history(session: Session, event: HandleLinked) -> None:
     """A stranger turned out to be somebody: what they did under that handle becomes their history."""
     services.adopt(session, handle_id=event.handle_id, contact_id=event.contact_id)
+
+
+def warm_after_limit(session: Session, event: ProcessingResumed) -> None:
+    """What happened while the person's data were only kept counts from now on."""
+    rewarm(session, contact_ids=[event.contact_id], now=event.now)

@@ -58,6 +58,8 @@ class Effect(StrEnum):
     POINTS = "points"
     VOUCHERS = "vouchers"
     OPT_OUTS = "opt_outs"
+    #: Limits on processing that stand.
+    LIMITS = "limits"
     SEGMENTS = "segments"
     CAMPAIGNS = "campaigns"
     LOOKUPS = "lookups"

@@ -37,6 +37,12 @@ _WARNINGS: Final[Mapping[Effect, Callable[[int], str]]] = {
         n,
         n=number(n),
     ),
+    Effect.LIMITS: lambda n: ngettext(
+        "%(n)s limit on processing: it holds for the person who is left.",
+        "%(n)s limits on processing: they hold for the person who is left.",
+        n,
+        n=number(n),
+    ),
     Effect.DOUBLES: lambda n: ngettext(
         "%(n)s message is cancelled: both records are in the same campaign.",
         "%(n)s messages are cancelled: both records are in the same campaign.",

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from crm.contacts.kinds import LimitGround
 from crm.lifecycle.kinds import ErasureCause
 from crm.lifecycle.rules.retention import DataClass
 from crm.web.i18n import lazy, lazy_p
@@ -49,6 +50,14 @@ CLASSES: Final = {
     DataClass.DELETED_PEOPLE: (lazy("Deleted people"), lazy("They are erased for good.")),
 }
 
+#: The four cases of article 18 (1) of the GDPR.
+GROUNDS: Final = {
+    LimitGround.ACCURACY: lazy("They say that the data are wrong, and we check"),
+    LimitGround.UNLAWFUL: lazy("The processing is unlawful, and they want no erasure"),
+    LimitGround.CLAIMS: lazy("We need them no more, they need them for a legal claim"),
+    LimitGround.OBJECTION: lazy("They objected, and whose interest weighs more is open"),
+}
+
 CAUSES: Final = {
     ErasureCause.ASKED: lazy("asked for"),
     ErasureCause.RETENTION: lazy("kept long enough"),
@@ -57,6 +66,7 @@ CAUSES: Final = {
 
 TABLES: Final = {
     "contact": lazy("Person"),
+    "processing_limit": lazy("Limits on processing"),
     "affiliation": lazy("Companies"),
     "contact_link": lazy("Links to other people"),
     "handle": lazy("Addresses"),

@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql
 from crm.campaigns.models import CampaignPick, Recipient
 from crm.consent.models import ConsentState
 from crm.contacts.custom_models import CustomValue
+from crm.contacts.limit_models import ProcessingLimit
 from crm.contacts.models import (
     Affiliation,
     Company,
@@ -107,6 +108,7 @@ TABLES: Final[dict[str, Restorable]] = {
         Restorable(ContactLink),
         Restorable(ContactTag),
         Restorable(ContactAccess),
+        Restorable(ProcessingLimit),
         Restorable(NotSame),
         Restorable(CompanyTag),
         Restorable(Fact, unless=_FACT_LATER),

@@ -34,6 +34,8 @@ class PersonFacts:
     is_erased: bool = False
     is_merged: bool = False
     is_deleted: bool = False
+    #: The person's data may only be kept for the time being.
+    is_limited: bool = False
     time_zone: str = ""
     country: str = ""
     consent: ConsentAnswer = ConsentAnswer.ALLOWED

@@ -1,15 +1,24 @@
 """Owns what outreach does when something happens elsewhere: messages that lost their ground are stopped at once."""
 
-from sqlalchemy import update
+from sqlalchemy import or_, update
 from sqlalchemy.orm import Session
 
 from crm.accounts.rules import system_actor
 from crm.consent.kinds import ConsentPurpose, Purpose
-from crm.events import ContactDeleted, HandleLinked, OfferWithdrawn, OptedOut, VoucherRedeemed
+from crm.events import (
+    ContactDeleted,
+    HandleLinked,
+    OfferWithdrawn,
+    OptedOut,
+    ProcessingLimited,
+    ProcessingResumed,
+    VoucherRedeemed,
+)
 from crm.outreach.kinds import MessageState
 from crm.outreach.models import Conversation, Message
 from crm.outreach.queries.gate import among
 from crm.outreach.rules import Reason
+from crm.outreach.services.pauses import go_on
 from crm.outreach.services.transitions import PENDING, move
 
 
@@ -49,6 +58,28 @@ def cancel_after_delete(session: Session, event: ContactDeleted) -> None:
         reason=Reason.DELETED.value,
         held_until=None,
     )
+
+
+def hold_limited(session: Session, event: ProcessingLimited) -> None:
+    """The person's data may only be kept: what is on the schedule waits until the limit is lifted."""
+    by_itself = or_(Message.state == MessageState.SCHEDULED, Message.held_until.is_not(None))
+    move(
+        session,
+        system_actor(event.workspace_id),
+        message_ids=None,
+        when=[MessageState.SCHEDULED, MessageState.HELD],
+        to=MessageState.HELD,
+        now=event.now,
+        where=[Message.contact_id == event.contact_id, by_itself],
+        reason=Reason.LIMITED.value,
+        held_until=None,
+    )
+
+
+def go_on_after_limit(session: Session, event: ProcessingResumed) -> None:
+    """The limit is gone: what it held goes back to the schedule, and a person decides about what is too late."""
+    mine = [Message.contact_id == event.contact_id]
+    go_on(session, system_actor(event.workspace_id), reason=Reason.LIMITED, where=mine, now=event.now)
 
 
 def cancel_withdrawn_offer(session: Session, event: OfferWithdrawn) -> None:

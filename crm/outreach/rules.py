@@ -41,6 +41,7 @@ class Way(StrEnum):
     RESTORE = "restore"
     OTHER_ADDRESS = "other_address"
     ASK_CONSENT = "ask_consent"
+    LIFT_LIMIT = "lift_limit"
     WAIT_FOR_THEM = "wait_for_them"
     ANSWER_FIRST = "answer_first"
     WAIT = "wait"
@@ -62,6 +63,7 @@ class Reason(StrEnum):
     HANDLE_GONE = "handle_gone"
     HANDLE_BOUNCED = "handle_bounced"
     HANDLE_BLOCKED = "handle_blocked"
+    LIMITED = "processing_limited"
     SUPPRESSED = "suppressed"
     CONSENT_WITHDRAWN = "consent_withdrawn"
     CONSENT_MISSING = "consent_missing"
@@ -101,6 +103,7 @@ OUTLOOK: dict[Reason, tuple[Disposition, Way]] = {
     Reason.HANDLE_GONE: (_S, Way.OTHER_ADDRESS),
     Reason.HANDLE_BOUNCED: (_S, Way.OTHER_ADDRESS),
     Reason.HANDLE_BLOCKED: (_S, Way.OTHER_ADDRESS),
+    Reason.LIMITED: (_H, Way.LIFT_LIMIT),
     Reason.SUPPRESSED: (_S, Way.WAIT_FOR_THEM),
     Reason.CONSENT_WITHDRAWN: (_S, Way.WAIT_FOR_THEM),
     Reason.CONSENT_MISSING: (_S, Way.ASK_CONSENT),
@@ -200,6 +203,8 @@ def judge(facts: Facts, *, purpose: Purpose, at: datetime, policy: Policy) -> Ve
 def _objections(facts: Facts, needs: PurposeNeeds, at: datetime, policy: Policy) -> Iterator[Objection]:
     if needs.reachable:
         yield from _alive(facts)
+        if facts.person is not None and facts.person.is_limited:
+            yield Objection(Reason.LIMITED)
     if needs.suppression and facts.handle.is_suppressed:
         yield Objection(Reason.SUPPRESSED)
     if needs.consent and facts.person is not None:

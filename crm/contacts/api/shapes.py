@@ -71,6 +71,7 @@ class ContactOut(ApiModel):
     external_id: str = Field(description="The person's code in another program; imports recognise people by it.")
     owner_id: UUID | None
     restricted: bool = Field(description="Only the owner, named colleagues, owners and managers see the person.")
+    limited_at: datetime | None = Field(description="Since when the data may only be kept (GDPR, article 18).")
     importance: Importance
     lifecycle: Lifecycle
     last_outbound_at: datetime | None

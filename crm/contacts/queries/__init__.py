@@ -50,6 +50,7 @@ from crm.contacts.queries.handles import (
     handles_of,
     strangers,
 )
+from crm.contacts.queries.limits import LimitLine, is_nobody_limited, limited, limits_of
 from crm.contacts.queries.people import (
     AffiliationView,
     ContactFilter,
@@ -93,6 +94,7 @@ __all__ = [
     "FactView",
     "HandleNotFoundError",
     "HitKind",
+    "LimitLine",
     "LinkView",
     "Matched",
     "PlaceView",
@@ -131,6 +133,9 @@ __all__ = [
     "handle",
     "handle_by_address",
     "handles_of",
+    "is_nobody_limited",
+    "limited",
+    "limits_of",
     "links_of",
     "list_companies",
     "list_contacts",

@@ -38,6 +38,7 @@ from crm.contacts.services.handles import (
     set_handle_state,
 )
 from crm.contacts.services.identities import resolve_identity
+from crm.contacts.services.limits import ProcessingLimitedError, lift_limit, limit_processing, refuse_limited
 from crm.contacts.services.owners import check_owner
 from crm.contacts.services.people import create
 from crm.contacts.services.people import update_contact as update
@@ -77,6 +78,7 @@ __all__ = [
     "EditConflictError",
     "HandleInput",
     "HandleTakenError",
+    "ProcessingLimitedError",
     "RestoredCompany",
     "RestoredContact",
     "SuggestionNotFoundError",
@@ -104,6 +106,8 @@ __all__ = [
     "delete_view",
     "end_affiliation",
     "find_or_create_company",
+    "lift_limit",
+    "limit_processing",
     "link",
     "link_handle",
     "make_primary",
@@ -112,6 +116,7 @@ __all__ = [
     "parsed",
     "read_values",
     "record_fact",
+    "refuse_limited",
     "remove_affiliation",
     "remove_handle",
     "rename_handle",

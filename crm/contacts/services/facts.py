@@ -119,6 +119,8 @@ def record_fact(
     actor.require(Permission.EDIT)
     subject = _subject(session, actor, contact_id=contact_id, company_id=company_id)
     clean = _clean(subject, field, value)
+    if origin is FactOrigin.FOUND and _is_limited(subject):
+        return None
     known = _known(session, subject, field)
     current = next((row for row in known if row.state == FactState.CURRENT), None)
     decision = rules.decide_fact(
@@ -159,10 +161,15 @@ def suggest_fact(
     confidence: int = 100,
     now: datetime,
 ) -> Fact | None:
-    """Propose a value without setting it; None when it is the current one or was refused before."""
+    """Propose a value without setting it; None when it is the current one or was refused before.
+
+    Nothing is proposed about a person whose data may only be kept.
+    """
     actor.require(Permission.EDIT)
     subject = _subject(session, actor, contact_id=contact_id, company_id=company_id)
     clean = _clean(subject, field, value)
+    if _is_limited(subject):
+        return None
     known = _known(session, subject, field)
     refused = any(row.state == FactState.REJECTED and row.value == clean for row in known)
     if refused or clean == text_of(subject, field):
@@ -180,6 +187,10 @@ def suggest_fact(
         confidence=confidence,
         now=now,
     )
+
+
+def _is_limited(subject: Contact | Company) -> bool:
+    return isinstance(subject, Contact) and subject.limited_at is not None
 
 
 def _suggest(

@@ -17,6 +17,7 @@ from crm.accounts.rules import Actor
 from crm.accounts.services import notifications
 from crm.clock import local_day, local_instant
 from crm.contacts.models import Contact
+from crm.contacts.queries import limited
 from crm.db import among, new_id
 from crm.interactions import queries, rules, spikes
 from crm.interactions.keywords import judge
@@ -34,12 +35,15 @@ TOLD: Final = (Role.OWNER, Role.MANAGER, Role.COMMUNITY)
 def judged(session: Session, entries: Sequence[Entry]) -> Sequence[Entry]:
     """The entries with what the workspace's keyword rules say about the words of others.
 
-    What somebody chose stays: a rule only speaks where no sentiment was given. Labels add up.
+    What somebody chose stays: a rule only speaks where no sentiment was given. Labels add up. Nothing is said about
+    people whose data may only be kept.
     """
     meant = {number for number, entry in enumerate(entries) if _is_theirs(entry)}
     known = queries.keyword_rules(session) if meant else []
     if not known:
         return entries
+    kept = limited(session, contact_ids={found for number in meant if (found := entries[number].contact_id)})
+    meant = {number for number in meant if entries[number].contact_id not in kept}
     return [_judged(entry, known) if number in meant else entry for number, entry in enumerate(entries)]
 
 

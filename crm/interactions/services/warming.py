@@ -42,6 +42,8 @@ _WARM: Final = f"""
         cast(:inbound as float8[]), cast(:outbound as float8[]), cast(:at as timestamptz[]),
         cast(:two_way_at as timestamptz[]), cast(:any_at as timestamptz[]))
         as row (id, contact_id, user_id, inbound, outbound, at, two_way_at, any_at)
+    where not exists (select 1 from contact c where c.workspace_id = :workspace_id and c.id = row.contact_id
+        and c.limited_at is not null and not :also_limited)
     order by contact_id, user_id
     {MERGE}"""  # noqa: S608 - texts of this module.
 
@@ -79,7 +81,10 @@ SENT: Final = f"""
 
 
 def warm(session: Session, rows: Iterable[Interaction], *, now: datetime) -> None:
-    """Count new entries in: two statements for any number of them. What counts is said in `rules.warmth`."""
+    """Count new entries in: two statements for any number of them. What counts is said in `rules.warmth`.
+
+    The warmth of people whose data may only be kept stands still until then; `rewarm` makes up for it.
+    """
     states: dict[Key, State] = {}
     wrote: dict[UUID, datetime] = {}
     for row in rows:
@@ -90,7 +95,7 @@ def warm(session: Session, rows: Iterable[Interaction], *, now: datetime) -> Non
             wrote[row.contact_id] = max(wrote.get(row.contact_id, row.happened_at), row.happened_at)
     if states:
         workspace_id = session.info["workspace_id"]
-        _write(session, states, workspace_id=workspace_id, now=now)
+        _write(session, states, workspace_id=workspace_id, also_limited=False, now=now)
         two_way = {key[0]: state.two_way_at for key, state in states.items() if key[1] is None}
         _restart(session, two_way, wrote, workspace_id)
 
@@ -117,12 +122,15 @@ def _count(states: dict[Key, State], contact_id: UUID, author_id: UUID | None, o
         states[key] = arithmetic.together(known, fresh) if known else fresh
 
 
-def _write(session: Session, states: dict[Key, State], *, workspace_id: UUID, now: datetime) -> None:
+def _write(
+    session: Session, states: dict[Key, State], *, workspace_id: UUID, also_limited: bool, now: datetime
+) -> None:
     ordered = sorted(states.items(), key=lambda item: (item[0][0], item[0][1] or item[0][0]))
     session.execute(
         text(_WARM),
         {
             "workspace_id": workspace_id,
+            "also_limited": also_limited,
             "now": now,
             "id": [new_id() for _ in ordered],
             "contact_id": [key[0] for key, _state in ordered],
@@ -162,7 +170,7 @@ def rewarm(session: Session, *, contact_ids: Sequence[UUID], now: datetime | Non
             if is_own_word(kind, direction):
                 wrote = max(wrote or happened_at, happened_at)
         if states:
-            _write(session, states, workspace_id=workspace_id, now=at)
+            _write(session, states, workspace_id=workspace_id, also_limited=True, now=at)
         house = states.get((contact_id, None))
         session.execute(
             text(_SET),
@@ -195,7 +203,8 @@ def fade(session: Session, *, before: datetime, now: datetime, limit: int) -> in
         text(
             # Materialized: as a plain subquery it can be asked anew for each row, and the limit would not hold.
             "with due as materialized (select id from warmth where user_id is null and score > 0"
-            " and scored_at < :before order by scored_at limit :limit for update skip locked)"
+            " and scored_at < :before and contact_id <> all(array(select id from contact where limited_at is not null))"
+            " order by scored_at limit :limit for update skip locked)"
             " update warmth set score = crm_warmth(inbound, outbound, at, two_way_at, any_at, :now), scored_at = :now"
             " from due where warmth.id = due.id returning 1"
         ),

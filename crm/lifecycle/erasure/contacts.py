@@ -25,7 +25,7 @@ TABLES: Final = (
             "address_form": Address.FORMAL.value,
             "importance": Importance.NORMAL.value,
             "lifecycle": Lifecycle.LEAD.value,
-            **dict.fromkeys(("company_id", "owner_id", "birth_day", "birth_month", "birth_year")),
+            **dict.fromkeys(("company_id", "owner_id", "birth_day", "birth_month", "birth_year", "limited_at")),
         },
         mentions=("interests", "came_from", "external_id"),
         plain={"search mail_domain": "computed from the name and the address"},
@@ -40,6 +40,12 @@ TABLES: Final = (
     ),
     Table(name="company_domain", plain={"domain": FIRM}),
     Table(name="contact_access", of={"contact_id": ("contact",)}, do=Do.DELETE, is_internal=True),
+    Table(
+        name="processing_limit",
+        of={"contact_id": ("contact",)},
+        do=Do.DELETE,
+        mentions=("note", "lift_note"),
+    ),
     Table(name="affiliation", of={"contact_id": ("contact",)}, do=Do.DELETE),
     Table(name="contact_link", of={"contact_id": ("contact",), "other_id": ("contact",)}, do=Do.DELETE),
     Table(

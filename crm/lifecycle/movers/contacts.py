@@ -112,6 +112,18 @@ class Provenance(Mover):
         pair.repoint(self.table)
 
 
+class Limits(Mover):
+    """Limits on processing go over: the strictest wins, so the kept person is limited when either was."""
+
+    def back(self, pair: Pair) -> None:
+        """Each is limited as long as one of their own limits stands, whatever was lifted meanwhile."""
+        pair.run(
+            "update contact c set limited_at = (select min(l.since) from processing_limit l"
+            " where l.workspace_id = :workspace and l.contact_id = c.id and l.lifted_at is null)"
+            " where c.workspace_id = :workspace and c.id in (:kept, :other)"
+        )
+
+
 MOVERS: Final[tuple[Mover, ...]] = (
     Addresses(table="handle", counts={Effect.ADDRESSES: "x.deleted_at is null"}),
     Places(table="affiliation", counts={Effect.COMPANIES: "x.ended_on is null"}),
@@ -122,6 +134,7 @@ MOVERS: Final[tuple[Mover, ...]] = (
     # A field of the workspace's own in which the kept person has something keeps it.
     Mover(table="custom_value", same_by=("field_id",)),
     Mover(table="custom_value", columns=("ref_id",)),
+    Limits(table="processing_limit", counts={Effect.LIMITS: "x.lifted_at is null"}),
     Mover(table="contact_access", same_by=("user_id",)),
     # Who went up in the other one before: their links lead on to the kept person at once.
     Mover(table="contact", columns=("merged_into_id",)),

@@ -219,6 +219,8 @@ def _settle(session: Session, pair: Pair, kept: Contact, other: Contact) -> None
         setattr(kept, name, max(filter(None, (getattr(kept, name), getattr(other, name))), default=None))
     # Who was not to be seen by everybody is not from now on either.
     kept.restricted = kept.restricted or other.restricted
+    # Of two limits on processing the earlier one, and either of them binds the person who is left.
+    kept.limited_at = min(filter(None, (kept.limited_at, other.limited_at)), default=None)
     kept.updated_at = other.updated_at = pair.now
     other.deleted_at, other.merged_into_id = pair.now, kept.id
     session.flush()

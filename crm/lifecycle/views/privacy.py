@@ -17,11 +17,14 @@ from wtforms.validators import DataRequired
 from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
 from crm.accounts.places import SettingsPage, Words, add_settings_page, add_words
+from crm.clock import local_day
+from crm.contacts import queries as contacts
 from crm.db import after_commit
 from crm.errors import AppError
 from crm.jobs import JobName
 from crm.lifecycle import access_copy
 from crm.lifecycle import privacy_words as words
+from crm.lifecycle.limit_forms import LiftForm, LimitForm
 from crm.lifecycle.queries import erasures
 from crm.lifecycle.services import erasing
 from crm.lifecycle.views.blueprint import blueprint
@@ -70,7 +73,7 @@ class CopyForm(Form):
 @requires(Permission.EXPORT)
 def personal_data(contact_id: UUID) -> str:
     """What is known of a person: a copy for them, and counted, with the way to erase it."""
-    return _page(contact_id, EraseForm(formdata=None))
+    return show(contact_id, EraseForm(formdata=None))
 
 
 @blueprint.post("/contacts/<uuid:contact_id>/copy")
@@ -79,7 +82,7 @@ def copy(contact_id: UUID) -> Response | tuple[str, int]:
     """Download all that is known of the person, for the person."""
     form = CopyForm()
     if not form.validate_on_submit():
-        return _page(contact_id, EraseForm(formdata=None)), 422
+        return show(contact_id, EraseForm(formdata=None)), 422
     return copy_of(contact_id, locale=str(form.language.data))
 
 
@@ -142,7 +145,7 @@ def erase(contact_id: UUID) -> Response | tuple[str, int]:
             wake_for(row.id)
             flash(_("The person was erased. Texts of others and files are being looked through."), "ok")
             return redirect(url_for("people.index"), 303)
-    return _page(contact_id, form), 422
+    return show(contact_id, form), 422
 
 
 def wake_for(erasure_id: UUID) -> None:
@@ -170,7 +173,8 @@ def erased_people() -> str:
     )
 
 
-def _page(contact_id: UUID, form: EraseForm) -> str:
+def show(contact_id: UUID, form: EraseForm, *, limit: LimitForm | None = None, lift: LiftForm | None = None) -> str:
+    """The page with its forms as given."""
     session, actor = current_session(), current_actor()
     person = erasing.person_of(session, actor, contact_id=contact_id)
     counts = erasing.preview(session, actor, contact_id=contact_id) if actor.may(Permission.ERASE) else {}
@@ -179,6 +183,10 @@ def _page(contact_id: UUID, form: EraseForm) -> str:
         "lifecycle/personal_data.html",
         person=person,
         form=form,
+        limits=contacts.limits_of(session, actor, contact_id=person.id),
+        grounds=words.GROUNDS,
+        limit_form=limit or LimitForm(formdata=None, data={"asked_on": local_day(request_now(), tz=actor.time_zone)}),
+        lift_form=lift or LiftForm(formdata=None),
         copy_form=CopyForm(formdata=None, data={"language": language}),
         may_erase=actor.may(Permission.ERASE),
         goes=_lines(words.GOES, counts),

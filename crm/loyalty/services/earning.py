@@ -12,6 +12,7 @@ from crm.accounts.kinds import Permission
 from crm.accounts.rules import Actor
 from crm.channels.base import ChannelKind
 from crm.clock import local_day
+from crm.contacts.models import Contact
 from crm.errors import NotFoundError, worded
 from crm.interactions.kinds import Direction, InteractionKind
 from crm.loyalty.errors import BadRuleError, NotReversibleError
@@ -103,7 +104,8 @@ def award(
 ) -> list[LedgerTransaction]:
     """Give the points that the rules in force grant for an interaction; once per rule and interaction.
 
-    Nothing for people who are not members or joined later, nor by rules made after it happened. The daily cap counts
+    Nothing for people who are not members or joined later, or whose data may only be kept, nor by rules made after it
+    happened. The daily cap counts
     by the local day on which it happened, net of what was taken back; the last award is cut to what the cap leaves.
     """
     if kind in NEVER_EARN:
@@ -112,6 +114,7 @@ def award(
         select(EarningRule, Member.id, Program.time_zone)
         .join(Program, Program.id == EarningRule.program_id)
         .join(Member, Member.program_id == EarningRule.program_id)
+        .join(Contact, Contact.id == Member.contact_id)
         .where(
             EarningRule.interaction_kind == kind,
             EarningRule.is_active,
@@ -119,6 +122,7 @@ def award(
             or_(EarningRule.channel.is_(None), EarningRule.channel == channel),
             or_(EarningRule.direction.is_(None), EarningRule.direction == direction),
             Member.contact_id == contact_id,
+            Contact.limited_at.is_(None),
             Member.left_at.is_(None),
             Member.joined_at <= happened_at,
         )

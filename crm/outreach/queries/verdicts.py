@@ -97,6 +97,7 @@ def verdicts(
             Contact.deleted_at,
             Contact.erased_at,
             Contact.merged_into_id,
+            Contact.limited_at,
         ).where(among(Contact.id, contact_ids))
     ).all()
     counts = counts_budget(purpose)

@@ -114,10 +114,14 @@ def resume_sending(session: Session, actor: Actor, *, promotions_only: bool, now
     """
     _set_pause(session, actor, promotions_only=promotions_only, value=False)
     reason = Reason.PROMOTIONS_PAUSED if promotions_only else Reason.SENDING_PAUSED
-    where: Iterable[ColumnElement[bool]] = [
-        Message.workspace_id == actor.workspace_id,
-        Message.reason == reason.value,
-    ]
+    return go_on(session, actor, reason=reason, now=now)
+
+
+def go_on(
+    session: Session, actor: Actor, *, reason: Reason, where: Iterable[ColumnElement[bool]] = (), now: datetime
+) -> int:
+    """Let what was held for `reason` go back to the schedule, but for what is too late; returns how many messages."""
+    where = [Message.workspace_id == actor.workspace_id, Message.reason == reason.value, *where]
     too_late = Message.due_at < now - timedelta(seconds=current().late_after_seconds)
     move(
         session,

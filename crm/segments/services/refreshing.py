@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from crm.accounts.rules import system_actor
 from crm.contacts.models import Contact
+from crm.contacts.queries import is_nobody_limited
 from crm.db import new_id
 from crm.filters.catalogue import RuleContext
 from crm.filters.evaluate import Explained
@@ -54,6 +55,8 @@ def refresh(session: Session, *, segment_id: UUID, cause: Cause = Cause.RULE, no
     wanted = select(Contact.id.label("contact_id")).where(
         Contact.workspace_id == row.workspace_id, Contact.deleted_at.is_(None), condition_of(session, context, row)
     )
+    if row.kind == SegmentKind.LIVE:
+        wanted = wanted.where(Contact.limited_at.is_(None))
     changed = _exchange(session, row, wanted, now=now)
     _note(session, context, row, changed, cause=cause, now=now)
     # Not through the mapper: a refresh is no edit, so the version that guards edits stays.
@@ -84,9 +87,13 @@ def _exchange(session: Session, row: Segment, wanted: Select[UUID], *, now: date
     """Remove who is not wanted any more, add who is new: `(contact, "left" | "entered")` of each."""
     inside = wanted.cte("inside").prefix_with("materialized", dialect="postgresql")
     mine = (SegmentMember.workspace_id == row.workspace_id, SegmentMember.segment_id == row.id)
+    # Whose data may only be kept is not judged by rules: they stay where they are.
+    stay = [is_nobody_limited(row.workspace_id, SegmentMember.contact_id)] if row.kind == SegmentKind.LIVE else []
     gone = (
         delete(SegmentMember)
-        .where(*mine, ~select(inside.c.contact_id).where(inside.c.contact_id == SegmentMember.contact_id).exists())
+        .where(
+            *mine, *stay, ~select(inside.c.contact_id).where(inside.c.contact_id == SegmentMember.contact_id).exists()
+        )
         .returning(SegmentMember.contact_id)
         .cte("gone")
     )
