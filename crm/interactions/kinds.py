@@ -8,6 +8,7 @@ class InteractionKind(StrEnum):
 
     MESSAGE_SENT = "message.sent"
     MESSAGE_RECEIVED = "message.received"
+    MESSAGE_IN_GROUP = "message.group"
     CALL = "call"
     MEETING = "meeting"
     NOTE = "note"
@@ -73,6 +74,14 @@ class HistoryFormat(StrEnum):
     LINKEDIN = "linkedin"
     INSTAGRAM = "instagram"
     CALENDAR = "calendar"
+
+
+class LeftOut(StrEnum):
+    """Why something in brought-in history is on no timeline."""
+
+    NOBODY = "nobody"
+    GROUP = "group"
+    AHEAD = "ahead"
 
 
 class HistoryState(StrEnum):

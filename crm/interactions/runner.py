@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 from uuid import UUID
 
 import structlog
@@ -13,10 +14,10 @@ from crm.db import Database, database_now
 from crm.errors import AppError
 from crm.files import services as files
 from crm.interactions import queries
-from crm.interactions.chats import reading
+from crm.interactions.chats import packed, reading
 from crm.interactions.chats.item import Item
 from crm.interactions.kinds import HistoryFormat, HistoryState
-from crm.interactions.services import history
+from crm.interactions.services import history, landing
 
 log = structlog.get_logger(__name__)
 
@@ -44,8 +45,9 @@ def run(database: Database, *, workspace_id: UUID, history_id: UUID, folder: Pat
         )
         begin = row.next_item
     with source:
+        beside = landing.Beside(packed.Pack(source).find, folder) if reading.is_packed(_head(source)) else None
         for items in _parts(found, begin):
-            if not _land(database, workspace_id, history_id, items, begin):
+            if not _land(database, (workspace_id, history_id), items, begin, beside):
                 return
             begin += len(items)
     with database.scope(workspace_id) as session:
@@ -54,20 +56,28 @@ def run(database: Database, *, workspace_id: UUID, history_id: UUID, folder: Pat
             history.finish(session, actor, row=row, folder=folder, now=database_now(session))
 
 
+def _head(source: BinaryIO) -> bytes:
+    source.seek(0)
+    return source.read(4)
+
+
 def _parts(found: Iterator[Item], begin: int) -> Iterator[list[Item]]:
     left = islice(found, begin, None)
     while part := list(islice(left, PART)):
         yield part
 
 
-def _land(database: Database, workspace_id: UUID, history_id: UUID, items: list[Item], begin: int) -> bool:
-    """Land one part; False when it is no longer ours to land."""
+def _land(
+    database: Database, row_id: tuple[UUID, UUID], items: list[Item], begin: int, beside: landing.Beside | None
+) -> bool:
+    """Land one part of (workspace, history); False when it is no longer ours to land."""
+    workspace_id, history_id = row_id
     actor = system_actor(workspace_id)
     with database.scope(workspace_id) as session:
         row = queries.history_file(session, actor, history_id=history_id, lock=True)
         if row.state not in LIVE or row.next_item != begin:
             return False
-        history.land_part(session, actor, row=row, items=items, now=database_now(session))
+        landing.land_part(session, actor, row=row, items=items, beside=beside, now=database_now(session))
     return True
 
 

@@ -124,7 +124,10 @@ class NegativeSpike(Tenant, Base):
 
 
 class HistoryFile(Tenant, Base):
-    """A chat or calendar that somebody brings in; `people` maps the names in it to contacts, `me` or nobody."""
+    """A chat or calendar that somebody brings in; `people` maps the names in it to contacts, `me` or nobody.
+
+    `left_why` counts what was left out by its reason (`LeftOut`).
+    """
 
     __tablename__ = "history_file"
 
@@ -141,6 +144,10 @@ class HistoryFile(Tenant, Base):
     added: Mapped[int] = mapped_column(server_default=text("0"))
     known: Mapped[int] = mapped_column(server_default=text("0"))
     left_out: Mapped[int] = mapped_column(server_default=text("0"))
+    left_why: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    files_kept: Mapped[int] = mapped_column(server_default=text("0"))
+    files_left: Mapped[int] = mapped_column(server_default=text("0"))
+    bytes_kept: Mapped[int] = mapped_column(server_default=text("0"))
     progress_id: Mapped[UUID | None]
     created_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("app_user.id"))
     created_at: Mapped[created_at]

@@ -11,17 +11,20 @@ from crm.interactions.kinds import (
     HistoryFormat,
     HistoryState,
     InteractionKind,
+    LeftOut,
     Sentiment,
     StandardLabel,
     Tone,
     Visibility,
 )
 from crm.interactions.queries import Exchange, TimelineEntry
-from crm.web.i18n import _, lazy
+from crm.interactions.timeline_models import HistoryFile
+from crm.web.i18n import _, lazy, ngettext
 
 KIND_LABELS: Final = {
     InteractionKind.MESSAGE_SENT: lazy("Message from us"),
     InteractionKind.MESSAGE_RECEIVED: lazy("Message from them"),
+    InteractionKind.MESSAGE_IN_GROUP: lazy("Message in a group"),
     InteractionKind.CALL: lazy("Call"),
     InteractionKind.MEETING: lazy("Meeting"),
     InteractionKind.NOTE: lazy("Note"),
@@ -47,6 +50,7 @@ KIND_LABELS: Final = {
 KIND_ICONS: Final = {
     InteractionKind.MESSAGE_SENT: "send",
     InteractionKind.MESSAGE_RECEIVED: "mail",
+    InteractionKind.MESSAGE_IN_GROUP: "users",
     InteractionKind.CALL: "phone",
     InteractionKind.MEETING: "users",
     InteractionKind.NOTE: "note",
@@ -123,7 +127,11 @@ TOLD: Final = {
 #: The filters of the timeline: name, label, kinds.
 TIMELINE_FILTERS: Final = (
     ("", lazy("All"), ()),
-    ("messages", lazy("Messages"), (InteractionKind.MESSAGE_SENT, InteractionKind.MESSAGE_RECEIVED)),
+    (
+        "messages",
+        lazy("Messages"),
+        (InteractionKind.MESSAGE_SENT, InteractionKind.MESSAGE_RECEIVED, InteractionKind.MESSAGE_IN_GROUP),
+    ),
     ("calls", lazy("Calls and meetings"), (InteractionKind.CALL, InteractionKind.MEETING)),
     ("notes", lazy("Notes"), (InteractionKind.NOTE,)),
     ("comments", lazy("Comments"), (InteractionKind.COMMENT, InteractionKind.MENTION, InteractionKind.REVIEW)),
@@ -155,6 +163,7 @@ TIMELINE_FILTERS: Final = (
 _DID: Final = {
     InteractionKind.MESSAGE_SENT: lazy("wrote"),
     InteractionKind.MESSAGE_RECEIVED: lazy("answered"),
+    InteractionKind.MESSAGE_IN_GROUP: lazy("wrote in a group"),
     InteractionKind.CALL: lazy("called"),
     InteractionKind.MEETING: lazy("met in person"),
     InteractionKind.NOTE: lazy("noted"),
@@ -179,6 +188,7 @@ _DID: Final = {
 _DID_ON: Final = {
     InteractionKind.MESSAGE_SENT: N_("wrote by %(channel)s"),
     InteractionKind.MESSAGE_RECEIVED: N_("answered by %(channel)s"),
+    InteractionKind.MESSAGE_IN_GROUP: N_("wrote in a group on %(channel)s"),
     InteractionKind.COMMENT: N_("commented on %(channel)s"),
     InteractionKind.MENTION: N_("mentioned us on %(channel)s"),
 }
@@ -276,6 +286,46 @@ def _tags(entry: TimelineEntry) -> tuple[tuple[str, str], ...]:
     if entry.visibility == Visibility.PRIVATE:
         tags.append((_("only you"), "plain"))
     return tuple(tags)
+
+
+def history_sentences(row: HistoryFile) -> list[str]:
+    """What became of the rest of a brought-in history: why things were left out, and which files were kept."""
+    counts = {reason: int(row.left_why.get(reason.value, 0)) for reason in LeftOut}
+    found = [
+        (
+            counts[LeftOut.NOBODY],
+            ngettext(
+                "%(num)d entry names nobody you chose.",
+                "%(num)d entries name nobody you chose.",
+                counts[LeftOut.NOBODY],
+            ),
+        ),
+        (
+            counts[LeftOut.GROUP],
+            ngettext(
+                "%(num)d message of yours went to a large group, and is on nobody’s timeline.",
+                "%(num)d messages of yours went to a large group, and are on nobody’s timeline.",
+                counts[LeftOut.GROUP],
+            ),
+        ),
+        (
+            counts[LeftOut.AHEAD],
+            ngettext("%(num)d entry lies in the future.", "%(num)d entries lie in the future.", counts[LeftOut.AHEAD]),
+        ),
+        (
+            row.files_kept,
+            ngettext("%(num)d file is beside its message.", "%(num)d files are beside their messages.", row.files_kept),
+        ),
+        (
+            row.files_left,
+            ngettext(
+                "%(num)d file is too large, damaged or one too many, and was not kept.",
+                "%(num)d files are too large, damaged or too many, and were not kept.",
+                row.files_left,
+            ),
+        ),
+    ]
+    return [sentence for count, sentence in found if count]
 
 
 def exchange_text(exchange: Exchange) -> str:

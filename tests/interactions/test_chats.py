@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from crm.interactions.chats import reading, recurring, whatsapp
 from crm.interactions.chats.instagram import repaired
-from crm.interactions.chats.item import UnreadableHistoryError
+from crm.interactions.chats.item import MAX_TEXT, UnreadableHistoryError
 from crm.interactions.kinds import HistoryFormat
 
 ROME = ZoneInfo("Europe/Rome")
@@ -244,7 +244,7 @@ def test_days_rise_within_the_bounds(frequency, interval, weekdays, first):
 @pytest.mark.parametrize(
     ("raw", "code"),
     [
-        (b"PK\x03\x04", "packed"),
+        (b"PK\x03\x04", "broken_pack"),
         (b"", "unknown_format"),
         (b"\x89PNG\r\n", "unknown_format"),
         (b"name;email\nAnn;a@b.it\n", "unknown_format"),
@@ -261,6 +261,115 @@ def test_a_file_that_tells_nothing_says_why(raw, code):
     with pytest.raises(UnreadableHistoryError) as refused:
         survey(raw)
     assert refused.value.code in {code, "empty"} if code == "no_calendar" else refused.value.code == code
+
+
+ENCODED = """\
+23/11/25, 10:15 - Niccolò Ferrè: Perché no? È già l’ora “giusta”
+23/11/25, 10:16 - Zoë: così
+"""
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
+def test_every_encoding_is_read_without_wrong_letters(encoding):
+    found = items(ENCODED.encode(encoding))
+    assert [(one.who, one.text) for one in found] == [
+        ("Niccolò Ferrè", "Perché no? È già l’ora “giusta”"),
+        ("Zoë", "così"),
+    ]
+    assert [one.key for one in found] == [one.key for one in items(ENCODED)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_a_calendar_is_read_in_every_encoding(encoding):
+    text = CALENDAR.replace("SUMMARY:Moved", "SUMMARY:Perché è così")
+    assert "Perché è così" in [one.subject for one in items(text.encode(encoding))]
+
+
+def test_a_broken_byte_keeps_a_chat_out_no_more_than_its_letter():
+    raw = ENCODED.encode().replace("Zoë".encode(), b"Zo\xff")
+    assert [one.who for one in items(raw)] == ["Niccolò Ferrè", "Zo\ufffd"]
+
+
+def test_names_and_words_from_right_to_left_are_read():
+    text = (
+        "\u200f[23/11/25, 10:15:02] \u202bدانا לוי\u202c: \u200fשלום: מה נשמע\n"
+        "23\u200f/11\u200f/25, 10:16 - דנה: שלום\n"
+    )
+    assert [(one.who, one.text) for one in items(text)] == [("دانا לוי", "שלום: מה נשמע"), ("דנה", "שלום")]
+
+
+def test_what_fits_both_ways_is_read_so_that_the_chat_goes_forward():
+    american = "".join(f"3/{day}/25, 10:15 - Ann: x{day}\n" for day in range(1, 13))
+    assert not survey(american).day_first
+    italian = "".join(f"{day}/3/25, 10:15 - Ann: x{day}\n" for day in range(1, 13))
+    assert survey(italian).day_first
+
+
+def test_what_the_program_says_of_a_group_is_nobodys():
+    text = (
+        "23/11/25, 09:00 - Ann Bo ha creato il gruppo “Fiera: Milano”\n"
+        "23/11/25, 09:01 - Ann Bo changed the subject from “A: b” to “C: d”\n"
+        "23/11/25, 09:02 - Hai aggiunto Carl\n"
+        "23/11/25, 09:03 - Ann Bo: Eccoci\n"
+        "23/11/25, 09:04 - Ann Bo: Hai eliminato questo messaggio\n"
+        "23/11/25, 09:05 - Ann Bo: This message was deleted by admin Carl\n"
+    )
+    assert [(one.who, one.text) for one in items(text)] == [("Ann Bo", "Eccoci")]
+
+
+def test_a_message_that_was_marked_as_edited_is_the_same_one():
+    plain = "23/11/25, 10:15 - Ann Bo: Domani\n"
+    for mark in ("<This message was edited>", "\u200e<Questo messaggio è stato modificato>"):
+        (found,) = items(plain.replace("Domani", f"Domani {mark}"))
+        assert (found.text, found.key) == ("Domani", items(plain)[0].key)
+
+
+@pytest.mark.parametrize(
+    ("without", "with_file", "name"),
+    [
+        (
+            "23/11/25, 10:15 - Ann: <Media omessi>\nEcco",
+            "23/11/25, 10:15 - Ann: IMG-20251123-WA0001.jpg (file allegato)\nEcco",
+            "IMG-20251123-WA0001.jpg",
+        ),
+        (
+            "[23/11/25, 10:15:02] Ann: \u200eimmagine omessa",
+            "[23/11/25, 10:15:02] Ann: \u200e<allegato: 00000012-PHOTO-2025-11-23-10-15-02.jpg>",
+            "00000012-PHOTO-2025-11-23-10-15-02.jpg",
+        ),
+        (
+            "[23/11/25, 10:15:02] Ann: Offerta.pdf • \u200e2 pages \u200edocument omitted",
+            "[23/11/25, 10:15:02] Ann: Offerta.pdf • \u200e2 pages \u200e<attached: 00000013-Offerta.pdf>",
+            "00000013-Offerta.pdf",
+        ),
+    ],
+)
+def test_a_chat_exported_with_its_files_tells_the_same_messages(without, with_file, name):
+    (plain,), (rich,) = items(without + "\n"), items(with_file + "\n")
+    assert plain.key == rich.key
+    assert (plain.files, rich.files) == ((), (name,))
+
+
+def test_a_line_of_a_megabyte_is_cut_and_the_next_message_is_read():
+    text = f"23/11/25, 10:15 - Ann: {'x' * 1_000_000}\n23/11/25, 10:16 - Ann: dopo\n"
+    found = items(text)
+    assert [len(one.text) for one in found] == [MAX_TEXT - len("Ann: "), 4]
+    hard = "23/11/25, 10:15 - Ann: " + "a.b (" * 200_000 + "\n"
+    assert len(items(hard)) == 1
+
+
+def test_a_rule_without_end_and_a_zone_nobody_knows_are_read_up_to_now():
+    text = (
+        "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1\nDTSTART;TZID=Customized Zone 7:20160104T090000\nRRULE:FREQ=DAILY\n"
+        "SUMMARY:Stand-up\nATTENDEE:mailto:ann@example.com\nEND:VEVENT\n"
+        "BEGIN:VEVENT\nUID:2\nDTSTART;TZID=W. Europe Standard Time:20260323T090000\n"
+        "ATTENDEE:mailto:ann@example.com\nEND:VEVENT\nEND:VCALENDAR\n"
+    )
+    found = items(text)
+    daily = [one for one in found if one.subject]
+    assert (daily[0].at.isoformat(), daily[-1].at.date()) == ("2016-01-04T09:00:00+01:00", date(2026, 11, 23))
+    assert len(daily) == (date(2026, 11, 23) - date(2016, 1, 4)).days + 1
+    assert found[-1].at.astimezone(UTC).hour == 8
 
 
 def test_a_chat_in_utf_16_is_read_too():

@@ -19,13 +19,13 @@ from crm.files.services import path_of
 from crm.interactions import queries, runner
 from crm.interactions.kinds import HistoryState
 from crm.interactions.models import Interaction
-from crm.interactions.services import history
+from crm.interactions.services import history, landing
 
 CHAT = """\
 23/11/24, 10:15 - Ann Bo: Sono delusa
 23/11/24, 10:16 - Giulia Ferri: Mi dispiace
-23/11/24, 10:17 - Carl Dini: Anche io
 """
+GROUP = CHAT + "23/11/24, 10:17 - Carl Dini: Anche io\n"
 CALENDAR = """\
 BEGIN:VCALENDAR
 BEGIN:VEVENT
@@ -77,7 +77,7 @@ def test_a_chat_lands_where_and_when_it_happened(session, actor, ann, bring, run
         ("message.received", "inbound", "Sono delusa", 2024),
         ("message.sent", "outbound", "Mi dispiace", 2024),
     ]
-    assert (row.state, row.added, row.known, row.left_out) == (HistoryState.DONE, 2, 0, 1)
+    assert (row.state, row.added, row.known, row.left_out) == (HistoryState.DONE, 2, 0, 0)
     assert ann.last_inbound_at.year == 2024
 
 
@@ -110,12 +110,39 @@ def test_keyword_rules_speak_about_old_words_too_and_they_were_answered(session,
     assert first.answered_at is not None
 
 
-def test_what_one_says_to_a_group_is_said_to_nobody_in_particular(session, actor, ann, bring, run):
+def test_what_is_said_in_a_group_is_shown_so_and_warms_nobody(session, actor, ann, bring, run):
     carl = contact(session, actor, "Carl Dini")
     people = {"Ann Bo": str(ann.id), "Carl Dini": str(carl.id), "Giulia Ferri": history.ME}
-    row = run(bring(CHAT), people)
-    assert (row.added, row.left_out) == (2, 1)
-    assert [one[2] for one in told(session, actor, carl)] == ["Anche io"]
+    row = run(bring(GROUP), people)
+    assert (row.added, row.left_out) == (4, 0)
+    assert [one[:3] for one in told(session, actor, carl)] == [
+        ("message.group", "outbound", "Mi dispiace"),
+        ("message.group", "inbound", "Anche io"),
+    ]
+    assert (ann.last_interaction_at, carl.last_inbound_at) == (None, None)
+    assert run(bring(GROUP), people).known == 4
+
+
+def test_a_group_is_one_also_where_only_one_of_it_is_known(session, actor, ann, bring, run):
+    row = run(bring(GROUP), {"Ann Bo": str(ann.id), "Giulia Ferri": history.ME})
+    assert [one[0] for one in told(session, actor, ann)] == ["message.group", "message.group"]
+    assert (row.left_out, row.left_why) == (1, {"nobody": 1})
+
+
+def test_what_one_says_to_a_large_group_is_left_out_with_its_reason(session, actor, ann, bring, run, monkeypatch):
+    monkeypatch.setattr(landing, "MOST_IN_GROUP", 1)
+    carl = contact(session, actor, "Carl Dini")
+    people = {"Ann Bo": str(ann.id), "Carl Dini": str(carl.id), "Giulia Ferri": history.ME}
+    row = run(bring(GROUP), people)
+    assert (row.added, row.left_why) == (2, {"group": 1})
+
+
+@pytest.mark.parametrize("mine", [{"Giulia Ferri": "me"}, {}])
+def test_two_names_of_one_person_are_no_group(session, actor, ann, bring, run, mine):
+    text = CHAT + "23/11/24, 10:18 - +39 333 1234567: Nuovo numero\n"
+    run(bring(text), {"Ann Bo": str(ann.id), "+39 333 1234567": str(ann.id), **mine})
+    assert {one[0] for one in told(session, actor, ann)} <= {"message.received", "message.sent"}
+    assert len(told(session, actor, ann)) == 2 + len(mine)
 
 
 def test_a_meeting_lands_on_each_known_guest(session, actor, ann, bring, run):
@@ -144,18 +171,18 @@ def test_a_kill_between_two_parts_loses_and_doubles_nothing(
     history.start(session, actor, history_id=row.id, people={"Ann Bo": str(ann.id)}, day_first=True, now=now)
     session.commit()
     monkeypatch.setattr(runner, "PART", 10)
-    landed, plain = [], history.land_part
+    landed, plain = [], landing.land_part
 
     def killed(*args, **given):
         if len(landed) == 1:
             raise KeyboardInterrupt
         landed.append(plain(*args, **given))
 
-    monkeypatch.setattr(history, "land_part", killed)
+    monkeypatch.setattr(landing, "land_part", killed)
     place = {"workspace_id": actor.workspace_id, "history_id": row.id, "folder": tmp_path}
     with pytest.raises(KeyboardInterrupt):
         runner.run(transaction, **place)
-    monkeypatch.setattr(history, "land_part", plain)
+    monkeypatch.setattr(landing, "land_part", plain)
     runner.run(transaction, **place)
     session.expire_all()
     row = queries.history_file(session, actor, history_id=row.id)
@@ -227,7 +254,7 @@ def test_the_pages_ask_who_is_who_and_take_the_answer(client, session, actor, an
 
 def test_the_api_brings_history_too(client, ann):
     made = client.post("/api/v1/history?name=chat.txt", data=CHAT.encode(), content_type="text/plain")
-    assert (made.status_code, made.json["format"], made.json["total"]) == (201, "whatsapp", 3)
+    assert (made.status_code, made.json["format"], made.json["total"]) == (201, "whatsapp", 2)
     url = f"/api/v1/history/{made.json['id']}"
     assert client.post(f"{url}/start", json={"people": {"Ann Bo": "x"}}).status_code == 422
     started = client.post(f"{url}/start", json={"people": {"Ann Bo": str(ann.id)}})

@@ -12,7 +12,7 @@ from crm.contacts.inputs import Input
 from crm.db import after_commit
 from crm.interactions import queries
 from crm.interactions.api.blueprint import blueprint
-from crm.interactions.kinds import HistoryFormat, HistoryState
+from crm.interactions.kinds import HistoryFormat, HistoryState, LeftOut
 from crm.interactions.services import history as services
 from crm.interactions.timeline_models import HistoryFile
 from crm.jobs import JobName
@@ -43,6 +43,9 @@ class HistoryOut(ApiModel):
     added: int
     known: int
     left_out: int
+    left_why: dict[LeftOut, int] = Field(description="How much of what was left out has which reason.")
+    files_kept: int = Field(description="Files of the archive that lie beside their messages.")
+    files_left: int = Field(description="Files that are too large, damaged or too many.")
     day_first: bool
     created_at: datetime
     finished_at: datetime | None
@@ -58,7 +61,7 @@ class HistoryStart(Input):
 @blueprint.post("/history")
 @operation(tag="interactions", query=HistoryQuery, returns=HistoryOut, status=201, refuses=(413,))
 def upload_history() -> Response:
-    """Upload a chat or a calendar: its bytes are the body, its name the parameter `name`."""
+    """Upload a chat or a calendar, packed or not: its bytes are the body, its name the parameter `name`."""
     settings: Settings = current_app.extensions["crm_settings"]
     row = services.upload(
         current_session(),

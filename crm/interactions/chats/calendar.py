@@ -16,7 +16,7 @@ _MAX_PEOPLE: Final = 200
 _DECLINED: Final = "DECLINED"
 
 
-def items(raw: bytes, *, zone: ZoneInfo, now: datetime) -> Iterator[Item]:
+def items(raw: str, *, zone: ZoneInfo, now: datetime) -> Iterator[Item]:
     """Each time somebody met, up to `now`; cancelled events and what lies ahead are left out.
 
     Times without a zone are those of `zone`; a whole day begins at midnight there. Raises `UnreadableHistoryError`.

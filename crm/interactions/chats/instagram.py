@@ -3,9 +3,12 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
-from crm.interactions.chats.item import MAX_TEXT, Item, UnreadableHistoryError, key_of
+from crm.interactions.chats.item import EVERYBODY, MAX_FILES, MAX_TEXT, Item, UnreadableHistoryError, key_of
+
+MAX_PEOPLE: Final = 200
+_MEDIA: Final = ("photos", "videos", "audio_files")
 
 
 def repaired(text: str) -> str:
@@ -16,7 +19,7 @@ def repaired(text: str) -> str:
         return text
 
 
-def items(raw: bytes) -> Iterator[Item]:
+def items(raw: str) -> Iterator[Item]:
     """The messages, oldest first; what has no words but a photo or a link says which.
 
     Raises `UnreadableHistoryError`.
@@ -28,11 +31,21 @@ def items(raw: bytes) -> Iterator[Item]:
     if not isinstance(data, dict) or not isinstance(data.get("messages"), list):
         raise UnreadableHistoryError("no_messages")
     thread = str(data.get("thread_path") or data.get("title") or "")
-    found = (_item(message, thread) for message in reversed(data["messages"]) if isinstance(message, dict))
+    people = _people(data)
+    found = (_item(message, thread, people) for message in reversed(data["messages"]) if isinstance(message, dict))
     return (item for item in found if item is not None)
 
 
-def _item(message: dict[str, Any], thread: str) -> Item | None:
+def _people(data: dict[str, Any]) -> tuple[str, ...]:
+    """Everybody in the conversation: who is said to be in it, and who wrote."""
+    members = data.get("participants")
+    told = [one.get("name") for one in members if isinstance(one, dict)] if isinstance(members, list) else []
+    wrote = [message.get("sender_name") for message in data["messages"] if isinstance(message, dict)]
+    names = (repaired(name).strip() for name in (*told, *wrote) if isinstance(name, str))
+    return tuple(dict.fromkeys(name for name in names if name))[:MAX_PEOPLE]
+
+
+def _item(message: dict[str, Any], thread: str, people: tuple[str, ...]) -> Item | None:
     who, stamp = message.get("sender_name"), message.get("timestamp_ms")
     if not isinstance(who, str) or not who.strip() or not isinstance(stamp, int) or message.get("is_unsent"):
         return None
@@ -44,7 +57,23 @@ def _item(message: dict[str, Any], thread: str) -> Item | None:
     if not text:
         return None
     name = repaired(who).strip()
-    return Item(key=key_of("instagram", thread, stamp, name, text), who=name, at=at, text=text)
+    return Item(
+        key=key_of("instagram", thread, stamp, name, text),
+        who=name,
+        to=tuple(one for one in people if one != name) or EVERYBODY,
+        at=at,
+        text=text,
+        files=tuple(_files(message))[:MAX_FILES],
+    )
+
+
+def _files(message: dict[str, Any]) -> Iterator[str]:
+    for kind in _MEDIA:
+        given = message.get(kind)
+        for one in given if isinstance(given, list) else ():
+            uri = one.get("uri") if isinstance(one, dict) else None
+            if isinstance(uri, str) and uri:
+                yield repaired(uri)
 
 
 def _words(message: dict[str, Any]) -> str:
@@ -54,5 +83,5 @@ def _words(message: dict[str, Any]) -> str:
     link = share.get("link") if isinstance(share, dict) else None
     if isinstance(link, str) and link.startswith(("http://", "https://")) and link not in text:
         text = f"{text}\n{repaired(link)}".strip()
-    media = [name for name in ("photos", "videos", "audio_files") if message.get(name)]
+    media = [name for name in _MEDIA if message.get(name)]
     return text or " ".join(f"<{name.partition('_')[0]}>" for name in media)

@@ -7,6 +7,8 @@ from typing import Final
 
 #: A text beyond this many characters is cut: nobody chats a book.
 MAX_TEXT: Final = 20_000
+#: So many files of one message are taken.
+MAX_FILES: Final = 10
 #: Stands for everybody in the chat but the one who wrote.
 EVERYBODY: Final = ("*",)
 
@@ -23,7 +25,8 @@ class UnreadableHistoryError(ValueError):
 class Item:
     """One message or meeting: who wrote to whom and when (with its zone); `key` names it however often it is read.
 
-    `who` is empty for a meeting, where `to` names everybody who was there.
+    `who` is empty for a meeting, where `to` names everybody who was there. `files` are the names, in the export, of
+    what was sent with it.
     """
 
     key: str
@@ -33,6 +36,7 @@ class Item:
     subject: str = ""
     to: tuple[str, ...] = EVERYBODY
     minutes: int | None = None
+    files: tuple[str, ...] = ()
 
 
 def key_of(*parts: object) -> str:

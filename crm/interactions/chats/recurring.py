@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 #: So many occurrences of one event are taken, the oldest first, and so many periods looked at.
-MOST: Final = 1_000
+MOST: Final = 10_000
 _PERIODS: Final = 20_000
 _WEEKDAYS: Final = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 #: Parts of a rule that nobody's calendar writes for meetings; an event with one happens on its first day alone.

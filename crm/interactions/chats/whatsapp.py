@@ -3,12 +3,13 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from crm.interactions.chats.item import MAX_TEXT, Item, key_of
+from crm.interactions.chats.item import MAX_FILES, MAX_TEXT, Item, key_of
 
 #: "23/11/2026, 10:15 - Ann: ..." (Android) and "[23/11/26, 10:15:32] Ann: ..." (iOS); also with AM and PM, dots or the
 #: year first.
@@ -22,14 +23,38 @@ _WHO: Final = re.compile(r"(?P<who>[^:\n]{1,100}?):(?:\s|$)(?P<text>.*)", re.DOT
 _MARKS: Final = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _OWN: Final = re.compile("^\u200e?\\[[^\\]]+\\]\\s[^:]{1,100}:\\s\u200e")
 _BEFORE: Final = frozenset("\u200e\u200f\ufeff\u202a\u202f ")
-_MEDIA: Final = re.compile(
-    r"<(?:media omitted|media omessi|allegato:.*|attached:.*)>|.{1,80} (?:omitted|omess[aoi])"
-    r"|.{1,200} \((?:file attached|file allegato)\)",
-    re.IGNORECASE | re.DOTALL,
+#: How a message names the file sent with it: iOS in angle brackets, Android on a line of its own.
+_NAMED: Final = re.compile(
+    r"<(?:attached|allegato|adjunto|pièce jointe|anhang|anexado)\s?:\s(?P<ios>[^<>\n/\\]{1,200})>"
+    r"|^(?P<android>[^\n/\\<>]{1,200}\.\w{1,8}) "
+    r"\((?:file attached|file allegato|archivo adjunto|fichier joint|datei angehängt|arquivo anexado)\)$",
+    re.IGNORECASE | re.MULTILINE,
 )
+#: The same where the chat was exported without its files.
+_OMITTED: Final = re.compile(
+    r"<(?:media omitted|media omessi|multimedia omitido|médias omis|medien ausgeschlossen)>"
+    r"|(?:(?<=\s)|^)(?:image|video|video note|audio|gif|sticker|document|contact card"
+    r"|immagine|videomessaggio|documento|scheda contatto)"
+    r" (?:omitted|omess[aoi]|esclus[aoi]|non inclus[aoie])$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_EDITED: Final = re.compile(
+    r"\s*<(?:this message was edited|questo messaggio è stato modificato|se editó este mensaje\.?"
+    r"|ce message a été modifié|diese nachricht wurde bearbeitet\.?)>$",
+    re.IGNORECASE,
+)
+_FILE: Final = "<file>"
 _GONE: Final = re.compile(
-    r"(?:this message was deleted|you deleted this message|questo messaggio è stato eliminato"
-    r"|hai eliminato questo messaggio|null)\.?",
+    r"(?:this message was deleted(?: by .{1,100})?|you deleted this message(?: as admin)?"
+    r"|questo messaggio è stato eliminato(?: da(?:ll[’'])?.{1,100})?|hai eliminato questo messaggio(?: come .{1,40})?"
+    r"|se eliminó este mensaje|ce message a été supprimé|diese nachricht wurde gelöscht|null"
+    r"|waiting for this message\..*|in attesa del messaggio\..*)\.?",
+    re.IGNORECASE,
+)
+#: What the program of Android says about a group, with a colon in the group's name; nobody is called so.
+_NEWS: Final = re.compile(
+    r"\b(?:created (?:this )?group|changed (?:the|this) (?:subject|group)|changed to|ha creato il gruppo"
+    r"|hai creato il gruppo|ha(?:i)? (?:cambiato|modificato) (?:l[’']oggetto|il nome|la descrizione|l[’']immagine))\b",
     re.IGNORECASE,
 )
 
@@ -41,19 +66,38 @@ class Order:
     day_first: int = 0
     month_first: int = 0
     half_days: int = 0
+    #: How often time would run backwards if the day came first, or the month.
+    backwards: list[int] = field(default_factory=lambda: [0, 0])
+    #: How often the first number moved on alone, and the second.
+    moved: list[int] = field(default_factory=lambda: [0, 0])
+    _last: list[tuple[int, int, int]] = field(default_factory=list)
 
     def see(self, head: re.Match[str]) -> None:
         """Count what one date tells."""
-        if int(head["a"]) > 12:  # noqa: PLR2004 - no month has this number.
+        first, second, year = int(head["a"]), int(head["b"]), int(head["c"])
+        if first > 12:  # noqa: PLR2004 - no month has this number.
             self.day_first += 1
-        elif int(head["b"]) > 12:  # noqa: PLR2004
+        elif second > 12:  # noqa: PLR2004
             self.month_first += 1
         self.half_days += head["half"] is not None
+        both = [(year, second, first), (year, first, second)]
+        for number, (before, now) in enumerate(zip(self._last, both, strict=False)):
+            self.backwards[number] += now < before
+            self.moved[number] += now[:2] == before[:2] and now != before
+        self._last = both
 
     def guess(self) -> bool:
-        """True for the day first. Dates that fit both are American where hours have AM and PM, else not."""
+        """True for the day first.
+
+        Dates that fit both ways are read so that a chat goes forward and days move on more often than months, and
+        else as American ones where hours have AM and PM.
+        """
         if self.day_first or self.month_first:
             return self.day_first >= self.month_first
+        if self.backwards[0] != self.backwards[1]:
+            return self.backwards[0] < self.backwards[1]
+        if self.moved[0] != self.moved[1]:
+            return self.moved[0] > self.moved[1]
         return not self.half_days
 
 
@@ -79,24 +123,36 @@ def looks_right(lines: Iterable[str]) -> bool:
 def items(lines: Iterable[str], *, zone: ZoneInfo, day_first: bool) -> Iterator[Item]:
     """The messages in order; the program's own lines, deleted messages and impossible dates are left out.
 
-    Two equal lines of the same minute are two messages, each time the chat is exported.
+    Two equal lines of the same minute are two messages, each time the chat is exported. A file is the same message
+    whether the chat was exported with its files or without, and so is one that was marked as edited.
     """
     seen: Counter[tuple[str, str]] = Counter()
     last: datetime | None = None
     for head, text, is_own in _messages(lines):
         at = _moment(head, zone=zone, day_first=day_first)
         found = _WHO.fullmatch(text)
-        if at is None or found is None:
+        if at is None or found is None or _NEWS.search(found["who"]):
             continue
-        who, said = found["who"].strip(), found["text"].strip()
-        if (is_own and not _MEDIA.fullmatch(said)) or _GONE.fullmatch(said) or not said:
+        who, said = found["who"].strip(), _EDITED.sub("", found["text"].strip())
+        plain = _without_media(said)
+        if (is_own and plain == said) or _GONE.fullmatch(said) or not said:
             continue
         if at != last:
             seen.clear()
             last = at
-        seen[who, said] += 1
-        key = key_of("whatsapp", at.replace(tzinfo=None).isoformat(), who, said, seen[who, said])
-        yield Item(key=key, who=who, at=at, text=said[:MAX_TEXT])
+        seen[who, plain] += 1
+        key = key_of("whatsapp", at.replace(tzinfo=None).isoformat(), who, plain, seen[who, plain])
+        yield Item(key=key, who=who, at=at, text=said[:MAX_TEXT], files=tuple(_files(said)))
+
+
+def _without_media(said: str) -> str:
+    """The words with the same mark for a file, however the export names it."""
+    return _OMITTED.sub(_FILE, _NAMED.sub(_FILE, said, count=MAX_FILES), count=MAX_FILES)
+
+
+def _files(said: str) -> Iterator[str]:
+    for found in islice(_NAMED.finditer(said), MAX_FILES):
+        yield (found["ios"] or found["android"]).strip()
 
 
 def _messages(lines: Iterable[str]) -> Iterator[tuple[re.Match[str], str, bool]]:
@@ -109,7 +165,7 @@ def _messages(lines: Iterable[str]) -> Iterator[tuple[re.Match[str], str, bool]]
         if begins is not None:
             if head is not None:
                 yield head, "\n".join(parts), is_own
-            head, parts = begins, [begins["rest"]]
+            head, parts = begins, [begins["rest"][:MAX_TEXT]]
             size = len(parts[0])
             is_own = _OWN.search(line) is not None
         elif head is not None and size < MAX_TEXT:

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from crm.interactions.kinds import Direction, InteractionKind
 
-#: Kinds in which two people really had to do with each other; notes, likes, points and edits are none.
+#: Kinds in which two people really had to do with each other; notes, likes, points and edits are none, and neither is
+#: what somebody said to a whole group.
 EXCHANGES: Final = frozenset(
     {
         InteractionKind.MESSAGE_SENT,

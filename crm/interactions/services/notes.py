@@ -24,7 +24,7 @@ from crm.interactions.timeline_models import EarlierText, EntryFile
 MAX_TEXT: Final = 50_000
 MAX_FILES: Final = 20
 #: What came from a channel or another program is a record of somebody else's words.
-_FIXED: Final = frozenset({"message.sent", "message.received"})
+_FIXED: Final = frozenset({"message.sent", "message.received", "message.group"})
 
 
 def may_edit_text(actor: Actor, row: Interaction) -> bool:

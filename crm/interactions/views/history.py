@@ -109,6 +109,7 @@ def history_file(history_id: UUID) -> str:
         row=view.row,
         running=view.row.state in _LIVE,
         states=words.HISTORY_STATES,
+        sentences=words.history_sentences(view.row),
     )
 
 

@@ -29,7 +29,7 @@ TABLES: Final = (
     Table(
         name="history_file",
         mentions=("file_name", "found", "people"),
-        plain={"time_zone": "a code"},
+        plain={"time_zone": "a code", "left_why": "how often for which reason"},
     ),
     Table(name="history_address", plain={"token": "a colleague's address for copies"}),
     Table(name="unknown_correspondent", mentions=("address_norm", "name"), is_passing=True),

@@ -11,10 +11,10 @@ from itertools import chain, islice
 from typing import BinaryIO, Final
 
 from crm.errors import InvalidInputError, worded
+from crm.files.encodings import SAMPLE_BYTES, UnknownEncodingError, encoding_of
 from crm.lifecycle.rules.formulas import plain
 
 DELIMITERS: Final = (",", ";", "\t", "|")
-SAMPLE_BYTES: Final = 256 * 1024
 CHUNK_BYTES: Final = 64 * 1024
 SAMPLE_ROWS: Final = 50
 MAX_COLUMNS: Final = 200
@@ -27,12 +27,13 @@ _PREAMBLE_ENDS: Final = 3
 #: A header never holds one of these; a row of data nearly always does.
 _VALUE: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|\+?[\d\s./-]{7,}|https?://\S+|\d{4}-\d{2}-\d{2}")
 
-_ASCII: Final = bytes(range(128))
-#: A letter of two or three bytes in UTF-8.
-_UTF_8_LETTER: Final = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}")
 
 #: The line that programs put above the table to tell Excel the delimiter.
 _SAYS_DELIMITER: Final = re.compile(r'"?sep=([,;\t|])"?\r?\n?', re.IGNORECASE)
+_UNKNOWN: Final = {
+    "wrong_encoding": worded("Some letters of this file can’t be read. Save the table as “CSV UTF-8” and try again."),
+    "not_text": worded("This is not a text file. Save the table as CSV and try again."),
+}
 
 
 class UnreadableFileError(InvalidInputError):
@@ -48,74 +49,15 @@ class Dialect:
 
 
 def detect_encoding(file: BinaryIO) -> str:
-    """The encoding of a text file: by its byte order mark, by where its zero bytes lie, UTF-8 when it is valid.
+    """The encoding of a text file (`crm.files.encodings`).
 
-    Everything else is Windows-1252, or Latin-1 where it holds one of the five bytes that Windows-1252 leaves undefined.
     Raises `UnreadableFileError` for a file that is no text, and for one that is not written as it says or begins:
     names would come in with wrong letters.
     """
-    sample = file.read(SAMPLE_BYTES)
-    file.seek(0)
-    said = _said(sample)
-    if said and not _decodes(file, said):
-        raise _wrong_encoding()
-    if said or _decodes(file, "utf-8"):
-        return said or "utf-8"
-    if _is_mostly_utf_8(file):
-        raise _wrong_encoding()
-    return "cp1252" if _decodes(file, "cp1252") else "latin-1"
-
-
-def _said(sample: bytes) -> str | None:
-    """The encoding that a mark or the zero bytes name."""
-    if sample.startswith(codecs.BOM_UTF8):
-        return "utf-8-sig"
-    if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    return _by_zero_bytes(sample) if b"\0" in sample else None
-
-
-def _wrong_encoding() -> UnreadableFileError:
-    return UnreadableFileError(
-        worded("Some letters of this file can’t be read. Save the table as “CSV UTF-8” and try again."),
-        code="wrong_encoding",
-    )
-
-
-def _is_mostly_utf_8(file: BinaryIO) -> bool:
-    """True when most letters beyond ASCII are right UTF-8, and only some bytes are not."""
-    right = wrong = 0
-    for line in file:
-        beyond = len(line.translate(None, _ASCII))
-        letters = _UTF_8_LETTER.findall(line) if beyond else []
-        right += len(letters)
-        wrong += beyond - sum(map(len, letters))
-    file.seek(0)
-    return right > wrong
-
-
-def _by_zero_bytes(sample: bytes) -> str:
-    even, odd = sample[0::2].count(0), sample[1::2].count(0)
-    half = max(len(sample) // 2, 1)
-    if odd > half * 0.3 and even < half * 0.05:
-        return "utf-16-le"
-    if even > half * 0.3 and odd < half * 0.05:
-        return "utf-16-be"
-    raise UnreadableFileError(worded("This is not a text file. Save the table as CSV and try again."), code="not_text")
-
-
-def _decodes(file: BinaryIO, encoding: str) -> bool:
-    decoder = codecs.getincrementaldecoder(encoding)()
-    file.seek(0)
     try:
-        while chunk := file.read(CHUNK_BYTES):
-            decoder.decode(chunk)
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return False
-    finally:
-        file.seek(0)
-    return True
+        return encoding_of(file)
+    except UnknownEncodingError as error:
+        raise UnreadableFileError(_UNKNOWN[error.code], code=error.code) from error
 
 
 def detect_delimiter(sample: str) -> str:
