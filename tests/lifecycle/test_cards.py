@@ -5,7 +5,7 @@ import tracemalloc
 
 import pytest
 
-from crm.lifecycle.rules import cards, reading, tables
+from crm.lifecycle.rules import cards, reading, tables, vcard
 from crm.lifecycle.rules.columns import Target
 
 # iOS and macOS Contacts: 3.0, grouped labels, the year 1604 for none, a company card, folded lines.
@@ -262,6 +262,8 @@ def test_a_picture_of_many_megabytes_is_passed_over_in_little_memory(line, lines
         ("BEGIN:VCARD\nVERSION:3.0\nN:Neri;Ada;;;\n", "broken_vcard"),
         ("BEGIN:VCARD\nVERSION:3.0\nEND:VCARD\n", "no_rows"),
         ("BEGIN:VCARD\nKIND:group\nFN:Amici\nEND:VCARD\n", "no_rows"),
+        ("BEGIN:VCARD\nFN:Ada\n" + "TEL:+390551\n" * 5000 + "END:VCARD\n", "broken_vcard"),
+        ("BEGIN:VCARD\nFN:Ada\n" + "".join(f"TEL:{n}\n" for n in range(250)) + "END:VCARD\n", "too_wide"),
     ],
 )
 def test_what_holds_nobody_is_refused_with_its_reason(content, code):
@@ -269,6 +271,25 @@ def test_what_holds_nobody_is_refused_with_its_reason(content, code):
         list(tables.open_table(io.BytesIO(content.encode())).rows)
 
     assert refusal.value.code == code
+
+
+def test_more_cards_than_anybody_waits_for_are_refused(monkeypatch):
+    monkeypatch.setattr(vcard, "MAX_CARDS", 2)
+    file = io.BytesIO(b"BEGIN:VCARD\nFN:Ada Neri\nEND:VCARD\n" * 3)
+
+    with pytest.raises(reading.UnreadableFileError) as refusal:
+        tables.open_table(file)
+
+    assert refusal.value.code == "too_many_cards"
+
+
+def test_a_group_of_thousands_of_members_does_not_stop_the_people_beside_it():
+    members = "".join(f"MEMBER:urn:uuid:{number}\nX-ADDRESSBOOKSERVER-MEMBER:urn:{number}\n" for number in range(3000))
+    group = f"BEGIN:VCARD\nVERSION:3.0\nX-ADDRESSBOOKSERVER-KIND:group\nFN:Clienti\n{members}END:VCARD\n"
+
+    _columns, people = table(f"{group}BEGIN:VCARD\nVERSION:3.0\nN:Neri;Ada;;;\nEND:VCARD\n")
+
+    assert people == [{"first_name": "Ada", "last_name": "Neri"}]
 
 
 def test_a_card_within_a_card_and_a_broken_line_are_passed_over():

@@ -2,6 +2,7 @@
 
 import codecs
 import io
+import tracemalloc
 
 import pytest
 
@@ -82,3 +83,22 @@ def test_what_is_no_table_is_refused_with_its_reason(content, code):
 
 def test_repeated_and_empty_names_of_columns_stay_apart():
     assert reading.header(["Note", "", "Note"]) == ["Note", "(2)", "Note (2)"]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [b"ab," * 800_000, b"Nome;E-mail\n" + b"a" * 2_000_000, b"Nome,E-mail\n" + b'"ab\n",' * 400_000],
+    ids=["a header", "a cell", "lines within quotes"],
+)
+def test_a_row_beyond_all_reason_is_refused_in_little_memory(row, monkeypatch):
+    monkeypatch.setattr(reading, "MAX_ROW", 100_000)
+    file = io.BytesIO(row)
+
+    tracemalloc.start()
+    with pytest.raises(reading.UnreadableFileError) as refusal:
+        reading.open_table(file)
+    _now, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert refusal.value.code == "broken_csv"
+    assert most < 8_000_000

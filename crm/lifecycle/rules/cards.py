@@ -28,6 +28,8 @@ _SERVICES: Final = {
 _NOT_A_VOICE: Final = frozenset({"FAX", "PAGER", "MODEM", "BBS", "TEXTPHONE"})
 #: Google puts everybody into this one.
 _NO_TAG: Final = frozenset({"mycontacts", "* mycontacts", "starred", "* starred"})
+#: What vCard has no property for, as our own export names it.
+_OWN_PROPERTIES: Final = {f"X-FILODIRETTO-{target.value.upper().replace('_', '-')}": target for target in ORDER}
 
 
 def read(file: BinaryIO) -> Iterator[Row]:
@@ -182,6 +184,6 @@ def _add_profile(row: Row, entry: Property, label: str) -> None:
 
 def _add_our_own(row: Row, card: Card) -> None:
     """What vCard has no property for, as our own export writes it."""
-    for target in ORDER:
-        for entry in card.all(f"X-FILODIRETTO-{target.value.upper().replace('_', '-')}"):
+    for name, target in _OWN_PROPERTIES.items():
+        for entry in card.all(name):
             _add(row, target, entry.text)

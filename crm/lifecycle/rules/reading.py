@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Self
 
 from crm.errors import InvalidInputError, worded
 from crm.files.encodings import SAMPLE_BYTES, UnknownEncodingError, encoding_of
@@ -18,8 +18,8 @@ DELIMITERS: Final = (",", ";", "\t", "|")
 CHUNK_BYTES: Final = 64 * 1024
 SAMPLE_ROWS: Final = 50
 MAX_COLUMNS: Final = 200
-#: Characters of one cell: beyond it a quote is missing, and the rest of the file would be read as one cell.
-MAX_CELL: Final = 4_000_000
+#: Characters of one row: beyond it a quote or the line ends are missing, and the rest of the file would be read as one.
+MAX_ROW: Final = 4_000_000
 #: LinkedIn writes an explanation above the header; it begins with this word.
 _PREAMBLE: Final = "notes:"
 #: How many cells the first row behind a preamble has at least.
@@ -105,14 +105,16 @@ def rows(file: BinaryIO, dialect: Dialect) -> Iterator[list[str]]:
     lines = _lines(file, dialect.encoding)
     first = next(lines, "")
     lines = lines if _SAYS_DELIMITER.fullmatch(first) else chain((first,), lines)
-    csv.field_size_limit(MAX_CELL)
-    reader = csv.reader(lines, delimiter=dialect.delimiter)
+    csv.field_size_limit(MAX_ROW)
+    counted = _Counted(lines)
+    reader = csv.reader(counted, delimiter=dialect.delimiter)
     is_preamble: bool | None = None
     try:
         for row in reader:
-            cells = [plain(cell.strip().replace("\0", "")) if cell else "" for cell in row]
-            if len(cells) > MAX_COLUMNS:
+            counted.characters = 0
+            if len(row) > MAX_COLUMNS:
                 raise UnreadableFileError(worded("A line has more than 200 columns."), code="too_wide")
+            cells = [plain(cell.strip().replace("\0", "")) if cell else "" for cell in row]
             if is_preamble is None:
                 is_preamble = [cell.lower() for cell in cells if cell] == [_PREAMBLE]
             if is_preamble and len(cells) < _PREAMBLE_ENDS:
@@ -121,9 +123,29 @@ def rows(file: BinaryIO, dialect: Dialect) -> Iterator[list[str]]:
             if any(cells):
                 yield cells
     except csv.Error as error:
-        raise UnreadableFileError(
-            worded("A line can’t be read as CSV: a quote may be missing."), code="broken_csv"
-        ) from error
+        raise _broken() from error
+
+
+def _broken() -> UnreadableFileError:
+    return UnreadableFileError(worded("A line can’t be read as CSV: a quote may be missing."), code="broken_csv")
+
+
+@dataclass
+class _Counted:
+    """Lines, and how many characters of them the row has that is being read: all its cells lie in memory at once."""
+
+    lines: Iterator[str]
+    characters: int = 0
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self.lines)
+        self.characters += len(line)
+        if self.characters > MAX_ROW:
+            raise _broken()
+        return line
 
 
 def _lines(file: BinaryIO, encoding: str) -> Iterator[str]:
@@ -133,6 +155,8 @@ def _lines(file: BinaryIO, encoding: str) -> Iterator[str]:
     while chunk := file.read(CHUNK_BYTES):
         *whole, left = (left + decoder.decode(chunk)).split("\n")
         yield from (f"{line}\n" for line in whole)
+        if len(left) > MAX_ROW:
+            raise _broken()
     left += decoder.decode(b"", final=True)
     if left:
         yield left

@@ -114,6 +114,10 @@ def _cards(file: BinaryIO) -> Table:
     named = cards.columns(needed)
     if not named:
         raise _no_rows()
+    if len(named) > reading.MAX_COLUMNS:
+        raise reading.UnreadableFileError(
+            worded("These cards together need more than 200 columns. Send them in smaller parts."), code="too_wide"
+        )
     meanings = dict(named)
     if not cards.is_ours(file):
         # Other programs give ids of their own; whether they are to be kept is for people to say.

@@ -17,8 +17,14 @@ from crm.lifecycle.rules.reading import UnreadableFileError
 
 #: Kept of one property; more than any value of a person may have, so that a longer one is refused and not cut.
 MAX_VALUE: Final = 64 * 1024
-#: Their bytes are passed over unread.
-PASSED_OVER: Final = frozenset({"PHOTO", "LOGO", "SOUND", "KEY", "X-ABADR-IMAGE", "AGENT"})
+#: Cards of one file; it is read twice while somebody waits, and so many real ones would not fit into an upload.
+MAX_CARDS: Final = 100_000
+#: Properties kept of one card; address books write some dozens.
+MAX_PROPERTIES: Final = 1000
+#: Their bytes are passed over unread: pictures and keys, a card within a card, and the members of a group.
+PASSED_OVER: Final = frozenset(
+    {"PHOTO", "LOGO", "SOUND", "KEY", "X-ABADR-IMAGE", "AGENT", "MEMBER", "X-ADDRESSBOOKSERVER-MEMBER"}
+)
 _BEGIN: Final = re.compile(r"(?:[\w-]+\.)?begin\s*:\s*vcard\s*", re.IGNORECASE)
 _END: Final = re.compile(r"(?:[\w-]+\.)?end\s*:\s*vcard\s*", re.IGNORECASE)
 #: A line that begins a property; lines of a picture that are not indented don't look like this.
@@ -66,11 +72,25 @@ class Card:
 
     version: str = ""
     properties: list[Property] = field(default_factory=list)
+    _named: dict[str, list[Property]] = field(default_factory=dict)
+    _labels: dict[str, str] = field(default_factory=dict)
+
+    def add(self, entry: Property) -> None:
+        """Keep the next property of the card; raises `UnreadableFileError` beyond all reason."""
+        if len(self.properties) >= MAX_PROPERTIES:
+            raise UnreadableFileError(worded("One card has more than 1000 lines. Export it anew."), code="broken_vcard")
+        self.properties.append(entry)
+        if entry.name == "VERSION":
+            self.version = entry.raw.strip()
+        if entry.raw.strip():
+            self._named.setdefault(entry.name, []).append(entry)
+        if entry.name == "X-ABLABEL":
+            self._labels.setdefault(entry.group, entry.text.strip().removeprefix("_$!<").removesuffix(">!$_").lower())
 
     def all(self, name: str) -> list[Property]:
         """Those of that name that say something, preferred ones first."""
-        found = [entry for entry in self.properties if entry.name == name and entry.raw.strip()]
-        return sorted(found, key=lambda entry: entry.preference)
+        found = self._named.get(name, [])
+        return sorted(found, key=lambda entry: entry.preference) if len(found) > 1 else found
 
     def first(self, name: str) -> Property | None:
         """The preferred one of that name, or the first."""
@@ -78,10 +98,7 @@ class Card:
 
     def label(self, entry: Property) -> str:
         """What Apple and Google call a grouped property (`item1.X-ABLabel`), in small letters and undecorated."""
-        for other in self.properties:
-            if entry.group and other.group == entry.group and other.name == "X-ABLABEL":
-                return other.text.strip().removeprefix("_$!<").removesuffix(">!$_").lower()
-        return ""
+        return self._labels.get(entry.group, "") if entry.group else ""
 
 
 def is_vcard(sample: bytes) -> bool:
@@ -93,7 +110,7 @@ def is_vcard(sample: bytes) -> bool:
 def cards(file: BinaryIO) -> Iterator[Card]:
     """The cards of `file`, one after the other; a card inside another one (AGENT of 2.1) is passed over."""
     card, depth = Card(), 0
-    found = False
+    found = 0
     for line, is_utf_16 in _logical_lines(file):
         if _BEGIN.fullmatch(line):
             depth += 1
@@ -102,12 +119,15 @@ def cards(file: BinaryIO) -> Iterator[Card]:
         elif _END.fullmatch(line):
             depth = max(depth - 1, 0)
             if depth == 0:
-                found = True
+                found += 1
+                if found > MAX_CARDS:
+                    raise UnreadableFileError(
+                        worded("There are more than 100,000 cards in this file. Send them in smaller parts."),
+                        code="too_many_cards",
+                    )
                 yield card
         elif depth == 1 and (entry := _property(line, card, is_utf_16=is_utf_16)) is not None:
-            if entry.name == "VERSION":
-                card.version = entry.raw.strip()
-            card.properties.append(entry)
+            card.add(entry)
     if depth:
         raise UnreadableFileError(worded("The file ends in the middle of a card. Export it anew."), code="broken_vcard")
     if not found:
@@ -119,17 +139,22 @@ def _logical_lines(file: BinaryIO) -> Iterator[tuple[str, bool]]:
 
     A line that goes on after a soft break is joined with its `=` and a line end, as quoted-printable wants it.
     """
-    gathered = ""
+    gathered, is_soft, is_passed_over = "", False, False
     for line, is_utf_16 in _physical_lines(file):
         goes_on = line[:1] in {" ", "\t"} and bool(gathered)
-        soft = gathered.endswith("=") and _is_quoted_printable(gathered)
-        if goes_on or soft or _is_bare_picture(gathered, line):
-            if not _is_passed_over(gathered) and len(gathered) < MAX_VALUE:
+        soft = is_soft and gathered.endswith("=")
+        # A line of base64 without an indent, as some phones write them, belongs to the picture before it.
+        bare = is_passed_over and bool(line) and _PROPERTY.match(line) is None
+        if goes_on or soft or bare:
+            if not is_passed_over and len(gathered) < MAX_VALUE:
                 gathered += f"\n{line.lstrip()}" if soft else line[1:]
             continue
         if gathered:
             yield gathered, is_utf_16
         gathered = line
+        head = line.partition(":")[0].upper()
+        is_soft = "QUOTED-PRINTABLE" in head
+        is_passed_over = head.partition(";")[0].rpartition(".")[2] in PASSED_OVER
     if gathered:
         yield gathered, False
 
@@ -151,19 +176,6 @@ def _physical_lines(file: BinaryIO) -> Iterator[tuple[str, bool]]:
             is_rest = not piece.endswith("\n")
     finally:
         reader.detach()
-
-
-def _is_quoted_printable(line: str) -> bool:
-    return "QUOTED-PRINTABLE" in line.partition(":")[0].upper()
-
-
-def _is_passed_over(line: str) -> bool:
-    return line.partition(":")[0].partition(";")[0].rpartition(".")[2].upper() in PASSED_OVER
-
-
-def _is_bare_picture(gathered: str, line: str) -> bool:
-    """A line of base64 without an indent, as some phones write them, belongs to the picture before it."""
-    return bool(line) and _is_passed_over(gathered) and _PROPERTY.match(line) is None
 
 
 def _property(line: str, card: Card, *, is_utf_16: bool) -> Property | None:
