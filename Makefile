@@ -13,6 +13,9 @@ PYTHONS := $(PYTHON) python3 python3.11 python3.12 python3.13 python3.14
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 CODE := crm workers migrations tests benchmarks hatch_build.py wsgi.py
 
+# Images of containers often forbid it; then each of the many processes of a run compiles a thousand files anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run install assets i18n test test-all check fix bench bench-outreach faults clean
 

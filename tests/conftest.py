@@ -3,7 +3,6 @@
 import gc
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from sqlalchemy import Connection
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 from stack.chromium import chromium
+from stack.homes import short_home
 
 from crm import wiring
 from crm.accounts import limits
@@ -55,13 +55,6 @@ hypothesis_settings.register_profile(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 hypothesis_settings.load_profile("suite")
-
-
-def short_home(prefix: str) -> Path:
-    """A fresh folder that a server started by root can enter as another user."""
-    home = Path(tempfile.mkdtemp(prefix=prefix))
-    home.chmod(0o755)
-    return home
 
 
 def migrate(server: PostgresServer, database: str) -> None:
