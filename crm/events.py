@@ -47,6 +47,13 @@ class ProcessingResumed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImportanceChanged(Event):
+    """People got another importance, or came with one: how often to be in touch with them follows from it."""
+
+    contact_ids: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HandleLinked(Event):
     handle_id: UUID
     contact_id: UUID

@@ -56,6 +56,8 @@ SEGMENT_SECONDS = 300
 FADE_BATCH = 5_000
 #: Batches of one workspace in one look, so that the clock goes on with what is more urgent.
 MOST_FADES = 4
+#: The same for people whose importance changed by thousands: a million of them have their rhythm after one look.
+MOST_FOLLOWS = 60
 
 
 @dataclass(frozen=True)
@@ -248,12 +250,15 @@ def let_warmth_fade(clock: Clock) -> None:
 
 
 def follow_importance(clock: Clock) -> None:
-    """Let people whose importance changed, or who are new, have the rhythm that goes with it."""
+    """Let people whose importance came untold (an undone import, a merge) have the rhythm that goes with it."""
     with clock.database.scope() as session:
         workspaces = session.scalars(text("select workspace_id from crm_cadence_workspaces()")).all()
     for workspace_id in workspaces:
-        with clock.database.scope(workspace_id) as session:
-            keeping.follow_importance(session, system_actor(workspace_id), now=database_now(session))
+        for _batch in range(MOST_FOLLOWS):
+            with clock.database.scope(workspace_id) as session:
+                system = system_actor(workspace_id)
+                if keeping.follow_importance(session, system, now=database_now(session)) < keeping.MOST_ROWS:
+                    break
 
 
 def tend_campaigns(clock: Clock) -> None:

@@ -15,7 +15,7 @@ from crm.contacts.kinds import FactOrigin, FactState
 from crm.contacts.models import Affiliation, Company, Contact, ContactTag, Fact, Handle, Tag
 from crm.contacts.rules import display_name, parse_birthday, sort_name
 from crm.db import among, insert_rows, new_id
-from crm.events import ContactCreated, HandleLinked, publish
+from crm.events import ContactCreated, HandleLinked, ImportanceChanged, publish
 from crm.filters.text import normalise
 
 Address = tuple[ChannelKind, str, str]
@@ -285,6 +285,8 @@ def change_people(
         # Only these bring a history along.
         for handle in person.adopted:
             publish(session, HandleLinked(**ids, handle_id=handle.id, contact_id=person.contact_id))
+    if weighed := tuple(person.contact_id for person in people if person.values.get("importance")):
+        publish(session, ImportanceChanged(**ids, contact_ids=weighed))
     return written
 
 

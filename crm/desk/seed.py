@@ -8,8 +8,11 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from crm.accounts.rules import system_actor
 from crm.contacts.kinds import CompanyKind, Lifecycle
 from crm.filters.text import normalise
+from crm.interactions.services import keeping
+from crm.interactions.services.recounting import count_everybody
 
 FIRST_NAMES = (
     "Chiara", "Luca", "Giulia", "Marco", "Francesca", "Alessandro", "Sara", "Matteo", "Elena", "Davide", "Martina",
@@ -115,6 +118,10 @@ def fill(
         tell(label)
         wanted = {name: value for name, value in {**shared, **extra}.items() if f":{name}" in statement}
         session.execute(text(statement), wanted)
+    tell("warmth")
+    count_everybody(session, workspace_id=workspace_id, now=now)
+    tell("rhythms")
+    keeping.follow_importance(session, system_actor(workspace_id), now=now, most=size.contacts)
 
 
 def _norm(words: tuple[str, ...]) -> list[str]:

@@ -41,7 +41,7 @@ class Cadence(Attached, Base):
     """How often to be in touch with a person, and when they are due (`crm.interactions.rules.cadence`).
 
     `own_days` is the person's own number (0: never); without one `days` follows from their importance and the settings
-    of the workspace. `days` is what holds now, None for never.
+    of the workspace. `days` is what holds now, None for never. `met_at` is the first time that both took part.
     """
 
     __tablename__ = "cadence"
@@ -52,6 +52,7 @@ class Cadence(Attached, Base):
     began_at: Mapped[datetime]
     two_way_at: Mapped[datetime | None]
     wrote_at: Mapped[datetime | None]
+    met_at: Mapped[datetime | None]
     snoozed_until: Mapped[datetime | None]
     paused_at: Mapped[datetime | None]
     pause_reason: Mapped[str] = mapped_column(server_default="")
@@ -62,6 +63,8 @@ class Cadence(Attached, Base):
         reference("contact", "contact_id", ondelete="CASCADE"),
         UniqueConstraint("workspace_id", "contact_id"),
         Index("ix_cadence_due", "workspace_id", "due_at", "contact_id", postgresql_where=text("due_at is not null")),
+        # Since when people are known, for the days on which the years are full.
+        Index("ix_cadence_met", "workspace_id", "met_at", "contact_id", postgresql_where=text("met_at is not null")),
         referred=False,
     )
 

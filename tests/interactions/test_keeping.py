@@ -12,6 +12,7 @@ from crm.contacts import services as people
 from crm.contacts.kinds import Importance
 from crm.contacts.queries import ContactNotFoundError
 from crm.db import database_now, enter_workspace
+from crm.desk.queue import Kind, queue
 from crm.errors import InvalidInputError
 from crm.interactions import services as timeline
 from crm.interactions.kinds import Direction, Visibility
@@ -19,6 +20,8 @@ from crm.interactions.queries import keeping as queries
 from crm.interactions.rules.cadence import due_at
 from crm.interactions.services import keeping as services
 from crm.interactions.services.keeping import CadenceInput, CadenceSettings, PauseInput
+from crm.lifecycle.kinds import BulkField
+from crm.lifecycle.services.bulk_edit import BulkChange, Chosen, bulk_edit
 
 DAY = timedelta(days=1)
 
@@ -88,12 +91,12 @@ def test_importance_gives_the_rhythm_and_ones_own_number_wins(session, actor, no
     services.set_days(session, actor, contact_id=never.id, data=CadenceInput(days=0), now=now)
     services.follow_importance(session, actor, now=now)
     assert due(session, actor, key) == now - 60 * DAY
-    assert due(session, actor, own) == now + 5 * DAY
+    assert due(session, actor, own) == now - 85 * DAY
     assert due(session, actor, never) is due(session, actor, plain) is None
     services.change_settings(session, actor, data=CadenceSettings(key_days=10, normal_days=60), now=now)
     assert due(session, actor, key) == now - 80 * DAY
     assert due(session, actor, plain) == now - 30 * DAY
-    assert due(session, actor, own) == now + 5 * DAY
+    assert due(session, actor, own) == now - 85 * DAY
     people.update(session, actor, contact_id=key.id, changes={"importance": "high"}, now=now)
     services.follow_importance(session, actor, now=now)
     assert due(session, actor, key) is None
@@ -175,3 +178,34 @@ def test_the_api_of_rhythm_and_warmth(client, session, actor):
     assert client.get(f"{url}/warmth").json["score"] == 0
     interaction(session, actor, person.id, "meeting", happened_at=now, now=now)
     assert client.get(f"{url}/warmth").json["score"] == 51
+
+
+def test_a_changed_importance_acts_at_once_on_rhythm_and_queue(session, actor, now):
+    """Nobody waits for the clock: the rhythm is there in the transaction that made the person important."""
+    person = contact(session, actor, "Zeno Zanotti", owner_id=actor.user_id, now=now - 100 * DAY)
+    assert queries.rhythm_of(session, actor, contact_id=person.id).days is None
+    assert queue(session, actor, is_mine=True, now=now)[Kind.CADENCE] == []
+
+    people.update(session, actor, contact_id=person.id, changes={"importance": "key"}, now=now)
+
+    assert due(session, actor, person) == now - 70 * DAY
+    (row,) = queue(session, actor, is_mine=True, now=now)[Kind.CADENCE]
+    assert (row.contact_id, row.is_key, row.count) == (person.id, True, 30)
+    people.update(session, actor, contact_id=person.id, changes={"importance": "high"}, now=now)
+    assert due(session, actor, person) == now - 10 * DAY
+    people.update(session, actor, contact_id=person.id, changes={"importance": "normal"}, now=now)
+    assert due(session, actor, person) is None
+    assert queue(session, actor, is_mine=True, now=now)[Kind.CADENCE] == []
+
+
+def test_who_is_typed_in_as_important_has_a_rhythm_from_the_first_moment(session, actor, now):
+    key = contact(session, actor, importance=Importance.KEY, now=now)
+    assert due(session, actor, key) == now + 30 * DAY
+
+
+def test_the_importance_of_many_acts_at_once_too(session, actor, now):
+    chosen = [contact(session, actor, f"Person {n}", now=now - 100 * DAY).id for n in range(3)]
+    change = BulkChange(field=BulkField.IMPORTANCE, value="key")
+    bulk_edit(session, actor, chosen=Chosen(contact_ids=chosen), change=change, now=now)
+    rhythms = [queries.rhythm_of(session, actor, contact_id=key) for key in chosen]
+    assert [(rhythm.days, rhythm.due_at) for rhythm in rhythms] == [(30, now - 70 * DAY)] * 3

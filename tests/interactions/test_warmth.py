@@ -2,6 +2,7 @@
 
 from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -16,7 +17,8 @@ from crm.interactions.keeping_models import Warmth
 from crm.interactions.kinds import Direction, Visibility
 from crm.interactions.rules import warmth as rules
 from crm.interactions.rules.warmth import Exchanged, State
-from crm.interactions.services.warming import fade, rewarm
+from crm.interactions.services.recounting import rewarm
+from crm.interactions.services.warming import fade
 
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
 FIVE = ("message.sent", "message.received", "call", "meeting", "comment")
@@ -25,6 +27,12 @@ FIVE = ("message.sent", "message.received", "call", "meeting", "comment")
 def one(kind, days, direction=None):
     default = {"message.sent": "outbound", "message.received": "inbound", "meeting": "none", "comment": "inbound"}
     return Exchanged(kind=kind, direction=direction or default.get(kind, "outbound"), at=NOW - timedelta(days=days))
+
+
+def after_all(exchanges) -> State:
+    state = rules.recomputed(exchanges)
+    assert state is not None
+    return state
 
 
 def score(*exchanges, after=0):
@@ -51,10 +59,11 @@ def test_warmth_of_histories_that_people_know(exchanges, expected):
 
 
 def test_silence_cools_and_the_day_it_gets_cold_is_known():
-    state = rules.recomputed(MONTHLY)
+    state = after_all(MONTHLY)
     found = [rules.warmth(state, now=NOW + timedelta(days=days)).score for days in (0, 30, 60, 90, 180, 360)]
     assert found == sorted(found, reverse=True)
     day = rules.cold_on(state, now=NOW, level=50)
+    assert day is not None
     assert rules.warmth(state, now=day).value < 50 <= rules.warmth(state, now=day - timedelta(days=1)).value
     assert rules.cold_on(state, now=day, level=50) is None
 
@@ -75,11 +84,9 @@ def test_warmth_over_time_is_what_it_was_then():
 
 
 def test_what_came_to_the_house_is_shared_by_how_much_each_wrote():
-    wrote = rules.recomputed([one("message.sent", 3), one("message.sent", 1)])
-    called_once = rules.recomputed([one("call", 200)])
-    house = rules.recomputed(
-        [one("message.sent", 3), one("message.sent", 1), one("call", 200), one("message.received", 0)]
-    )
+    wrote = after_all([one("message.sent", 3), one("message.sent", 1)])
+    called_once = after_all([one("call", 200)])
+    house = after_all([one("message.sent", 3), one("message.sent", 1), one("call", 200), one("message.received", 0)])
     mine = rules.warmth(rules.of_colleague(wrote, house=house, everybody=[wrote, called_once]), now=NOW)
     theirs = rules.warmth(rules.of_colleague(called_once, house=house, everybody=[wrote, called_once]), now=NOW)
     assert rules.warmth(house, now=NOW).score >= mine.score > 3 * theirs.score
@@ -99,7 +106,7 @@ def near(state):
 def test_the_order_of_arrival_makes_no_difference(history, order):
     shuffled = list(history)
     order.shuffle(shuffled)
-    state, again = rules.recomputed(history), rules.recomputed(shuffled)
+    state, again = after_all(history), after_all(shuffled)
     assert astuple(state)[:2] == near(again)
     assert astuple(state)[2:] == astuple(again)[2:]
     parts = rules.warmth(state, now=NOW)
@@ -182,7 +189,8 @@ def scores(session, *people: UUID):
 
 def test_what_is_private_automatic_or_no_exchange_counts_nothing(session, actor, now):
     person = contact(session, actor)
-    for kind, more in (("note", {}), ("like", {}), ("call", {"visibility": Visibility.PRIVATE}), ("message.sent", {"is_automatic": True})):  # fmt: skip  # noqa: E501
+    silent: tuple[tuple[str, dict[str, Any]], ...] = (("note", {}), ("like", {}), ("call", {"visibility": Visibility.PRIVATE}), ("message.sent", {"is_automatic": True}))  # fmt: skip  # noqa: E501
+    for kind, more in silent:
         interaction(session, actor, person.id, kind, **more)
     assert kept(session, person.id) == {}
 

@@ -13,7 +13,7 @@ from crm.accounts.rules import Actor
 from crm.channels.sentences import N_
 from crm.contacts import queries
 from crm.contacts.inputs import ContactInput, parsed
-from crm.contacts.kinds import FactOrigin
+from crm.contacts.kinds import FactOrigin, Importance
 from crm.contacts.models import Contact, Handle
 from crm.contacts.rules import CONTACT_FIELDS
 from crm.contacts.services.affiliations import set_company
@@ -27,7 +27,7 @@ from crm.contacts.services.owners import check_owner
 from crm.contacts.services.tags import set_tags
 from crm.contacts.values import set_values, text_of
 from crm.errors import InvalidInputError
-from crm.events import ContactCreated, publish
+from crm.events import ContactCreated, ImportanceChanged, publish
 
 
 def create(
@@ -59,6 +59,8 @@ def create(
     for fact in write_facts(session, actor, subject=person, values=facts, origin=origin, source=source, now=now):
         fact.version = person.version
     publish(session, ContactCreated(workspace_id=actor.workspace_id, now=now, contact_id=person.id))
+    if person.importance != Importance.NORMAL:
+        _tell_importance(session, person, now=now)
     _add_handles(session, actor, person, data, now=now)
     if data.tags:
         set_tags(session, actor, contact_id=person.id, names=data.tags, now=now)
@@ -145,12 +147,18 @@ def update_contact(
         set_values(person, plain)
         person.updated_at = now
         session.flush()
+        if "importance" in fresh:
+            _tell_importance(session, person, now=now)
         if "company_id" in fresh:
             set_company(session, contact=person, company_id=fresh["company_id"], now=now)
     write_custom(session, actor, subject=person, fresh=custom, origin=FactOrigin.TYPED, source="", now=now)
     if "tags" in changes:
         set_tags(session, actor, contact_id=person.id, names=data.tags, now=now)
     return person
+
+
+def _tell_importance(session: Session, person: Contact, *, now: datetime) -> None:
+    publish(session, ImportanceChanged(workspace_id=person.workspace_id, now=now, contact_ids=(person.id,)))
 
 
 def _refuse_nameless(session: Session, person: Contact, fresh: Mapping[str, Any]) -> None:

@@ -1,7 +1,8 @@
 """Owns how often to be in touch with people: their own days, pausing, putting off, and the rule of the workspace."""
 
+from collections.abc import Collection
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from pydantic import Field
@@ -19,6 +20,7 @@ from crm.contacts.models import Contact
 from crm.errors import InvalidInputError
 from crm.interactions.keeping_models import Cadence, Warmth
 from crm.interactions.rules import cadence as rule
+from crm.interactions.services.recounting import MET
 from crm.interactions.services.warming import due_sql
 
 MOST_DAYS: Final = 3_660
@@ -109,6 +111,7 @@ def _row(session: Session, actor: Actor, contact_id: UUID, *, now: datetime) -> 
             select(Warmth.two_way_at).where(Warmth.contact_id == contact_id, Warmth.user_id.is_(None))
         ).first()
         row = Cadence(contact_id=contact_id, began_at=now, two_way_at=two_way_at, wrote_at=person.last_outbound_at)
+        row.met_at = session.scalar(text(f"select {MET} from contact c where c.id = :id"), {"id": contact_id})  # noqa: S608 - a text of ours.
         row.days = held_days(session.get_one(Workspace, actor.workspace_id), person.importance, None)
         session.add(row)
     return row, person
@@ -130,16 +133,18 @@ def _due(session: Session, row: Cadence) -> Cadence:
 _BY_IMPORTANCE: Final = """case c.importance when 'key' then w.cadence_key_days when 'high' then w.cadence_high_days
     when 'normal' then w.cadence_normal_days end"""
 _BEGIN: Final = f"""
-    insert into cadence (id, workspace_id, contact_id, days, began_at, two_way_at, wrote_at, due_at)
-    select gen_random_uuid(), workspace_id, contact_id, days, began_at, two_way_at, wrote_at, {due_sql()}
+    insert into cadence (id, workspace_id, contact_id, days, began_at, two_way_at, wrote_at, met_at, due_at)
+    select gen_random_uuid(), workspace_id, contact_id, days, began_at, two_way_at, wrote_at, met_at, {due_sql()}
     from (
         select c.workspace_id, c.id as contact_id, {_BY_IMPORTANCE} as days, c.created_at as began_at, s.two_way_at,
-            c.last_outbound_at as wrote_at, null::timestamptz as paused_at, null::timestamptz as snoozed_until
+            c.last_outbound_at as wrote_at, {MET} as met_at, null::timestamptz as paused_at,
+            null::timestamptz as snoozed_until
         from workspace w
         join contact c on c.workspace_id = w.id and c.deleted_at is null
         left join warmth s on s.workspace_id = c.workspace_id and s.contact_id = c.id and s.user_id is null
         where w.id = :workspace_id and {_BY_IMPORTANCE} is not null
             and not exists (select from cadence k where k.workspace_id = c.workspace_id and k.contact_id = c.id)
+            %(only)s
         limit :most
     ) fresh
     on conflict (workspace_id, contact_id) do nothing"""  # noqa: S608 - texts of this module.
@@ -150,19 +155,38 @@ _FOLLOW: Final = f"""
         from workspace w
         join cadence k on k.workspace_id = w.id and k.own_days is null
         join contact c on c.workspace_id = k.workspace_id and c.id = k.contact_id
-        where w.id = :workspace_id and k.days is distinct from ({_BY_IMPORTANCE})
+        where w.id = :workspace_id and k.days is distinct from ({_BY_IMPORTANCE}) %(only)s
         limit :most
     ) held
     where cadence.id = held.id"""  # noqa: S608 - texts of this module.
-#: So many rows are brought in line at once; the clock goes on with the rest.
+_ONLY: Final = "and c.id = any(cast(:ids as uuid[]))"
+#: So many rows are brought in line at once.
 MOST_ROWS: Final = 20_000
 
 
-def follow_importance(session: Session, actor: Actor, *, now: datetime) -> None:  # noqa: ARG001 - every service has it.
-    """Let people whose importance has a rhythm have it, and those whose importance changed the new one."""
-    given = {"workspace_id": actor.workspace_id, "most": MOST_ROWS}
-    session.execute(text(_BEGIN), given)
-    session.execute(text(_FOLLOW), given)
+def follow_importance(
+    session: Session,
+    actor: Actor,
+    *,
+    now: datetime,  # noqa: ARG001 - every service has it.
+    most: int = MOST_ROWS,
+) -> int:
+    """Let people whose importance has a rhythm have it, and those whose importance changed the new one.
+
+    At most `most` of each; returns how many it was, so that who has more goes on.
+    """
+    return _follow(session, {"workspace_id": actor.workspace_id, "most": most}, only="")
+
+
+def follow_these(session: Session, *, contact_ids: Collection[UUID], workspace_id: UUID) -> int:
+    """The same for people whose importance was just set, in two statements for any number of them."""
+    ids = sorted(set(contact_ids))
+    return _follow(session, {"workspace_id": workspace_id, "most": len(ids), "ids": ids}, only=_ONLY) if ids else 0
+
+
+def _follow(session: Session, given: dict[str, Any], *, only: str) -> int:
+    done = [session.execute(text(wanted % {"only": only}), given) for wanted in (_BEGIN, _FOLLOW)]
     for held in list(session.identity_map.values()):
         if isinstance(held, Cadence):
             session.expire(held)
+    return max(result.rowcount for result in done)  # type: ignore[attr-defined]

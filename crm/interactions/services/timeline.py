@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, case, func, literal_column, or_, select, update
+from sqlalchemy import and_, func, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -23,7 +23,8 @@ from crm.interactions.kinds import Direction, InteractionKind, Sentiment, Visibi
 from crm.interactions.models import Interaction, InteractionBody
 from crm.interactions.services.entries import Entry
 from crm.interactions.services.judging import judged, put_labels, settle, watch
-from crm.interactions.services.warming import rewarm, warm
+from crm.interactions.services.recounting import redate, rewarm
+from crm.interactions.services.warming import warm
 
 #: Clocks of people and platforms differ; what lies further ahead has not happened.
 FUTURE_TOLERANCE: Final = timedelta(minutes=5)
@@ -259,32 +260,7 @@ def remove(session: Session, actor: Actor, *, interaction_id: UUID, now: datetim
 
 def recompute(session: Session, *, contact_ids: Sequence[UUID]) -> None:
     """Set the last-exchange dates of contacts, their warmth and when they are due from their timeline."""
-    for contact_id in sorted(contact_ids):
-        newest = (
-            select(
-                func.max(case((Interaction.direction != Direction.INBOUND, Interaction.happened_at))).label("outbound"),
-                func.max(case((Interaction.direction != Direction.OUTBOUND, Interaction.happened_at))).label("inbound"),
-                func.max(Interaction.happened_at).label("any"),
-            )
-            .where(
-                Interaction.contact_id == contact_id,
-                Interaction.removed_at.is_(None),
-                Interaction.is_automatic.is_(False),
-                Interaction.visibility != Visibility.PRIVATE,
-                Interaction.kind.in_([kind.value for kind in rules.EXCHANGES]),
-            )
-            .subquery()
-        )
-        session.execute(
-            update(Contact)
-            .where(Contact.id == contact_id)
-            .values(
-                last_outbound_at=select(newest.c.outbound).scalar_subquery(),
-                last_inbound_at=select(newest.c.inbound).scalar_subquery(),
-                last_interaction_at=select(newest.c.any).scalar_subquery(),
-            ),
-            execution_options={"synchronize_session": False},
-        )
+    redate(session, contact_ids=contact_ids)
     _refresh(session, set(contact_ids))
     rewarm(session, contact_ids=contact_ids)
 

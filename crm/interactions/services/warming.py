@@ -1,16 +1,15 @@
 """Owns keeping warmth and cadences true to the timeline, in the transaction that changes it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from crm.db import new_id
 from crm.interactions import rules
-from crm.interactions.keeping_models import Warmth
 from crm.interactions.kinds import Direction, Visibility
 from crm.interactions.models import Interaction
 from crm.interactions.rules import warmth as arithmetic
@@ -43,7 +42,7 @@ _WARM: Final = f"""
         cast(:two_way_at as timestamptz[]), cast(:any_at as timestamptz[]))
         as row (id, contact_id, user_id, inbound, outbound, at, two_way_at, any_at)
     where not exists (select 1 from contact c where c.workspace_id = :workspace_id and c.id = row.contact_id
-        and c.limited_at is not null and not :also_limited)
+        and c.limited_at is not null)
     order by contact_id, user_id
     {MERGE}"""  # noqa: S608 - texts of this module.
 
@@ -60,9 +59,10 @@ def due_sql(two_way: str = "two_way_at", wrote: str = "wrote_at", days: str = "d
 _MOVED: Final = {"two_way": "greatest(two_way_at, r.two_way)", "wrote": "greatest(wrote_at, r.wrote)"}
 _RESTART: Final = f"""
     update cadence set two_way_at = {_MOVED["two_way"]}, wrote_at = {_MOVED["wrote"]},
+        met_at = least(met_at, r.met),
         due_at = {due_sql(_MOVED["two_way"], _MOVED["wrote"])}
-    from unnest(cast(:contact_id as uuid[]), cast(:two_way as timestamptz[]), cast(:wrote as timestamptz[]))
-        as r (contact_id, two_way, wrote)
+    from unnest(cast(:contact_id as uuid[]), cast(:two_way as timestamptz[]), cast(:wrote as timestamptz[]),
+        cast(:met as timestamptz[])) as r (contact_id, two_way, wrote, met)
     where cadence.workspace_id = :workspace_id and cadence.contact_id = r.contact_id"""  # noqa: S608 - texts of this module.
 #: A message of ours for many people at one moment, for the sender's own statement: see `bulk`.
 SENT: Final = f"""
@@ -83,21 +83,24 @@ SENT: Final = f"""
 def warm(session: Session, rows: Iterable[Interaction], *, now: datetime) -> None:
     """Count new entries in: two statements for any number of them. What counts is said in `rules.warmth`.
 
-    The warmth of people whose data may only be kept stands still until then; `rewarm` makes up for it.
+    The warmth of people whose data may only be kept stands still until then; `recounting.rewarm` makes up for it.
     """
     states: dict[Key, State] = {}
     wrote: dict[UUID, datetime] = {}
+    met: dict[UUID, datetime] = {}
     for row in rows:
         if row.contact_id is None or not counts(row):
             continue
         _count(states, row.contact_id, row.author_id, _exchanged(row))
         if is_own_word(row.kind, row.direction):
             wrote[row.contact_id] = max(wrote.get(row.contact_id, row.happened_at), row.happened_at)
+        if arithmetic.is_two_way(row.kind, row.direction):
+            met[row.contact_id] = min(met.get(row.contact_id, row.happened_at), row.happened_at)
     if states:
         workspace_id = session.info["workspace_id"]
-        _write(session, states, workspace_id=workspace_id, also_limited=False, now=now)
+        _write(session, states, workspace_id=workspace_id, now=now)
         two_way = {key[0]: state.two_way_at for key, state in states.items() if key[1] is None}
-        _restart(session, two_way, wrote, workspace_id)
+        _restart(session, two_way, wrote, met, workspace_id)
 
 
 def is_own_word(kind: str, direction: str) -> bool:
@@ -122,15 +125,12 @@ def _count(states: dict[Key, State], contact_id: UUID, author_id: UUID | None, o
         states[key] = arithmetic.together(known, fresh) if known else fresh
 
 
-def _write(
-    session: Session, states: dict[Key, State], *, workspace_id: UUID, also_limited: bool, now: datetime
-) -> None:
+def _write(session: Session, states: dict[Key, State], *, workspace_id: UUID, now: datetime) -> None:
     ordered = sorted(states.items(), key=lambda item: (item[0][0], item[0][1] or item[0][0]))
     session.execute(
         text(_WARM),
         {
             "workspace_id": workspace_id,
-            "also_limited": also_limited,
             "now": now,
             "id": [new_id() for _ in ordered],
             "contact_id": [key[0] for key, _state in ordered],
@@ -145,56 +145,20 @@ def _write(
 
 
 def _restart(
-    session: Session, two_way: dict[UUID, datetime | None], wrote: dict[UUID, datetime], workspace_id: UUID
+    session: Session,
+    two_way: dict[UUID, datetime | None],
+    wrote: dict[UUID, datetime],
+    met: dict[UUID, datetime],
+    workspace_id: UUID,
 ) -> None:
     ordered = sorted(two_way)
     given = {
         "contact_id": ordered,
         "two_way": [two_way[key] for key in ordered],
         "wrote": [wrote.get(key) for key in ordered],
+        "met": [met.get(key) for key in ordered],
     }
     session.execute(text(_RESTART), {"workspace_id": workspace_id, **given})
-
-
-def rewarm(session: Session, *, contact_ids: Sequence[UUID], now: datetime | None = None) -> None:
-    """Count the whole timeline of people anew, after an entry went, came from a stranger, or moved between people."""
-    at = now or session.execute(select(func.now())).scalar_one()
-    workspace_id = session.info["workspace_id"]
-    for contact_id in sorted(contact_ids):
-        session.execute(delete(Warmth).where(Warmth.contact_id == contact_id))
-        states: dict[Key, State] = {}
-        wrote: datetime | None = None
-        for kind, direction, happened_at, author_id in session.execute(_timeline(contact_id)):
-            one = Exchanged(kind=kind, direction=direction, at=happened_at)
-            _count(states, contact_id, author_id, one)
-            if is_own_word(kind, direction):
-                wrote = max(wrote or happened_at, happened_at)
-        if states:
-            _write(session, states, workspace_id=workspace_id, also_limited=True, now=at)
-        house = states.get((contact_id, None))
-        session.execute(
-            text(_SET),
-            {"id": contact_id, "two_way": house.two_way_at if house else None, "wrote": wrote},
-        )
-
-
-_SET: Final = f"""update cadence set two_way_at = :two_way, wrote_at = :wrote,
-    due_at = {due_sql("cast(:two_way as timestamptz)", "cast(:wrote as timestamptz)")}
-    where contact_id = :id"""  # noqa: S608 - texts of this module.
-
-
-def _timeline(contact_id: UUID):  # noqa: ANN202 - a SELECT of four columns.
-    return (
-        select(Interaction.kind, Interaction.direction, Interaction.happened_at, Interaction.author_id)
-        .where(
-            Interaction.contact_id == contact_id,
-            Interaction.removed_at.is_(None),
-            Interaction.is_automatic.is_(False),
-            Interaction.visibility != Visibility.PRIVATE,
-            Interaction.kind.in_([kind.value for kind in rules.EXCHANGES]),
-        )
-        .order_by(Interaction.happened_at, Interaction.id)
-    )
 
 
 def fade(session: Session, *, before: datetime, now: datetime, limit: int) -> int:

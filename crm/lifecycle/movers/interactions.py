@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from crm.interactions.services.warming import rewarm
+from crm.interactions.services.recounting import rewarm
 from crm.lifecycle.kinds import Effect
 from crm.lifecycle.movers.base import Mover, Pair, Stays
 

@@ -20,7 +20,7 @@ from crm.contacts.queries import ContactFilter
 from crm.contacts.services import check_owner, tag_named
 from crm.db import among, insert_rows, new_id
 from crm.errors import InvalidInputError, worded
-from crm.events import ContactDeleted, publish
+from crm.events import ContactDeleted, ImportanceChanged, publish
 from crm.filters.text import normalise
 from crm.lifecycle.kinds import BulkField
 from crm.lifecycle.services.changes import (
@@ -240,6 +240,9 @@ def _set_value(work: _Work, rows: Sequence[Row[Any]]) -> list[RowChange]:
     }
     facts = [{"contact_id": row.id, "version": row.version + 1} for row in rows]
     insert_rows(session, Fact, facts, shared=shared)
+    if work.change.field is BulkField.IMPORTANCE:
+        told = ImportanceChanged(workspace_id=work.actor.workspace_id, now=work.now, contact_ids=tuple(ids))
+        publish(session, told)
     return [
         RowChange.update("contact", row.id, before={column: getattr(row, column)}, after={column: value or None})
         for row in rows
