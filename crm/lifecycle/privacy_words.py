@@ -38,6 +38,14 @@ CLASSES: Final = {
     ),
     DataClass.REFUSED_ROWS: (lazy("Rows that an import refused"), lazy("Counted from the end of the import.")),
     DataClass.READ_FILES: (lazy("Files that were imported"), lazy("What was read from them stays.")),
+    DataClass.CHAT_FILES: (
+        lazy("Files of chats and calendars"),
+        lazy("What was read from them stays; the file and the names found in it go."),
+    ),
+    DataClass.CHANGE_VALUES: (
+        lazy("What was there before imports, bulk edits and merges"),
+        lazy("As long as they can be undone, and no longer."),
+    ),
     DataClass.REMOVED_TEXTS: (lazy("Texts of removed entries"), lazy("That there was an entry stays.")),
     DataClass.AUDIT_VALUES: (
         lazy("Values in the audit log"),

@@ -7,7 +7,7 @@ How to use it:
 2. `record_changes` beside each statement that writes, in the same transaction, with many changes at once. Any number
    of calls, over any number of transactions.
 3. `close_change_set` when all is written (also when the work failed half-way: what was written can be undone then).
-4. `undo`, once, until `undo_until`.
+4. `undo`, once, until `undo_until`. After that the night takes the values away (`crm.lifecycle.nightly`).
 
 What to record:
 
@@ -42,11 +42,10 @@ from crm.channels.sentences import N_
 from crm.contacts.change_models import Change, ChangeSet
 from crm.contacts.kinds import ChangeAction, ChangeSetKind, ChangeSetState
 from crm.db import Base, insert_rows, new_id
-from crm.errors import ConflictError, NotFoundError
+from crm.errors import ConflictError, NotFoundError, worded
 from crm.lifecycle.restorable import TABLES
 from crm.lifecycle.restoring import Restoring
-
-UNDO_DAYS: Final = 30
+from crm.lifecycle.rules.retention import UNDO_DAYS
 
 #: Who may make, see and undo change sets of each kind.
 RIGHTS: Final[Mapping[ChangeSetKind, Permission]] = {
@@ -201,7 +200,10 @@ def undoable(session: Session, actor: Actor, *, change_set_id: UUID, now: dateti
     if row.state == ChangeSetState.OPEN:
         raise NotUndoableError(N_("This is still under way."), code="under_way")
     if row.undo_until < now:
-        raise NotUndoableError(N_("The time in which this could be undone is over."), code="undo_over")
+        sentence = worded(
+            "This could be undone for %(days)s days. What was there before is kept no longer.", days=UNDO_DAYS
+        )
+        raise NotUndoableError(sentence, code="undo_over")
     return row
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import Select, delete, func, or_, select, update
+from sqlalchemy import Select, case, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -15,19 +15,22 @@ from crm.accounts.kinds import Permission
 from crm.accounts.models import AuditDetail, AuditEntry
 from crm.accounts.rules import Actor
 from crm.accounts.services import audit
+from crm.channels.sentences import N_
 from crm.contacts import services as contacts
+from crm.contacts.change_models import Change, ChangeSet
 from crm.contacts.kinds import Lifecycle
 from crm.contacts.models import Contact
 from crm.db import among, new_id
 from crm.errors import InvalidInputError, worded
 from crm.files.models import StoredFile
 from crm.files.services import path_of
+from crm.interactions.kinds import HistoryState
 from crm.interactions.models import Interaction, InteractionBody
-from crm.interactions.timeline_models import EarlierText
+from crm.interactions.timeline_models import EarlierText, HistoryFile
 from crm.lifecycle.kinds import ErasureCause, ImportState
 from crm.lifecycle.models import Import, RefusedRow
 from crm.lifecycle.privacy_models import RetentionRule
-from crm.lifecycle.rules.retention import DEFAULT_DAYS, LEAST_DAYS, MOST_DAYS, DataClass, cutoff
+from crm.lifecycle.rules.retention import DEFAULT_DAYS, FIXED_DAYS, LEAST_DAYS, MOST_DAYS, DataClass, cutoff
 from crm.lifecycle.services import erasing
 from crm.outreach.inbound_models import InboundEvent, InboundRaw
 from crm.outreach.kinds import InboundState
@@ -55,12 +58,20 @@ def days_of(session: Session) -> dict[DataClass, int | None]:
     """For how many days the workspace keeps each class; None keeps it."""
     rules = session.execute(select(RetentionRule.data_class, RetentionRule.days))
     chosen = {DataClass(name): days for name, days in rules}
-    return {**DEFAULT_DAYS, **chosen}
+    days = {**DEFAULT_DAYS, **chosen, **FIXED_DAYS}
+    return {kind: days[kind] for kind in DataClass}
 
 
 def choose(session: Session, actor: Actor, *, days: Mapping[DataClass, int | None]) -> None:
-    """Say how long each class is kept; raises `InvalidInputError` on a class whose days are too few or too many."""
+    """Say how long classes are kept; those that are not named stay as they are.
+
+    Raises `InvalidInputError` on a class whose days are too few or too many, or nobody's choice.
+    """
     actor.require(Permission.MANAGE_WORKSPACE)
+    fixed = sorted(kind.value for kind in days if kind in FIXED_DAYS)
+    if fixed:
+        sentence = N_("These days are given: as long as it can be undone, and no longer.")
+        raise InvalidInputError(sentence, fields=dict.fromkeys(fixed, sentence))
     sentence = worded("Write %(least)s to %(most)s days, or nothing to keep it.", least=LEAST_DAYS, most=MOST_DAYS)
     wrong = {kind.value: sentence for kind, value in days.items() if value is not None and not _fits(value)}
     if wrong:
@@ -123,6 +134,17 @@ def _read_files(before: datetime) -> Due:
     return found.where(Import.finished_at < before, _ENDED, StoredFile.size > 0)
 
 
+def _chat_files(before: datetime) -> Due:
+    since = func.coalesce(HistoryFile.finished_at, HistoryFile.created_at)
+    found = select(HistoryFile.id, since.label("since")).join(StoredFile, StoredFile.id == HistoryFile.file_id)
+    return found.where(since < before, HistoryFile.state.in_(_RESTING), StoredFile.size > 0)
+
+
+def _change_values(before: datetime) -> Due:
+    found = select(Change.id, ChangeSet.created_at.label("since"))
+    return found.join(ChangeSet, ChangeSet.id == Change.change_set_id).where(ChangeSet.created_at < before)
+
+
 def _removed_texts(before: datetime) -> Due:
     found = select(InteractionBody.id, Interaction.removed_at.label("since"))
     found = found.join(Interaction, Interaction.id == InteractionBody.interaction_id)
@@ -147,10 +169,13 @@ def _deleted_people(before: datetime) -> Due:
 
 
 _ENDED: Final = Import.state.in_([ImportState.DONE.value, ImportState.FAILED.value])
+_RESTING: Final = (HistoryState.UPLOADED.value, HistoryState.DONE.value, HistoryState.FAILED.value)
 _DUE: Final[dict[DataClass, Callable[[datetime], Due]]] = {
     DataClass.RAW_MAILS: _raw_mails,
     DataClass.REFUSED_ROWS: _refused_rows,
     DataClass.READ_FILES: _read_files,
+    DataClass.CHAT_FILES: _chat_files,
+    DataClass.CHANGE_VALUES: _change_values,
     DataClass.REMOVED_TEXTS: _removed_texts,
     DataClass.AUDIT_VALUES: _audit_values,
     DataClass.INACTIVE_LEADS: _inactive_leads,
@@ -170,7 +195,7 @@ def take(session: Session, actor: Actor, *, kind: DataClass, days: int, folder: 
         for contact_id in ids:
             _take_person(session, actor, kind, contact_id, now=now)
     elif ids:
-        _take_rows(session, kind, ids, folder=folder)
+        _take_rows(session, kind, ids, folder=folder, now=now)
     return len(ids)
 
 
@@ -182,15 +207,41 @@ def _take_person(session: Session, actor: Actor, kind: DataClass, contact_id: UU
         erasing.erase(session, actor, contact_id=contact_id, confirm=None, cause=cause, now=now)
 
 
-def _take_rows(session: Session, kind: DataClass, ids: Sequence[UUID], *, folder: Path) -> None:
+def _empty(session: Session, file_ids: Sequence[UUID], *, folder: Path) -> None:
+    """Take the bytes of stored files; that there was a file stays."""
+    for file_id in file_ids:
+        path_of(folder, file_id).unlink(missing_ok=True)
+    session.execute(update(StoredFile).where(among(StoredFile.id, file_ids)).values(size=0))
+
+
+def _take_chats(session: Session, ids: Sequence[UUID], *, folder: Path, now: datetime) -> None:
+    """Take the files of chats and calendars, with the names that were found in them; unread ones are read no more."""
+    files = session.scalars(select(HistoryFile.file_id).where(among(HistoryFile.id, ids)))
+    _empty(session, [file_id for file_id in files if file_id], folder=folder)
+    unread = HistoryFile.state == HistoryState.UPLOADED.value
+    session.execute(
+        update(HistoryFile)
+        .where(among(HistoryFile.id, ids))
+        .values(
+            found=[],
+            people={},
+            state=case((unread, HistoryState.FAILED.value), else_=HistoryFile.state),
+            finished_at=func.coalesce(HistoryFile.finished_at, now),
+        )
+    )
+
+
+def _take_rows(session: Session, kind: DataClass, ids: Sequence[UUID], *, folder: Path, now: datetime) -> None:
     if kind is DataClass.RAW_MAILS:
         session.execute(delete(InboundRaw).where(among(InboundRaw.id, ids)))
     elif kind is DataClass.REFUSED_ROWS:
         session.execute(delete(RefusedRow).where(among(RefusedRow.id, ids)))
     elif kind is DataClass.READ_FILES:
-        for file_id in ids:
-            path_of(folder, file_id).unlink(missing_ok=True)
-        session.execute(update(StoredFile).where(among(StoredFile.id, ids)).values(size=0))
+        _empty(session, ids, folder=folder)
+    elif kind is DataClass.CHAT_FILES:
+        _take_chats(session, ids, folder=folder, now=now)
+    elif kind is DataClass.CHANGE_VALUES:
+        session.execute(delete(Change).where(among(Change.id, ids)))
     elif kind is DataClass.REMOVED_TEXTS:
         of = select(InteractionBody.interaction_id).where(among(InteractionBody.id, ids))
         session.execute(delete(EarlierText).where(EarlierText.interaction_id.in_(of)))

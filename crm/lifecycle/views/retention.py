@@ -15,7 +15,7 @@ from crm.accounts.places import SettingsPage, Words, add_settings_page, add_word
 from crm.errors import AppError
 from crm.lifecycle.privacy_words import CLASSES
 from crm.lifecycle.queries import erasures
-from crm.lifecycle.rules.retention import LEAST_DAYS, MOST_DAYS, DataClass
+from crm.lifecycle.rules.retention import CHOSEN, LEAST_DAYS, MOST_DAYS, DataClass
 from crm.lifecycle.services import retaining
 from crm.lifecycle.views.blueprint import blueprint
 from crm.web.forms import Form
@@ -52,9 +52,7 @@ class DaysForm(Form):
             MOST_DAYS,
             lazy("Write %(least)s to %(most)s days, or nothing to keep it.", least=LEAST_DAYS, most=MOST_DAYS),
         )
-        fields = {
-            kind.value: IntegerField(label, validators=[Optional(), limits]) for kind, (label, _note) in CLASSES.items()
-        }
+        fields = {kind.value: IntegerField(CLASSES[kind][0], validators=[Optional(), limits]) for kind in CHOSEN}
         form = type("DaysFormOfAll", (cls,), fields)
         if days is None:
             return form()
@@ -74,7 +72,7 @@ def choose_retention() -> Response | tuple[str, int]:
     """Save the days; nothing goes before the night."""
     form = DaysForm.of(None)
     if form.validate_on_submit():
-        days = {kind: form[kind.value].data for kind in DataClass}
+        days = {kind: form[kind.value].data for kind in CHOSEN}
         try:
             retaining.choose(current_session(), current_actor(), days=days)
         except AppError as error:
