@@ -152,10 +152,21 @@ class MoveForm(Form):
     lost_reason_id = SelectField(lazy("Why was it lost?"), validate_choice=False)
     lost_note = TextAreaField(lazy("In your own words"), validators=[Length(max=5_000)], render_kw={"rows": 3})
     version = HiddenField(validators=[Length(max=12)])
+    after_id = HiddenField(validators=[Length(max=36)])
+    before_id = HiddenField(validators=[Length(max=36)])
 
-    def offer(self, stages: Sequence[DealStage], reasons: Sequence[LostReason]) -> "MoveForm":
-        """Fill the choices."""
-        self.stage_id.choices = [(str(stage.id), stage.name) for stage in stages]
+    def offer(
+        self, stages: Sequence[DealStage], reasons: Sequence[LostReason], pipelines: Mapping[UUID, str] | None = None
+    ) -> "MoveForm":
+        """Fill the choices; under the names of `pipelines` where there are several."""
+        names = pipelines or {}
+        if len(names) > 1:
+            groups: dict[str, list[tuple[str, str]]] = {}
+            for stage in stages:
+                groups.setdefault(names[stage.pipeline_id], []).append((str(stage.id), stage.name))
+            self.stage_id.choices = groups
+        else:
+            self.stage_id.choices = [(str(stage.id), stage.name) for stage in stages]
         self.lost_reason_id.choices = [
             ("", _("another reason")),
             *((str(reason.id), reason.name) for reason in reasons),
@@ -170,11 +181,8 @@ class MoveForm(Form):
     def input(self) -> MoveInput:
         """What was chosen; raises `InvalidInputError`."""
         stage_id = chosen_id(self.stage_id.data, "stage_id", worded("Choose a stage."))
-        reason_id = as_id(self.lost_reason_id.data, "lost_reason_id")
-        return parsed(
-            MoveInput,
-            {"stage_id": stage_id, "lost_reason_id": reason_id, "lost_note": (self.lost_note.data or "").strip()},
-        )
+        ids = {name: as_id(self[name].data, name) for name in ("lost_reason_id", "after_id", "before_id")}
+        return parsed(MoveInput, {**ids, "stage_id": stage_id, "lost_note": (self.lost_note.data or "").strip()})
 
 
 class PersonForm(Form):

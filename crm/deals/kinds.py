@@ -20,6 +20,14 @@ class DealSort(StrEnum):
     CREATED = "created"
 
 
+class Step(StrEnum):
+    """How a card goes within its column."""
+
+    UP = "up"
+    DOWN = "down"
+    TOP = "top"
+
+
 class Whose(StrEnum):
     MINE = "mine"
     TEAM = "team"

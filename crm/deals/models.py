@@ -1,14 +1,22 @@
 """Owns the tables of pipelines, stages, deals, the people and companies in them, and the history of stages."""
 
 from datetime import date, datetime
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, SmallInteger, UniqueConstraint, func, text
+from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, SmallInteger, Text, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm.db import Attached, Base, Tenant, big, created_at, one_of, reference, tenant_args
 from crm.deals.kinds import StageKind
-from crm.deals.rules import MOST_DAYS, MOST_MONEY
+from crm.deals.rules import LONGEST_RANK, MOST_DAYS, MOST_MONEY
+
+#: Undisturbed cards stand by closing day, undated ones last, and then by age; no rank ends with the lowest digit, so
+#: that another one always fits before it.
+_RANK: Final = (
+    "coalesce(placed, lpad((coalesce(closes_on, '9999-12-31'::date) - '0001-01-01'::date)::text, 7, '0')"
+    " || replace(id::text, '-', '') || 'i')"
+)
 
 
 class Pipeline(Tenant, Base):
@@ -60,6 +68,7 @@ class Deal(Attached, Base):
     """What may be sold to whom. `state` repeats the kind of its stage, `order_on` puts undated ones last.
 
     The amount is in minor units of its currency, `probability` (per cent) only where it differs from the stage's.
+    `rank` orders the open ones of a stage: `placed` where somebody put it, else by its closing day.
     """
 
     __tablename__ = "deal"
@@ -73,6 +82,8 @@ class Deal(Attached, Base):
     currency: Mapped[str] = mapped_column(server_default="EUR")
     closes_on: Mapped[date | None]
     order_on: Mapped[date] = mapped_column(Computed("coalesce(closes_on, '9999-12-31'::date)", persisted=True))
+    placed: Mapped[str | None] = mapped_column(Text(collation="C"))
+    rank: Mapped[str] = mapped_column(Text(collation="C"), Computed(_RANK, persisted=True))
     probability: Mapped[int | None] = mapped_column(SmallInteger)
     owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("app_user.id"))
     lost_reason_id: Mapped[UUID | None]
@@ -92,12 +103,11 @@ class Deal(Attached, Base):
         CheckConstraint(f"amount_minor between 0 and {MOST_MONEY}", name="amount"),
         CheckConstraint("probability between 0 and 100", name="probability"),
         CheckConstraint("(state = 'open') = (closed_at is null)", name="closed"),
+        CheckConstraint(f"placed ~ '^[0-9a-z]{{0,{LONGEST_RANK - 1}}}[1-9a-z]$'", name="placed"),
         reference("pipeline", "pipeline_id"),
         reference("deal_stage", "stage_id"),
         reference("lost_reason", "lost_reason_id"),
-        Index(
-            "ix_deal_column", "workspace_id", "stage_id", "order_on", "id", postgresql_where=text("deleted_at is null")
-        ),
+        Index("ix_deal_column", "workspace_id", "stage_id", "rank", "id", postgresql_where=text("deleted_at is null")),
         Index(
             "ix_deal_closed",
             "workspace_id",

@@ -1,4 +1,4 @@
-"""Owns the decisions about deals as pure functions: days in a stage, rotting, weights, months, currencies."""
+"""Owns the decisions about deals as pure functions: days in a stage, rotting, weights, months, currencies, places."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +16,12 @@ from crm.deals.kinds import StageKind
 MOST_MONEY: Final = 1_000_000_000_000
 #: The most days that a stage may allow before its deals are marked.
 MOST_DAYS: Final = 3_650
+#: A place in a column is a word of these digits, lowest first, compared letter by letter.
+DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+#: A place may be so long; before it would be longer, the cards around it are put further apart.
+LONGEST_RANK: Final = 200
+#: Such places are short.
+ROOMY_RANK: Final = 60
 #: The chance of what is won and of what is lost, in per cent; only open stages have a chance of their own.
 CERTAIN: Final = {StageKind.WON: 100, StageKind.LOST: 0}
 
@@ -97,3 +103,41 @@ def stays(changes: Iterable[tuple[UUID, datetime, UUID | None]], now: datetime, 
         days = days_in_stage(since, until or now, tz=tz)
         found.append(Stay(stage_id=stage_id, since=since, until=until, days=days, user_id=user_id))
     return found
+
+
+def rank_between(low: str, high: str | None) -> str:
+    """A place behind `low` ("" is before all) and before `high` (None is behind all); neither ends with the digit 0.
+
+    About half-way, and as short as that allows: the usual way to order by words, in which there is always room.
+    """
+    if high is not None:
+        same = 0
+        while low[same : same + 1].ljust(1, DIGITS[0]) == high[same]:
+            same += 1
+        if same:
+            return high[:same] + rank_between(low[same:], high[same:])
+    first = DIGITS.index(low[0]) if low else 0
+    last = DIGITS.index(high[0]) if high is not None else len(DIGITS)
+    if last - first > 1:
+        return DIGITS[(first + last + 1) // 2]
+    if high is not None and len(high) > 1:
+        return high[0]
+    return DIGITS[first] + rank_between(low[1:], None)
+
+
+def is_roomy(low: str, high: str) -> bool:
+    """Whether a place between the two is short."""
+    return len(rank_between(low, high)) <= ROOMY_RANK + 2
+
+
+def ranks_between(low: str, high: str | None, count: int) -> list[str]:
+    """So many places between two, evenly apart, first to last."""
+    if count == 0:
+        return []
+    middle = rank_between(low, high)
+    before = count // 2
+    return [
+        *ranks_between(low, middle, before),
+        middle,
+        *ranks_between(middle, high, count - before - 1),
+    ]

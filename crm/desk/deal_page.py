@@ -29,6 +29,7 @@ def show(deal_id: UUID) -> str:
     session, actor, now = current_session(), current_actor(), request_now()
     deal = queries.deal(session, actor, deal_id=deal_id)
     card = queries.cards(session, actor, deals=[deal], now=now)[0]
+    stays = queries.stays(session, actor, deal_id=deal_id, now=now)
     reason = None
     if deal.lost_reason_id is not None:
         reason = queries.lost_reason(session, actor, reason_id=deal.lost_reason_id, removed=True)
@@ -40,8 +41,8 @@ def show(deal_id: UUID) -> str:
         reason=reason,
         people=queries.people_of(session, actor, deal_id=deal_id),
         companies=queries.companies_of(session, actor, deal_id=deal_id),
-        stays=queries.stays(session, actor, deal_id=deal_id, now=now),
-        stage_names=queries.stage_names(session, actor, pipeline_id=deal.pipeline_id),
+        stays=stays,
+        stage_names=queries.stage_names(session, actor, stage_ids={stay.stage_id for stay in stays}),
         names=contacts.colleagues(session, actor),
         steps=_steps(card),
         origin=campaigns.origin_of(session, actor, deal_id=deal_id, contact_id=card.contact_id),

@@ -2,7 +2,7 @@
 
 import pytest
 from browser.conftest import cookie_of, served
-from conftest import make_house
+from conftest import make_house  # pyright: ignore[reportAttributeAccessIssue]
 from factories.deals import deal, moved, pipeline
 from playwright.sync_api import expect
 from stack.chromium import tab
@@ -64,6 +64,31 @@ def test_a_card_goes_by_keys_and_by_drag_and_comes_back_where_somebody_was_quick
         expect(told).to_contain_text("stands in “Offer” now")
         expect(column(page, "Offer").locator(".fd-board__head")).to_contain_text("€1,000.00")
         expect(page.get_by_role("link", name="Alpha")).to_be_focused()
+
+        page.keyboard.press("Space")
+        page.keyboard.press("ArrowLeft")
+        page.keyboard.press("ArrowDown")
+        expect(told).to_contain_text("Place 2 of 2 in First talk")
+        page.keyboard.press("ArrowUp")
+        page.keyboard.press("Space")
+        expect(told).to_contain_text("stands in “First talk” now")
+        expect(page.get_by_role("link", name="Alpha")).to_be_focused()
+        for key in ("Space", "ArrowDown", "Space"):
+            page.keyboard.press(key)
+        expect(told).to_contain_text("“Alpha” has a new place in “First talk”")
+        cards = column(page, "First talk").locator("[data-deal]")
+        cards.first.locator(".fd-board__amount").drag_to(cards.last, target_position={"x": 30, "y": 60})
+        expect(told).to_contain_text("“Beta” has a new place in “First talk”")
+        page.reload()
+        assert [card.get_attribute("data-title") for card in cards.all()] == ["Alpha", "Beta"]
+        cards.last.get_by_role("button").click()
+        page.get_by_role("button", name="One place up").click()
+        page.wait_for_load_state()
+        assert [card.get_attribute("data-title") for card in cards.all()] == ["Beta", "Alpha"]
+        page.get_by_role("link", name="Alpha").focus()
+        for key in ("Space", "ArrowRight", "Space"):
+            page.keyboard.press(key)
+        expect(told).to_contain_text("stands in “Offer” now")
 
         amount = column(page, "First talk").locator("[data-deal]", has_text="Beta").locator(".fd-board__amount")
         amount.drag_to(column(page, "Closing").locator("[data-cards]"))

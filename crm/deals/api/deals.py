@@ -95,7 +95,10 @@ def change_deal(deal_id: UUID) -> Response:
 @blueprint.post("/deals/<uuid:deal_id>/move")
 @operation(tag="deals", body=DealMove, returns=DealOut, refuses=(404, 409))
 def move_deal(deal_id: UUID) -> Response:
-    """Move a deal to another stage of its pipeline; with If-Match only that version (409 otherwise)."""
+    """Move a deal to another stage or place; with If-Match only that version (409 otherwise).
+
+    `pipeline_id` says that the stage belongs to another pipeline; `after_id` or `before_id` where it stands in it.
+    """
     services.move(
         current_session(),
         current_actor(),

@@ -9,14 +9,18 @@ from crm.accounts.kinds import Permission
 from crm.deals import queries, services
 from crm.deals.api.blueprint import blueprint
 from crm.deals.api.shapes import (
+    DealStageCreate,
     DealStageOut,
     DealStagePut,
     DealStagesOut,
     LostReasonIn,
     LostReasonOut,
     LostReasonsOut,
+    Order,
     PipelineCreate,
     PipelineOut,
+    PipelinePatch,
+    PipelineQuery,
     PipelinesOut,
     StageRemoval,
 )
@@ -25,10 +29,11 @@ from crm.web.sessions import current_session, request_now
 
 
 @blueprint.get("/pipelines")
-@operation(tag="deals", returns=PipelinesOut)
+@operation(tag="deals", query=PipelineQuery, returns=PipelinesOut)
 def list_pipelines() -> Response:
-    """List the pipelines in use, in their order."""
-    rows = queries.pipelines(current_session(), current_actor())
+    """List the pipelines in use, in their order, or those put away."""
+    archived = read_query(PipelineQuery).archived
+    rows = queries.pipelines(current_session(), current_actor(), archived=archived)
     return answer(PipelinesOut(items=[PipelineOut.model_validate(row) for row in rows]))
 
 
@@ -44,12 +49,72 @@ def create_pipeline() -> Response:
     return answer(PipelineOut.model_validate(row), 201)
 
 
+@blueprint.put("/pipelines/order")
+@requires(Permission.MANAGE_PIPELINES)
+@operation(tag="deals", body=Order, returns=PipelinesOut)
+def order_pipelines() -> Response:
+    """Put the pipelines in use in another order."""
+    session, actor = current_session(), current_actor()
+    services.order_pipelines(session, actor, pipeline_ids=read_json(Order).ids)
+    rows = queries.pipelines(session, actor)
+    return answer(PipelinesOut(items=[PipelineOut.model_validate(row) for row in rows]))
+
+
+@blueprint.patch("/pipelines/<uuid:pipeline_id>")
+@requires(Permission.MANAGE_PIPELINES)
+@operation(tag="deals", body=PipelinePatch, returns=PipelineOut, refuses=(404,))
+def rename_pipeline(pipeline_id: UUID) -> Response:
+    """Give a pipeline another name."""
+    name = read_json(PipelinePatch).name
+    row = services.rename_pipeline(current_session(), current_actor(), pipeline_id=pipeline_id, name=name)
+    return answer(PipelineOut.model_validate(row))
+
+
+@blueprint.post("/pipelines/<uuid:pipeline_id>/archive")
+@requires(Permission.MANAGE_PIPELINES)
+@operation(tag="deals", returns=PipelineOut, refuses=(404, 409))
+def archive_pipeline(pipeline_id: UUID) -> Response:
+    """Put a pipeline away; one with open deals is refused."""
+    row = services.archive_pipeline(current_session(), current_actor(), pipeline_id=pipeline_id, now=request_now())
+    return answer(PipelineOut.model_validate(row))
+
+
+@blueprint.post("/pipelines/<uuid:pipeline_id>/unarchive")
+@requires(Permission.MANAGE_PIPELINES)
+@operation(tag="deals", returns=PipelineOut, refuses=(404,))
+def unarchive_pipeline(pipeline_id: UUID) -> Response:
+    """Take a pipeline into use again."""
+    row = services.unarchive_pipeline(current_session(), current_actor(), pipeline_id=pipeline_id)
+    return answer(PipelineOut.model_validate(row))
+
+
 @blueprint.get("/pipelines/<uuid:pipeline_id>/stages")
 @operation(tag="deals", returns=DealStagesOut, refuses=(404,))
 def list_stages(pipeline_id: UUID) -> Response:
     """List the stages of a pipeline, in their order."""
     session, actor = current_session(), current_actor()
     queries.pipeline(session, actor, pipeline_id=pipeline_id)
+    rows = queries.stages(session, actor, pipeline_id=pipeline_id)
+    return answer(DealStagesOut(items=[DealStageOut.model_validate(row) for row in rows]))
+
+
+@blueprint.post("/pipelines/<uuid:pipeline_id>/stages")
+@requires(Permission.MANAGE_PIPELINES)
+@operation(tag="deals", body=DealStageCreate, returns=DealStageOut, status=201, refuses=(404,))
+def add_stage(pipeline_id: UUID) -> Response:
+    """Add a stage: an open one behind the open ones, another at the end."""
+    data = read_json(DealStageCreate)
+    row = services.add_stage(current_session(), current_actor(), pipeline_id=pipeline_id, data=data)
+    return answer(DealStageOut.model_validate(row), 201)
+
+
+@blueprint.put("/pipelines/<uuid:pipeline_id>/stages/order")
+@requires(Permission.MANAGE_PIPELINES)
+@operation(tag="deals", body=Order, returns=DealStagesOut, refuses=(404,))
+def order_stages(pipeline_id: UUID) -> Response:
+    """Put the stages of a pipeline in another order."""
+    session, actor = current_session(), current_actor()
+    services.order_stages(session, actor, pipeline_id=pipeline_id, stage_ids=read_json(Order).ids)
     rows = queries.stages(session, actor, pipeline_id=pipeline_id)
     return answer(DealStagesOut(items=[DealStageOut.model_validate(row) for row in rows]))
 
@@ -91,3 +156,12 @@ def add_reason() -> Response:
     """Add a reason; the same words twice are one."""
     row = services.add_reason(current_session(), current_actor(), name=read_json(LostReasonIn).name)
     return answer(LostReasonOut.model_validate(row), 201)
+
+
+@blueprint.delete("/lost-reasons/<uuid:reason_id>")
+@requires(Permission.MANAGE_PIPELINES)
+@operation(tag="deals", status=204, refuses=(404,))
+def remove_reason(reason_id: UUID) -> Response:
+    """Offer a reason no more; deals that were lost for it keep it."""
+    services.remove_reason(current_session(), current_actor(), reason_id=reason_id, now=request_now())
+    return Response(status=204)

@@ -64,7 +64,11 @@ class DealPatch(Input):
 
 
 class DealMove(MoveInput):
-    """The stage to move to; a lost one needs a reason."""
+    """The stage to move to; a lost one needs a reason.
+
+    With `after_id` or `before_id` (an open deal of that stage) it stands beside that one, also within its own stage.
+    `pipeline_id` is needed to move it to a stage of another pipeline.
+    """
 
 
 class StayOut(ApiModel):
@@ -114,6 +118,24 @@ class PipelineCreate(Input):
     stages: Annotated[list[StageInput], Field(min_length=1, max_length=30)]
 
 
+class PipelineQuery(ApiModel):
+    """Which pipelines."""
+
+    archived: bool = Field(False, description="Those that were put away instead of those in use.")
+
+
+class PipelinePatch(Input):
+    """What to change of a pipeline."""
+
+    name: Name
+
+
+class Order(Input):
+    """All of them in use, each once, in their new order."""
+
+    ids: Annotated[list[UUID], Field(min_length=1, max_length=30)]
+
+
 class DealStageOut(ApiModel):
     id: UUID
     pipeline_id: UUID
@@ -125,6 +147,10 @@ class DealStageOut(ApiModel):
 
 class DealStagesOut(ApiModel):
     items: list[DealStageOut]
+
+
+class DealStageCreate(StageInput):
+    """A new stage."""
 
 
 class DealStagePut(StageInput):

@@ -1,7 +1,7 @@
 """Owns reading deals, pipelines and stages: what this actor may see, and nothing else."""
 
 from crm.deals.queries.access import DealNotFoundError, alive, deal, visible, zone_of
-from crm.deals.queries.board import COLUMN, SHOWN_CLOSED, Column, DealFilter, board, column, list_deals, totals
+from crm.deals.queries.board import COLUMN, SHOWN_CLOSED, Column, DealFilter, beside, board, column, list_deals, totals
 from crm.deals.queries.cards import DealCard, NextTask, cards
 from crm.deals.queries.pipelines import (
     LostReasonNotFoundError,
@@ -31,6 +31,7 @@ __all__ = [
     "PipelineNotFoundError",
     "StageNotFoundError",
     "alive",
+    "beside",
     "board",
     "card",
     "cards",

@@ -13,7 +13,7 @@ from crm.accounts.rules import Actor
 from crm.contacts import queries as contacts
 from crm.contacts.models import Contact
 from crm.deals import rules
-from crm.deals.kinds import DealSort, StageKind, Whose
+from crm.deals.kinds import DealSort, StageKind, Step, Whose
 from crm.deals.models import Deal, DealCompany, DealContact, DealStage
 from crm.deals.queries.access import alive, zone_of
 from crm.deals.queries.cards import DealCard, cards
@@ -128,7 +128,7 @@ def _on_board(now: datetime) -> ColumnElement[bool]:
 
 
 def board(session: Session, actor: Actor, *, where: DealFilter, now: datetime, limit: int = COLUMN) -> list[Column]:
-    """The columns of `where.pipeline_id`: open deals by closing day, closed ones of late with the newest first."""
+    """The columns of `where.pipeline_id`: open deals by their place, closed ones of late with the newest first."""
     columns = stages(session, actor, pipeline_id=where.pipeline_id)
     if not columns:
         return []
@@ -155,7 +155,7 @@ def _first_of_each(
     session: Session, stage_ids: Sequence[UUID], conditions: Sequence[ColumnElement[bool]], *, is_open: bool, limit: int
 ) -> Sequence[Deal]:
     """The first deals of each stage: the index is read from each stage's beginning, however full the others are."""
-    order = (Deal.order_on, Deal.id) if is_open else (Deal.closed_at.desc(), Deal.id.desc())
+    order = (Deal.rank, Deal.id) if is_open else (Deal.closed_at.desc(), Deal.id.desc())
     first = (
         select(Deal.id)
         .where(Deal.stage_id == DealStage.id, *conditions)
@@ -167,12 +167,12 @@ def _first_of_each(
     chosen = select(first.c.id).select_from(DealStage).join(first, DealStage.id.is_not(None))
     chosen = chosen.where(DealStage.id.in_(stage_ids)).subquery()
     row = aliased(Deal)
-    ordered = (row.order_on, row.id) if is_open else (row.closed_at.desc(), row.id.desc())
+    ordered = (row.rank, row.id) if is_open else (row.closed_at.desc(), row.id.desc())
     return session.scalars(select(row).join(chosen, chosen.c.id == row.id).order_by(*ordered)).all()
 
 
 def _key(row: Deal) -> tuple[object, ...]:
-    return (row.closed_at, row.id) if row.closed_at else (row.order_on.isoformat(), row.id)
+    return (row.closed_at, row.id) if row.closed_at else (row.rank, row.id)
 
 
 def column(
@@ -183,9 +183,8 @@ def column(
     wanted = select(Deal).where(*conditions)
     if stage.kind == StageKind.OPEN:
         if after:
-            on, deal_id = decode_cursor(after, str, UUID)
-            wanted = wanted.where(tuple_(Deal.order_on, Deal.id) > tuple_(_day(on), deal_id))
-        wanted = wanted.order_by(Deal.order_on, Deal.id)
+            wanted = wanted.where(tuple_(Deal.rank, Deal.id) > tuple(decode_cursor(after, str, UUID)))
+        wanted = wanted.order_by(Deal.rank, Deal.id)
     else:
         if after:
             wanted = wanted.where(tuple_(Deal.closed_at, Deal.id) < tuple(decode_cursor(after, datetime, UUID)))
@@ -194,6 +193,25 @@ def column(
     held = cards(session, actor, deals=page.items, now=now)
     totals = _totals(session, conditions).get(stage.id, [])
     return Column(stage=stage, totals=totals, cards=held, next=page.next)
+
+
+def beside(
+    session: Session, actor: Actor, *, deal: Deal, where: DealFilter, step: Step, now: datetime
+) -> tuple[UUID | None, UUID | None]:
+    """(after which, before which) deal of its column an open one stands when it goes a `step`, among those shown.
+
+    Both None when it is at that end already.
+    """
+    others = select(Deal.id).where(
+        *_conditions(session, actor, where, now=now), Deal.stage_id == deal.stage_id, Deal.id != deal.id
+    )
+    here, own = tuple_(Deal.rank, Deal.id), (deal.rank, deal.id)
+    if step is Step.DOWN:
+        found = others.where(here > own).order_by(Deal.rank, Deal.id)
+        return session.scalars(found.limit(1)).one_or_none(), None
+    above = others.where(here < own)
+    order = (Deal.rank, Deal.id) if step is Step.TOP else (Deal.rank.desc(), Deal.id.desc())
+    return None, session.scalars(above.order_by(*order).limit(1)).one_or_none()
 
 
 def _day(text: str) -> date:

@@ -1,6 +1,6 @@
 """Owns reading pipelines, their stages and the reasons for which deals are lost."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -39,11 +39,14 @@ def pipelines(session: Session, actor: Actor, *, archived: bool = False) -> Sequ
     return session.scalars(select(Pipeline).where(state).order_by(Pipeline.position, Pipeline.id)).all()
 
 
-def pipeline(session: Session, actor: Actor, *, pipeline_id: UUID, lock: bool = False) -> Pipeline:
-    """The pipeline, also one that was put away; raises `PipelineNotFoundError`."""
+def pipeline(session: Session, actor: Actor, *, pipeline_id: UUID, lock: bool = False, keep: bool = False) -> Pipeline:
+    """The pipeline, also one that was put away; raises `PipelineNotFoundError`.
+
+    `lock` holds it for changing, `keep` only against being put away.
+    """
     wanted = select(Pipeline).where(Pipeline.id == pipeline_id)
-    if lock:
-        wanted = wanted.with_for_update().execution_options(populate_existing=True)
+    if lock or keep:
+        wanted = wanted.with_for_update(read=not lock).execution_options(populate_existing=True)
     found = session.scalars(wanted).one_or_none() if contacts.scope(actor) is not Scope.NOTHING else None
     if found is None:
         raise PipelineNotFoundError(worded("There is no such pipeline."))
@@ -72,11 +75,11 @@ def stage(session: Session, actor: Actor, *, stage_id: UUID, lock: bool = False,
     return found
 
 
-def stage_names(session: Session, actor: Actor, *, pipeline_id: UUID) -> dict[UUID, str]:
-    """The names of all stages that the pipeline ever had."""
-    if contacts.scope(actor) is Scope.NOTHING:
+def stage_names(session: Session, actor: Actor, *, stage_ids: Collection[UUID]) -> dict[UUID, str]:
+    """The names of stages, also of removed ones."""
+    if contacts.scope(actor) is Scope.NOTHING or not stage_ids:
         return {}
-    rows = session.execute(select(DealStage.id, DealStage.name).where(DealStage.pipeline_id == pipeline_id))
+    rows = session.execute(select(DealStage.id, DealStage.name).where(DealStage.id.in_(stage_ids)))
     return {row.id: row.name for row in rows}
 
 

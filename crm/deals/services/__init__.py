@@ -11,12 +11,16 @@ from crm.deals.services.pipelines import (
     archive_pipeline,
     change_stage,
     create_pipeline,
+    order_pipelines,
+    order_stages,
     remove_reason,
     remove_stage,
     rename_pipeline,
+    shift_pipeline,
     shift_stage,
     unarchive_pipeline,
 )
+from crm.deals.services.placing import NeighbourMovedError
 from crm.deals.services.telling import SOURCE_KIND
 
 __all__ = [
@@ -26,6 +30,7 @@ __all__ = [
     "DealConflictError",
     "DealInput",
     "MoveInput",
+    "NeighbourMovedError",
     "NewDealInput",
     "StageInUseError",
     "StageInput",
@@ -39,12 +44,15 @@ __all__ = [
     "create_pipeline",
     "delete",
     "move",
+    "order_pipelines",
+    "order_stages",
     "remove_company",
     "remove_person",
     "remove_reason",
     "remove_stage",
     "rename_pipeline",
     "restore",
+    "shift_pipeline",
     "shift_stage",
     "text_of",
     "unarchive_pipeline",

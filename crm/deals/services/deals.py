@@ -92,11 +92,14 @@ def _beginning(session: Session, actor: Actor, stage_id: UUID | None) -> DealSta
                     return queries.stage(session, actor, stage_id=stage.id, keep=True)
         sentence = worded("Set up a pipeline first.")
         raise InvalidInputError(sentence, code="no_pipeline", fields={"stage_id": sentence})
+    # The pipeline before the stage, as those do who change its stages.
+    asked = queries.stage(session, actor, stage_id=stage_id)
+    pipeline = queries.pipeline(session, actor, pipeline_id=asked.pipeline_id, keep=True)
     stage = queries.stage(session, actor, stage_id=stage_id, keep=True)
     if stage.kind != StageKind.OPEN:
         sentence = worded("A deal begins in an open stage.")
         raise InvalidInputError(sentence, fields={"stage_id": sentence})
-    if queries.pipeline(session, actor, pipeline_id=stage.pipeline_id).archived_at is not None:
+    if pipeline.archived_at is not None:
         sentence = worded("This pipeline was put away.")
         raise InvalidInputError(sentence, fields={"stage_id": sentence})
     return stage
@@ -168,7 +171,8 @@ def restore(session: Session, actor: Actor, *, deal_id: UUID, now: datetime) -> 
             raise ConflictError(worded("Its stage was removed, and the pipeline has no other one like it."))
         deal.stage_id, deal.stage_since = heir.id, now
         session.add(StageChange(deal_id=deal.id, stage_id=heir.id, at=now, user_id=actor.user_id))
-    deal.deleted_at, deal.updated_at = None, now
+    # Somebody else may stand where it stood.
+    deal.deleted_at, deal.updated_at, deal.placed = None, now, None
     session.flush()
     audit.record(session, actor, action="deal.restored", object_kind="deal", object_id=deal_id)
     return deal

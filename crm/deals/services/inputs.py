@@ -58,9 +58,16 @@ class NewDealInput(DealInput):
 
 
 class MoveInput(Input):
-    """Where a deal goes; a lost one needs a reason of the list or a note."""
+    """Where a deal goes; a lost one needs a reason of the list or a note.
+
+    `pipeline_id` is said only where the stage belongs to another pipeline than the deal so far. Behind or before which
+    other open deal of the stage it stands; without either it stands by its closing day.
+    """
 
     stage_id: UUID
+    pipeline_id: UUID | None = None
+    after_id: UUID | None = None
+    before_id: UUID | None = None
     lost_reason_id: UUID | None = None
     lost_note: Text = ""
 

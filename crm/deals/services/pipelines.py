@@ -81,6 +81,38 @@ def rename_pipeline(session: Session, actor: Actor, *, pipeline_id: UUID, name: 
     return row
 
 
+def order_pipelines(session: Session, actor: Actor, *, pipeline_ids: Sequence[UUID]) -> None:
+    """Put the pipelines in use in this order; raises `InvalidInputError` unless each is named once."""
+    actor.require(Permission.MANAGE_PIPELINES)
+    rows = {row.id: row for row in session.scalars(select(Pipeline).order_by(Pipeline.id).with_for_update())}
+    _check_order(pipeline_ids, [key for key, row in rows.items() if row.archived_at is None])
+    for position, key in enumerate(pipeline_ids, start=1):
+        rows[key].position = position
+    session.flush()
+
+
+def _check_order(given: Sequence[UUID], held: Sequence[UUID]) -> None:
+    if len(given) != len(held) or set(given) != set(held):
+        sentence = worded("Name each one once, in the new order.")
+        raise InvalidInputError(sentence, fields={"ids": sentence})
+
+
+def shift_pipeline(session: Session, actor: Actor, *, pipeline_id: UUID, by: int) -> None:
+    """Move a pipeline by so many places to the front (negative) or to the back; at the ends it stays."""
+    actor.require(Permission.MANAGE_PIPELINES)
+    found = queries.pipeline(session, actor, pipeline_id=pipeline_id)
+    ids = [row.id for row in queries.pipelines(session, actor)]
+    if found.id in ids:
+        order_pipelines(session, actor, pipeline_ids=_shifted(ids, found.id, by))
+
+
+def _shifted(ids: list[UUID], key: UUID, by: int) -> list[UUID]:
+    at = ids.index(key)
+    rest = [*ids[:at], *ids[at + 1 :]]
+    to = min(max(at + by, 0), len(rest))
+    return [*rest[:to], key, *rest[to:]]
+
+
 def archive_pipeline(session: Session, actor: Actor, *, pipeline_id: UUID, now: datetime) -> Pipeline:
     """Put a pipeline away: its deals stay on their pages and in reports. One with open deals is refused."""
     actor.require(Permission.MANAGE_PIPELINES)
@@ -158,15 +190,22 @@ def _keep_one_open(session: Session, actor: Actor, stage: DealStage) -> None:
         raise ConflictError(worded("A pipeline needs at least one open stage."), code="last_open_stage")
 
 
+def order_stages(session: Session, actor: Actor, *, pipeline_id: UUID, stage_ids: Sequence[UUID]) -> None:
+    """Put the stages of a pipeline in this order; raises `InvalidInputError` unless each in use is named once."""
+    actor.require(Permission.MANAGE_PIPELINES)
+    queries.pipeline(session, actor, pipeline_id=pipeline_id, lock=True)
+    rows = {row.id: row for row in queries.stages(session, actor, pipeline_id=pipeline_id)}
+    _check_order(stage_ids, list(rows))
+    _number([rows[key] for key in stage_ids])
+    session.flush()
+
+
 def shift_stage(session: Session, actor: Actor, *, stage_id: UUID, by: int) -> DealStage:
     """Move a stage by so many places to the front (negative) or to the back; at the ends it stays."""
     actor.require(Permission.MANAGE_PIPELINES)
     stage = _held(session, actor, stage_id)
-    held = list(queries.stages(session, actor, pipeline_id=stage.pipeline_id))
-    at = held.index(stage)
-    held.insert(min(max(at + by, 0), len(held) - 1), held.pop(at))
-    _number(held)
-    session.flush()
+    ids = [row.id for row in queries.stages(session, actor, pipeline_id=stage.pipeline_id)]
+    order_stages(session, actor, pipeline_id=stage.pipeline_id, stage_ids=_shifted(ids, stage.id, by))
     return stage
 
 
@@ -218,7 +257,7 @@ def _move_all(session: Session, actor: Actor, stage: DealStage, target: DealStag
     session.execute(
         update(Deal)
         .where(Deal.stage_id == stage.id)
-        .values(stage_id=target.id, stage_since=now, version=Deal.version + literal(1)),
+        .values(stage_id=target.id, stage_since=now, placed=None, version=Deal.version + literal(1)),
         execution_options={"synchronize_session": False},
     )
     session.expire_all()

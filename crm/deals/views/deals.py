@@ -1,4 +1,4 @@
-"""Making, changing, moving, deleting a deal, and who takes part in it."""
+"""Making, changing, deleting a deal, and its facts."""
 
 from uuid import UUID
 
@@ -8,20 +8,18 @@ from werkzeug.wrappers import Response
 
 from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
-from crm.accounts.signin import local_or
 from crm.contacts import queries as contacts
 from crm.contacts.inputs import parsed
 from crm.deals import queries, services, words
-from crm.deals.forms import PARTS, DealForm, MoveForm, NewDealForm, as_id
+from crm.deals.forms import PARTS, DealForm, NewDealForm, as_id
 from crm.deals.kinds import StageKind
 from crm.deals.models import Deal
-from crm.deals.services import DealChangedError, DealConflictError, NewDealInput
+from crm.deals.services import DealConflictError, NewDealInput
 from crm.deals.views.blueprint import blueprint, house, is_partial
-from crm.deals.views.board import looking
 from crm.deals.views.linking import offer_companies, offer_people
 from crm.errors import AppError
 from crm.web.formats import day, money
-from crm.web.i18n import _, translated
+from crm.web.i18n import _
 from crm.web.sessions import current_session, request_now
 
 
@@ -183,74 +181,6 @@ def _fact(deal_id: UUID, part: str) -> str:
     session, actor = current_session(), current_actor()
     card = queries.card(session, actor, deal_id=deal_id, now=request_now())
     return render_template("deals/_fact.html", card=card, part=part, may_edit=True)
-
-
-@blueprint.get("/deals/<uuid:deal_id>/move")
-@requires(Permission.EDIT)
-def move_page(deal_id: UUID) -> str:
-    """Choose a stage; `?to=` proposes one."""
-    session, actor = current_session(), current_actor()
-    deal = queries.deal(session, actor, deal_id=deal_id)
-    form = MoveForm(formdata=None, data={"version": str(deal.version)})
-    form.stage_id.data = request.args.get("to") or str(deal.stage_id)
-    return _move_page(form, deal)
-
-
-def _move_page(form: MoveForm, deal: Deal) -> str:
-    session, actor = current_session(), current_actor()
-    stages = queries.stages(session, actor, pipeline_id=deal.pipeline_id)
-    form.offer(stages, queries.lost_reasons(session, actor))
-    return render_template(
-        "deals/move.html", form=form, deal=deal, stages=stages, lost=[s.name for s in stages if s.kind == "lost"]
-    )
-
-
-@blueprint.post("/deals/<uuid:deal_id>/move")
-@requires(Permission.EDIT)
-def move(deal_id: UUID) -> ResponseReturnValue:
-    """Move the deal; the board's script gets new heads and a sentence, a form is led back."""
-    session, actor, now = current_session(), current_actor(), request_now()
-    deal = queries.deal(session, actor, deal_id=deal_id)
-    form, before = MoveForm(), deal.stage_id
-    status = 422
-    if form.validate_on_submit():
-        try:
-            deal = services.move(
-                session, actor, deal_id=deal_id, data=form.input(), expected_version=form.expected(), now=now
-            )
-        except DealChangedError as error:
-            if is_partial():
-                return render_template("deals/_refused.html", text=translated(error.message)), 409
-            form.form_errors.append(translated(error.message))
-            form.version.raw_data, form.version.data = None, str(deal.version)
-            status = 409
-        except AppError as error:
-            if is_partial():
-                return render_template("deals/_refused.html", text=translated(error.message)), error.status
-            form.absorb(error)
-        else:
-            return _moved(deal, before)
-    return _move_page(form, deal), status
-
-
-def _moved(deal: Deal, before: UUID) -> ResponseReturnValue:
-    session, actor, now = current_session(), current_actor(), request_now()
-    card = queries.card(session, actor, deal_id=deal.id, now=now)
-    if not is_partial():
-        flash(_("“%(title)s” stands in “%(stage)s” now.", title=card.title, stage=card.stage_name), "ok")
-        return redirect(local_or(request.form.get("back"), url_for("deal_page.show", deal_id=deal.id)), 303)
-    pipeline = queries.pipeline(session, actor, pipeline_id=deal.pipeline_id)
-    page = looking(pipeline)
-    columns = queries.board(session, actor, where=page.where, now=now, limit=1)
-    stages = [column.stage for column in columns]
-    return render_template(
-        "deals/_moved.html",
-        card=card,
-        page=page,
-        stages=stages,
-        columns=[column for column in columns if column.stage.id in {before, deal.stage_id}],
-        may_edit=True,
-    )
 
 
 @blueprint.post("/deals/<uuid:deal_id>/delete")

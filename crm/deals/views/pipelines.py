@@ -143,6 +143,22 @@ def archive_pipeline(pipeline_id: UUID) -> Response:
     return redirect(url_for(".pipelines"), 303)
 
 
+@blueprint.post("/settings/pipelines/<uuid:pipeline_id>/forward")
+@may_manage
+def pipeline_forward(pipeline_id: UUID) -> Response:
+    """One place to the front."""
+    services.shift_pipeline(current_session(), current_actor(), pipeline_id=pipeline_id, by=-1)
+    return redirect(url_for(".pipelines"), 303)
+
+
+@blueprint.post("/settings/pipelines/<uuid:pipeline_id>/back")
+@may_manage
+def pipeline_back(pipeline_id: UUID) -> Response:
+    """One place to the back."""
+    services.shift_pipeline(current_session(), current_actor(), pipeline_id=pipeline_id, by=1)
+    return redirect(url_for(".pipelines"), 303)
+
+
 @blueprint.post("/settings/pipelines/<uuid:pipeline_id>/unarchive")
 @may_manage
 def unarchive_pipeline(pipeline_id: UUID) -> Response:

@@ -1,4 +1,4 @@
-// The board of deals: a card is drawn or carried by keys to another column, and put back where the server refuses.
+// The board of deals: a card is drawn or carried by keys to another place, and put back where the server refuses.
 import htmx from "htmx.org/dist/htmx.esm.js";
 import { announce, each, on, token } from "./dom.js";
 import { toast } from "./toasts.js";
@@ -19,18 +19,26 @@ each("[data-cards]", async (list) => {
     draggable: "[data-deal]",
     filter: ".fd-menu",
     preventOnFilter: false,
-    sort: false,
+    // Open cards stand where somebody puts them, won and lost ones by the day of their end.
+    sort: columnOf(list).dataset.kind === "open",
     animation: matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 150,
     ghostClass: "fd-ghost",
     dragClass: "fd-dragged",
     delay: 120,
     delayOnTouchOnly: true,
-    onEnd: ({ item, from, to, oldDraggableIndex }) => {
-      if (from === to) return;
-      const before = from.querySelectorAll(":scope > [data-deal]")[oldDraggableIndex] ?? from.querySelector(".fd-board__more");
+    onEnd: ({ item, from, to, oldDraggableIndex, newDraggableIndex }) => {
+      if (from === to && oldDraggableIndex === newDraggableIndex) return;
+      const rest = [...from.querySelectorAll(":scope > [data-deal]")].filter((card) => card !== item);
+      const before = rest[oldDraggableIndex] ?? from.querySelector(".fd-board__more");
       settle(item, { list: from, before });
     },
   });
+});
+
+// A card that was put further down than was shown comes again with the next ones.
+each("[data-cards] > [data-deal]", (card) => {
+  const shown = document.getElementById(card.id);
+  if (shown && shown !== card) card.remove();
 });
 
 document.addEventListener("keydown", (event) => {
@@ -41,7 +49,7 @@ document.addEventListener("keydown", (event) => {
   else if (carried && event.key === "Enter") putDown();
   else if (carried && event.key === "Escape") leave();
   else if (event.key === "ArrowLeft" || event.key === "ArrowRight") sideways(card, event.key === "ArrowRight" ? 1 : -1);
-  else if (!carried && (event.key === "ArrowUp" || event.key === "ArrowDown")) along(card, event.key === "ArrowDown" ? 1 : -1);
+  else if (event.key === "ArrowUp" || event.key === "ArrowDown") along(card, event.key === "ArrowDown" ? 1 : -1);
   else return;
   event.preventDefault();
 });
@@ -80,8 +88,18 @@ function sideways(card, step) {
 }
 
 function along(card, step) {
-  const cards = cardsOf(columnOf(card));
-  focus(cards[cards.indexOf(card) + step]);
+  const column = columnOf(card);
+  const cards = cardsOf(column);
+  const next = cards[cards.indexOf(card) + step];
+  if (!carried) focus(next);
+  else if (next && column.dataset.kind === "open") {
+    carried.moving = true;
+    step > 0 ? next.after(card) : next.before(card);
+    focus(card);
+    carried.moving = false;
+    const { dataset } = column.closest("[data-board]");
+    announce(fill(dataset.at, { stage: column.dataset.name, number: cardsOf(column).indexOf(card) + 1, all: cards.length }));
+  }
 }
 
 function focus(card) {
@@ -93,8 +111,7 @@ function putDown() {
   const { card, place } = carried;
   carried = null;
   card.classList.remove("fd-board__card--carried");
-  if (card.closest("[data-cards]") === place.list) {
-    putBack(card, place);
+  if (card.closest("[data-cards]") === place.list && card.nextElementSibling === place.before) {
     say("left", card);
   } else settle(card, place);
 }
@@ -129,6 +146,12 @@ async function settle(card, place) {
   const body = new FormData();
   body.set("stage_id", column.dataset.column);
   body.set("version", card.dataset.version);
+  if (column.dataset.kind === "open") {
+    const cards = cardsOf(column);
+    const at = cards.indexOf(card);
+    if (at > 0) body.set("after_id", cards[at - 1].dataset.deal);
+    else if (cards[1]) body.set("before_id", cards[1].dataset.deal);
+  }
   card.setAttribute("aria-busy", "true");
   let answer = null;
   let parts = document.createElement("div");
