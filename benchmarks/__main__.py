@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import bringing, codes, merging, pages, rules, seeding, sending
+from benchmarks import bringing, codes, dealing, merging, pages, rules, seeding, sending
 from benchmarks.stand import Stand, machine, stand
 
 BENCHMARKS: dict[str, Callable[[Stand], None]] = {
@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, Callable[[Stand], None]] = {
     "rules": rules.measure,
     "import": bringing.measure,
     "merge": merging.measure,
+    "deals": dealing.measure,
     "redemptions": codes.measure,
     "outreach": sending.measure,
     "outreach-growth": sending.measure_growth,
