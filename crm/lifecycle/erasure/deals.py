@@ -13,7 +13,7 @@ TABLES: Final = (
         name="deal",
         of={"id": ("deal_contact.deal_id",)},
         mentions=("title", "title_norm", "lost_note"),
-        plain={"currency": "a code", "search": "made of the title"},
+        plain={"currency": "a code", "search": "made of the title", "placed rank": "its place in a column"},
         hidden=("title_norm", "search"),
     ),
     Table(name="deal_contact", of={"contact_id": ("contact",)}, do=Do.DELETE),
