@@ -15,9 +15,10 @@ from crm.contacts.models import Contact, ContactTag, Fact, Handle
 from crm.contacts.queries import ContactFilter
 from crm.errors import ForbiddenError, InvalidInputError
 from crm.lifecycle.kinds import BulkField
+from crm.lifecycle.queries.changes import bulk_edits
 from crm.lifecycle.services import bulk_edit as service
 from crm.lifecycle.services.bulk_edit import BulkChange, Chosen, bulk_edit
-from crm.lifecycle.services.changes import undo
+from crm.lifecycle.services.changes import ChangeSetNotFoundError, undo
 from crm.outreach.models import Message
 
 
@@ -185,3 +186,27 @@ def test_the_number_of_statements_does_not_depend_on_how_many_they_are(session, 
     assert max(few) < 25
     undo(session, actor, change_set_id=many[-1][0].change_set_id, now=now)
     assert service.meant(session, actor, chosen=everybody) == 3004
+
+
+def test_whoever_does_not_see_the_people_does_not_take_a_colleague_s_change_back(session, actor, people, now):
+    seller = colleague(session, actor, sees=RecordAccess.OWN)
+    people[0].owner_id = seller.user_id
+    session.flush()
+    theirs = edit(session, actor, now, people, BulkField.IMPORTANCE, "high")
+    mine = edit(session, actor, now, people[:1], BulkField.LIFECYCLE, "partner")
+
+    assert [row.id for row in bulk_edits(session, seller, now=now).items] == []
+    with pytest.raises(ChangeSetNotFoundError):
+        undo(session, seller, change_set_id=theirs.change_set_id, now=now)
+    assert set(values(session, people, "importance")) == {"high"}
+    assert undo(session, seller, change_set_id=mine.change_set_id, now=now).restored == 1
+
+
+def test_a_change_to_restricted_people_is_not_taken_back_by_those_who_see_all_others(session, actor, people, now):
+    seller = colleague(session, actor)
+    done = edit(session, actor, now, people, BulkField.IMPORTANCE, "high")
+    people[3].restricted = True
+    session.flush()
+
+    with pytest.raises(ChangeSetNotFoundError):
+        undo(session, seller, change_set_id=done.change_set_id, now=now)

@@ -4,9 +4,12 @@ import io
 from datetime import timedelta
 
 import pytest
+from factories import accounts as factory
 from sqlalchemy import func, select
 
+from crm.accounts.kinds import ActorKind, RecordAccess, Role
 from crm.accounts.models import AuditDetail, AuditEntry, Progress
+from crm.accounts.rules import Actor
 from crm.channels.base import ChannelKind
 from crm.consent.kinds import Basis, ConsentAction
 from crm.consent.models import ConsentEvent, ConsentState
@@ -354,6 +357,23 @@ def test_another_workspaces_import_does_not_exist(session, other_actor, bring):
     with pytest.raises(queries.ImportNotFoundError):
         queries.get(session, other_actor, import_id=new_id())
     assert row.workspace_id != other_actor.workspace_id
+
+
+def test_whoever_does_not_see_everybody_sees_the_own_imports_only(session, actor, bring, run):
+    seller = Actor(
+        workspace_id=actor.workspace_id, kind=ActorKind.USER, role=Role.SALES,
+        user_id=factory.user(session).id, sees=RecordAccess.OWN,
+    )  # fmt: skip
+    row = run(bring(TABLE))
+
+    assert [one.id for one in queries.imports(session, actor).items] == [row.id]
+    assert queries.imports(session, seller).items == []
+    for read in (queries.get, queries.view, queries.refused):
+        with pytest.raises(queries.ImportNotFoundError):
+            read(session, seller, import_id=row.id)
+    row.created_by_id = seller.user_id
+    session.flush()
+    assert queries.refused(session, seller, import_id=row.id)[0].row == 4
 
 
 def test_a_row_is_recognised_by_the_chosen_key_alone(session, bring, run):

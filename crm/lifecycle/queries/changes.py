@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from crm.accounts.kinds import Permission
 from crm.accounts.models import User
 from crm.accounts.rules import Actor
+from crm.contacts import queries as contacts
 from crm.contacts.change_models import ChangeSet
 from crm.contacts.kinds import ChangeSetKind, ChangeSetState
 from crm.web.paging import Page, decode_cursor, page_of
@@ -33,7 +34,7 @@ class ChangeSetView:
 
 
 def bulk_edits(session: Session, actor: Actor, *, after: str | None = None, now: datetime) -> Page[ChangeSetView]:
-    """A page of bulk edits, the newest first."""
+    """A page of bulk edits, the newest first; who doesn't see everybody finds the own ones."""
     actor.require(Permission.BULK_EDIT)
     wanted = (
         select(ChangeSet, User.name)
@@ -42,6 +43,8 @@ def bulk_edits(session: Session, actor: Actor, *, after: str | None = None, now:
         .order_by(ChangeSet.created_at.desc(), ChangeSet.id.desc())
         .limit(PAGE + 1)
     )
+    if contacts.scope(actor) not in {contacts.Scope.EVERYTHING, contacts.Scope.ALL}:
+        wanted = wanted.where(ChangeSet.created_by_id == actor.user_id)
     if after:
         wanted = wanted.where(tuple_(ChangeSet.created_at, ChangeSet.id) < tuple(decode_cursor(after, datetime, UUID)))
     rows = [

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select, true
 from sqlalchemy.orm import Session
 
 from crm.accounts.kinds import Permission
 from crm.accounts.models import Progress
 from crm.accounts.rules import Actor
+from crm.contacts import queries as contacts
 from crm.contacts.change_models import ChangeSet
 from crm.contacts.kinds import ChangeSetState
 from crm.db import database_now
@@ -52,7 +53,7 @@ class ImportView:
 def get(session: Session, actor: Actor, *, import_id: UUID, lock: bool = False) -> Import:
     """The import; raises `ImportNotFoundError`. `lock` keeps a second worker out."""
     actor.require(Permission.IMPORT)
-    wanted = select(Import).where(Import.id == import_id)
+    wanted = select(Import).where(Import.id == import_id, _seen(actor))
     row = session.scalars(wanted.with_for_update() if lock else wanted).one_or_none()
     if row is None:
         raise ImportNotFoundError(worded("There is no such import."))
@@ -73,12 +74,22 @@ def view(session: Session, actor: Actor, *, import_id: UUID) -> ImportView:
 
 
 def imports(session: Session, actor: Actor, *, after: str | None = None, limit: int = 50) -> Page[Import]:
-    """The imports of the workspace, newest first (ids are ordered by time)."""
+    """The imports that the actor may see, newest first (ids are ordered by time)."""
     actor.require(Permission.IMPORT)
-    wanted = select(Import).order_by(Import.id.desc()).limit(limit + 1)
+    wanted = select(Import).where(_seen(actor)).order_by(Import.id.desc()).limit(limit + 1)
     if after:
         wanted = wanted.where(Import.id < decode_cursor(after, UUID)[0])
     return page_of(session.scalars(wanted).all(), limit=limit, key=lambda row: (row.id,))
+
+
+def _seen(actor: Actor) -> ColumnElement[bool]:
+    """Who doesn't see everybody sees the own imports only: a file tells of people, and so do its refused rows.
+
+    A token has no user; it sees those that programs brought in.
+    """
+    if contacts.scope(actor) in {contacts.Scope.EVERYTHING, contacts.Scope.ALL}:
+        return true()
+    return Import.created_by_id == actor.user_id
 
 
 def preview(session: Session, actor: Actor, *, row: Import, folder: Path) -> list[Plan]:

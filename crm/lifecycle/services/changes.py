@@ -39,8 +39,10 @@ from crm.accounts.kinds import Permission
 from crm.accounts.rules import Actor
 from crm.accounts.services import audit
 from crm.channels.sentences import N_
+from crm.contacts import queries as contacts
 from crm.contacts.change_models import Change, ChangeSet
 from crm.contacts.kinds import ChangeAction, ChangeSetKind, ChangeSetState
+from crm.contacts.models import Contact
 from crm.db import Base, insert_rows, new_id
 from crm.errors import ConflictError, NotFoundError, worded
 from crm.lifecycle.restorable import TABLES
@@ -190,10 +192,13 @@ def close_change_set(session: Session, *, change_set_id: UUID) -> None:
 
 
 def undoable(session: Session, actor: Actor, *, change_set_id: UUID, now: datetime) -> ChangeSet:
-    """The change set, locked, that may be undone now; raises `ChangeSetNotFoundError`, `NotUndoableError`."""
+    """The change set, locked, that may be undone now; raises `ChangeSetNotFoundError`, `NotUndoableError`.
+
+    Of others only what touches nobody but people whom the actor may see.
+    """
     wanted = select(ChangeSet).where(ChangeSet.id == change_set_id).with_for_update()
     row = session.scalars(wanted.execution_options(populate_existing=True)).one_or_none()
-    if row is None or not actor.may(RIGHTS[ChangeSetKind(row.kind)]):
+    if row is None or not actor.may(RIGHTS[ChangeSetKind(row.kind)]) or _touches_others(session, actor, row):
         raise ChangeSetNotFoundError(N_("There is no such change."))
     if row.state == ChangeSetState.UNDONE:
         raise NotUndoableError(N_("This was undone already."), code="undone_already")
@@ -205,6 +210,15 @@ def undoable(session: Session, actor: Actor, *, change_set_id: UUID, now: dateti
         )
         raise NotUndoableError(sentence, code="undo_over")
     return row
+
+
+def _touches_others(session: Session, actor: Actor, row: ChangeSet) -> bool:
+    """Whether it is a colleague's and speaks of somebody whom the actor may not see."""
+    if contacts.scope(actor) is contacts.Scope.EVERYTHING or (actor.user_id and row.created_by_id == actor.user_id):
+        return False
+    hidden = select(Change.row_id).join(Contact, Contact.id == Change.contact_id)
+    hidden = hidden.where(Change.change_set_id == row.id, ~contacts.visible(actor))
+    return session.scalar(hidden.limit(1)) is not None
 
 
 def undo(session: Session, actor: Actor, *, change_set_id: UUID, now: datetime) -> Undone:
