@@ -15,7 +15,7 @@ from crm.accounts.models import User
 from crm.accounts.rules import Actor
 from crm.accounts.services import browsers
 from crm.app import create_app
-from crm.cli.processes import keep_out_of_collections
+from crm.cli.processes import loading
 from crm.contacts.models import Contact
 from crm.db import Database, database_now
 from crm.desk.seed import FIRST_NAMES, LAST_NAMES
@@ -73,8 +73,8 @@ def measure(stand: Stand) -> None:
         database = Database(stand.url, handlers=stand.database.handlers)
         watch = Watch()
         watch.on(database.engine)
-        app = create_app(settings, database=database)
-        keep_out_of_collections()
+        with loading():
+            app = create_app(settings, database=database)
         client = signed_in(app.test_client(), database, actor)
         with database.scope(actor.workspace_id) as session:
             people = list(session.scalars(select(Contact.id).order_by(Contact.id).limit(5 * ROUNDS)))

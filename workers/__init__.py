@@ -17,7 +17,8 @@ log = structlog.get_logger(__name__)
 
 FAILED_JOBS = Counter("crm_jobs_failed_total", "Jobs that ended with an unexpected error.", ["job"])
 
-# A name is imported when its first job comes, so that a sending process doesn't carry the importer's libraries.
+# A name is imported when its first job comes, so that a sending process doesn't carry the importer's libraries; a
+# process that forks imports those of its queue before.
 HANDLERS: dict[JobName, str] = {
     JobName.SEND_DUE: "workers.outreach:send_due",
     JobName.RECEIVE: "workers.outreach:receive",
