@@ -14,6 +14,7 @@ from crm.accounts.rules import system_actor
 from crm.clock import local_day
 from crm.db import Database, database_now, new_id
 from crm.lifecycle.privacy_models import RetentionRun
+from crm.lifecycle.queries.erasures import days_of
 from crm.lifecycle.rules.retention import DataClass
 from crm.lifecycle.services import retaining
 
@@ -31,7 +32,7 @@ def run(database: Database, *, workspace_id: UUID, home: Path) -> dict[str, int]
         day = local_day(now, tz=house.time_zone)
         begun = insert(RetentionRun).values(id=new_id(), workspace_id=workspace_id, day=day, at=now)
         session.execute(begun.on_conflict_do_nothing(index_elements=["workspace_id", "day"]))
-        days = retaining.days_of(session)
+        days = days_of(session)
     for kind, kept in days.items():
         if kept is not None:
             _take_all(database, workspace_id, kind, kept, day=day, home=home)

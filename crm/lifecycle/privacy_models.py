@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -36,6 +36,22 @@ class Erasure(Tenant, Base):
         Index("ix_erasure_open", "at", postgresql_where=text("done_at is null")),
         referred=False,
     )
+
+
+class ProcessingRecord(Tenant, Base):
+    """What a workspace writes itself into its records of processing (GDPR, article 30); one row for each workspace."""
+
+    __tablename__ = "processing_record"
+
+    controller: Mapped[str] = mapped_column(server_default="")
+    representative: Mapped[str] = mapped_column(server_default="")
+    dpo: Mapped[str] = mapped_column(server_default="")
+    recipients: Mapped[str] = mapped_column(server_default="")
+    transfers: Mapped[str] = mapped_column(server_default="")
+    measures: Mapped[str] = mapped_column(server_default="")
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = tenant_args(UniqueConstraint("workspace_id"), referred=False)
 
 
 class RetentionRule(Tenant, Base):

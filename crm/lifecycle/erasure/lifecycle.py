@@ -54,6 +54,10 @@ TABLES: Final = (
         do=Do.DELETE,
         is_internal=True,
     ),
+    Table(
+        name="processing_record",
+        plain={"controller representative dpo recipients transfers measures": "what the house says about itself"},
+    ),
     Table(name="retention_rule"),
     Table(name="retention_run", plain={"counts": "numbers"}),
     Table(

@@ -1,4 +1,4 @@
-"""Reads of erasures and of nights: that it happened, when, and by whom."""
+"""Reads of erasures and of nights: that it happened, when, and by whom; and for how long data is kept."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,8 @@ from crm.accounts.kinds import Permission
 from crm.accounts.models import User
 from crm.accounts.rules import Actor
 from crm.lifecycle.kinds import ErasureCause
-from crm.lifecycle.privacy_models import Erasure, RetentionRun
+from crm.lifecycle.privacy_models import Erasure, RetentionRule, RetentionRun
+from crm.lifecycle.rules.retention import DEFAULT_DAYS, FIXED_DAYS, DataClass
 from crm.web.paging import Page, decode_cursor, page_of
 
 
@@ -60,3 +61,11 @@ def nights(session: Session, actor: Actor, *, limit: int = 14) -> Sequence[Reten
     """What the last nights took away, the latest first; raises `ForbiddenError`."""
     actor.require(Permission.MANAGE_WORKSPACE)
     return session.scalars(select(RetentionRun).order_by(RetentionRun.day.desc()).limit(limit)).all()
+
+
+def days_of(session: Session) -> dict[DataClass, int | None]:
+    """For how many days the workspace keeps each class; None keeps it."""
+    rules = session.execute(select(RetentionRule.data_class, RetentionRule.days))
+    chosen = {DataClass(name): days for name, days in rules}
+    days = {**DEFAULT_DAYS, **chosen, **FIXED_DAYS}
+    return {kind: days[kind] for kind in DataClass}

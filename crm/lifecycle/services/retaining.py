@@ -30,7 +30,8 @@ from crm.interactions.timeline_models import EarlierText, HistoryFile
 from crm.lifecycle.kinds import ErasureCause, ImportState
 from crm.lifecycle.models import Import, RefusedRow
 from crm.lifecycle.privacy_models import RetentionRule
-from crm.lifecycle.rules.retention import DEFAULT_DAYS, FIXED_DAYS, LEAST_DAYS, MOST_DAYS, DataClass, cutoff
+from crm.lifecycle.queries.erasures import days_of
+from crm.lifecycle.rules.retention import FIXED_DAYS, LEAST_DAYS, MOST_DAYS, DataClass, cutoff
 from crm.lifecycle.services import erasing
 from crm.outreach.inbound_models import InboundEvent, InboundRaw
 from crm.outreach.kinds import InboundState
@@ -52,14 +53,6 @@ class Outlook:
     count: int
     oldest: datetime | None
     people: tuple[str, ...]
-
-
-def days_of(session: Session) -> dict[DataClass, int | None]:
-    """For how many days the workspace keeps each class; None keeps it."""
-    rules = session.execute(select(RetentionRule.data_class, RetentionRule.days))
-    chosen = {DataClass(name): days for name, days in rules}
-    days = {**DEFAULT_DAYS, **chosen, **FIXED_DAYS}
-    return {kind: days[kind] for kind in DataClass}
 
 
 def choose(session: Session, actor: Actor, *, days: Mapping[DataClass, int | None]) -> None:

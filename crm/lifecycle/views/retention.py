@@ -63,7 +63,7 @@ class DaysForm(Form):
 @requires(Permission.MANAGE_WORKSPACE)
 def retention() -> str:
     """What is kept for how long, and what would go tonight."""
-    return _page(DaysForm.of(retaining.days_of(current_session())))
+    return _page(DaysForm.of(erasures.days_of(current_session())))
 
 
 @blueprint.post("/settings/retention")
