@@ -77,9 +77,21 @@ def shortfall(pair: Pair) -> int:
             from_member_id=kept_id,
             to_member_id=other_id,
             change_set_id=pair.change_set_id,
+            origin_ids=_origins(pair),
             now=pair.now,
         ).shortfall
         for kept_id, other_id in _both(pair)
+    )
+
+
+def _origins(pair: Pair) -> list[UUID]:
+    """The memberships of the other person, and of whoever went up in them before."""
+    return list(
+        pair.run(
+            "select m.id from member m where m.workspace_id = :workspace and (m.contact_id = :other or m.contact_id in"
+            " (select c.row_id from change c where c.workspace_id = :workspace and c.change_set_id = :change_set"
+            " and c.table_name = 'contact' and c.before->>'merged_into_id' = cast(:other as text)))"
+        ).scalars()
     )
 
 

@@ -7,12 +7,13 @@ from crm.loyalty.services.earning import (
     retire_rule,
     take_back_for_interaction,
 )
-from crm.loyalty.services.ledger import adjust, confirm, earn, expire_due, rebuild, reverse, spend
+from crm.loyalty.services.ledger import adjust, confirm, earn, expire_due, rebuild, spend
 from crm.loyalty.services.members import join, leave
 from crm.loyalty.services.offers import OfferInput, create_offer, update_offer, withdraw_offer
 from crm.loyalty.services.programs import ProgramInput, create_program, update_program
 from crm.loyalty.services.public import PublicOffer, public_offer
 from crm.loyalty.services.redemptions import redeem, undo_redemption
+from crm.loyalty.services.reversing import reverse
 from crm.loyalty.services.till import TillCheck, check_code
 from crm.loyalty.services.vouchers import (
     activate_vouchers,

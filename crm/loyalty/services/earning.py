@@ -19,7 +19,7 @@ from crm.loyalty.errors import BadRuleError, NotReversibleError
 from crm.loyalty.models import EarningRule, LedgerTransaction, Member, Program
 from crm.loyalty.queries.points import points_given
 from crm.loyalty.rules.ledger import MOST_POINTS, within_cap
-from crm.loyalty.services import ledger
+from crm.loyalty.services import ledger, reversing
 from crm.loyalty.services.programs import program_or_default
 
 # Points for points would never end, and what we write ourselves is no merit of theirs.
@@ -176,5 +176,5 @@ def take_back_for_interaction(
         # Somebody may have reversed it by hand before, or all of it has expired.
         with suppress(NotReversibleError):
             key = f"removed:{entry.id}"
-            made.append(ledger.reverse(session, actor, entry_id=entry.id, reason="", idempotency_key=key, now=now))
+            made.append(reversing.reverse(session, actor, entry_id=entry.id, reason="", idempotency_key=key, now=now))
     return made

@@ -1,7 +1,6 @@
-"""Moves points: earn, confirm, spend, adjust, reverse, expire, and rebuild what is cached."""
+"""Moves points: earn, confirm, spend, adjust, expire, and rebuild what is cached."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import date, datetime
 from uuid import UUID
 
@@ -19,11 +18,11 @@ from crm.loyalty.models import LedgerTransaction, Lot, LotUse, Member, Posting
 from crm.loyalty.queries.members import require_member
 from crm.loyalty.rules import ledger as rules
 from crm.loyalty.services.book import Book, Entry, lot_facts
+from crm.loyalty.services.lineage import lots_of, open_heir
 
 LONGEST_NOTE = 200
 
 _AVAILABLE, _PENDING, _ISSUED = LedgerAccount.AVAILABLE, LedgerAccount.PENDING, LedgerAccount.ISSUED
-_REVERSIBLE = frozenset({EntryKind.EARN, EntryKind.SPEND, EntryKind.ADJUST})
 
 
 def earn(
@@ -73,7 +72,7 @@ def earn(
             rule_id=rule_id,
             local_day=day,
             # A rule has its own name; only what a person typed needs a place that erasure can empty.
-            note="" if rule_id else _note(reason),
+            note="" if rule_id else note_of(reason),
         ),
         [(_PENDING if pending else _AVAILABLE, points), (_ISSUED, -points)],
     )
@@ -81,7 +80,7 @@ def earn(
     expires_at = rules.expiry(now, validity_months=months, tz=book.program.time_zone)
     book.add_lot(entry, points=points, expires_at=expires_at, is_pending=pending)
     book.repay(entry)
-    _tell(book, entry, points=points, subject=_note(reason))
+    tell(book, entry, points=points, subject=note_of(reason))
     return entry
 
 
@@ -93,15 +92,16 @@ def confirm(
     Raises `NotReversibleError` (code `not_pending`) when nothing of it is pending any more.
     """
     actor.require(Permission.ADJUST_POINTS)
-    original = _entry(session, entry_id)
-    require_member(session, actor, member_id=original.member_id)
+    original = entry_of(session, entry_id)
     request = {"do": "confirm", "entry": entry_id}
-    book = Book.open(session, actor, member_id=original.member_id, now=now)
+    book = open_heir(session, actor, member_id=original.member_id, now=now)
+    require_member(session, actor, member_id=book.member.id)
     answered = book.answered(idempotency_key, request)
     if answered is not None:
         return answered
     book.load()
-    lot = next((lot for lot in book.lots.values() if lot.transaction_id == entry_id and lot.is_pending), None)
+    brought = lots_of(session, original)
+    lot = next((lot for lot in book.lots.values() if lot.id in brought and lot.is_pending), None)
     if lot is None or lot.remaining == 0:
         raise NotReversibleError(worded("Nothing of this entry is pending any more."), code="not_pending")
     entry = book.write(
@@ -111,7 +111,8 @@ def confirm(
             request=request,
             at=now,
             cause_kind="ledger_transaction",
-            cause_id=entry_id,
+            # Of points that a merge carried, the entry that brought them into this book.
+            cause_id=lot.transaction_id,
         ),
         [(_PENDING, -lot.remaining), (_AVAILABLE, lot.remaining)],
     )
@@ -147,7 +148,7 @@ def spend(
         at=now,
         cause_kind=cause_kind,
         cause_id=cause_id,
-        note=_note(reason),
+        note=note_of(reason),
     )
     return _take(session, actor, member_id=member_id, points=points, entry=entry, into=LedgerAccount.REDEEMED)
 
@@ -170,7 +171,7 @@ def adjust(
     points = rules.whole_points(points, signed=True)
     request = {"do": "adjust", "member": member_id, "points": points, "reason": reason}
     entry = Entry(
-        kind=EntryKind.ADJUST, key=idempotency_key, request=request, at=now, cause_kind="manual", note=_note(reason)
+        kind=EntryKind.ADJUST, key=idempotency_key, request=request, at=now, cause_kind="manual", note=note_of(reason)
     )
     if points < 0:
         return _take(session, actor, member_id=member_id, points=-points, entry=entry, into=_ISSUED)
@@ -183,62 +184,7 @@ def adjust(
     expires_at = rules.expiry(now, validity_months=book.program.validity_months, tz=book.program.time_zone)
     book.add_lot(made, points=points, expires_at=expires_at)
     book.repay(made)
-    _tell(book, made, points=points, subject=_note(reason))
-    return made
-
-
-def reverse(
-    session: Session,
-    actor: Actor,
-    *,
-    entry_id: UUID,
-    reason: str,
-    idempotency_key: str,
-    points: int | None = None,
-    now: datetime,
-) -> LedgerTransaction:
-    """Undo an earning, a spending or an adjustment, whole or `points` of it, by a new entry that names it.
-
-    A spending returns to the lots it was taken from, which keep their expiry. An earning is taken from its own lot;
-    what was spent of it already is taken from other lots and then left as a debt that the next earnings repay: the
-    only way below zero. What expired of an earning can't be taken back.
-
-    Raises `NotReversibleError` when nothing is left of it, `InvalidInputError` for more than is left, `KeyReusedError`,
-    `NotFoundError`, `ForbiddenError`.
-    """
-    actor.require(Permission.ADJUST_POINTS)
-    if points is not None:
-        points = rules.whole_points(points)
-    original = _entry(session, entry_id)
-    request = {"do": "reverse", "entry": entry_id, "points": points, "reason": reason}
-    book = Book.open(session, actor, member_id=original.member_id, now=now)
-    answered = book.answered(idempotency_key, request)
-    if answered is not None:
-        return answered
-    book.load()
-    if original.kind not in _REVERSIBLE:
-        raise NotReversibleError(worded("An entry of this kind can't be reversed."))
-    left, direction = _reversible(session, original)
-    if left == 0:
-        raise NotReversibleError(worded("Nothing of this entry is left to reverse."))
-    wanted = left if points is None else points
-    if wanted > left:
-        sentence = worded("This is more than is left of the entry.")
-        raise NotReversibleError(sentence, code="more_than_entry", fields={"points": sentence})
-    entry = Entry(
-        kind=EntryKind.REVERSE,
-        key=idempotency_key,
-        request=request,
-        at=now,
-        cause_kind=original.cause_kind,
-        cause_id=original.cause_id,
-        rule_id=original.rule_id,
-        local_day=original.local_day,
-        reverses_id=original.id,
-        note=_note(reason),
-    )
-    made = _put_back(book, original, entry, wanted) if direction < 0 else _claw_back(book, original, entry, wanted)
-    _tell(book, made, points=-direction * wanted, subject=_note(reason))
+    tell(book, made, points=points, subject=note_of(reason))
     return made
 
 
@@ -283,7 +229,8 @@ def _sum_of(account: LedgerAccount):  # noqa: ANN202 - a column expression.
     return func.coalesce(func.sum(case((Posting.account == account.value, Posting.points), else_=0)), 0)
 
 
-def _entry(session: Session, entry_id: UUID) -> LedgerTransaction:
+def entry_of(session: Session, entry_id: UUID) -> LedgerTransaction:
+    """An entry of the ledger; raises `NotFoundError`."""
     found = session.get(LedgerTransaction, entry_id)
     if found is None:
         raise NotFoundError(worded("There is no such entry."))
@@ -309,81 +256,16 @@ def _take(
         raise NotEnoughPointsError(sentence, fields={"points": sentence})
     made = book.write(entry, [(_AVAILABLE, -points), (into, points)])
     book.move(made, plan.uses)
-    _tell(book, made, points=-points, subject=entry.note)
+    tell(book, made, points=-points, subject=entry.note)
     return made
 
 
-def _reversible(session: Session, original: LedgerTransaction) -> tuple[int, int]:
-    """(points of the entry that can still be reversed, +1 for a credit or -1 for a debit)."""
-    moved = _member_points(session, Posting.transaction_id == original.id)
-    reversed_points = _member_points(
-        session,
-        Posting.transaction_id.in_(select(LedgerTransaction.id).where(LedgerTransaction.reverses_id == original.id)),
-    )
-    expired = 0
-    if moved > 0:
-        expired = session.scalar(
-            select(func.coalesce(func.sum(LotUse.points), 0))
-            .join(Lot, Lot.id == LotUse.lot_id)
-            .join(LedgerTransaction, LedgerTransaction.id == LotUse.transaction_id)
-            .where(Lot.transaction_id == original.id, LedgerTransaction.kind == EntryKind.EXPIRE.value)
-        ) or 0  # fmt: skip
-    # A reversal may have taken other lots, whose place this one's points then expired in: never less than nothing.
-    return max(0, int(abs(moved) - abs(reversed_points) - expired)), 1 if moved > 0 else -1
-
-
-def _member_points(session: Session, which) -> int:  # noqa: ANN001 - a condition.
-    return session.scalar(
-        select(func.coalesce(func.sum(Posting.points), 0)).where(which, Posting.member_id.is_not(None))
-    ) or 0  # fmt: skip
-
-
-def _put_back(book: Book, original: LedgerTransaction, entry: Entry, points: int) -> LedgerTransaction:
-    """Return a spending to its lots, last taken first; what had expired meanwhile is written off at once."""
-    returned = (
-        select(LotUse.lot_id, func.sum(LotUse.points).label("points"))
-        .join(LedgerTransaction, LedgerTransaction.id == LotUse.transaction_id)
-        .where(LedgerTransaction.reverses_id == original.id, LotUse.points < 0)
-        .group_by(LotUse.lot_id)
-        .subquery()
-    )
-    taken = book.session.execute(
-        select(LotUse.lot_id, LotUse.points + func.coalesce(returned.c.points, 0))
-        .outerjoin(returned, returned.c.lot_id == LotUse.lot_id)
-        .where(LotUse.transaction_id == original.id)
-        .order_by(LotUse.id)
-    ).all()
-    plan = rules.give_back([(lot_id, int(amount)) for lot_id, amount in taken], points)
-    into = LedgerAccount.REDEEMED if original.kind == EntryKind.SPEND else _ISSUED
-    made = book.write(entry, [(_AVAILABLE, points), (into, -points)])
-    book.move(made, [(lot_id, -amount) for lot_id, amount in plan.uses])
-    book.repay(made)
-    book.write_off_expired()
-    return made
-
-
-def _claw_back(book: Book, original: LedgerTransaction, entry: Entry, points: int) -> LedgerTransaction:
-    """Take an earning back: from its own lot first, then from others, the rest as a debt."""
-    own_lots = [lot for lot in book.lots.values() if lot.transaction_id == original.id and lot.remaining > 0]
-    account = _PENDING if any(lot.is_pending for lot in own_lots) else _AVAILABLE
-    own = rules.draw(map(lot_facts, own_lots), points, at=book.now)
-    kind = EntryKind.VOID if account is _PENDING else EntryKind.REVERSE
-    if own.missing:
-        kind = EntryKind.CLAW_BACK
-    made = book.write(
-        replace(entry, kind=kind),
-        [(account, -points), (_ISSUED, points - own.missing), (LedgerAccount.CLAWED_BACK, own.missing)],
-    )
-    others = rules.draw(map(lot_facts, book.available(beside=original.id)), own.missing, at=book.now)
-    book.move(made, [*own.uses, *others.uses])
-    return made
-
-
-def _note(reason: str) -> str:
+def note_of(reason: str) -> str:
+    """A reason as it is kept: one line of so many characters."""
     return " ".join(reason.split())[:LONGEST_NOTE]
 
 
-def _tell(book: Book, entry: LedgerTransaction, *, points: int, subject: str) -> None:
+def tell(book: Book, entry: LedgerTransaction, *, points: int, subject: str) -> None:
     """Put the movement on the person's timeline, where its cause stands too."""
     if book.member.contact_id is None:
         return
