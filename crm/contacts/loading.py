@@ -1,7 +1,7 @@
 """Writes many people at once: the set-based path that imports take instead of one use case per row."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, aliased
 
 from crm.accounts.rules import Actor
 from crm.channels.base import ChannelKind
+from crm.contacts.custom_rules import FieldShape, Value
 from crm.contacts.kinds import FactOrigin, FactState
 from crm.contacts.models import Affiliation, Company, Contact, ContactTag, Fact, Handle, Tag
 from crm.contacts.rules import display_name, parse_birthday, sort_name
@@ -36,19 +37,24 @@ class Loaded:
     addresses: tuple[Address, ...] = ()
     adopted: tuple[Handle, ...] = ()
     tags: tuple[str, ...] = ()
+    own: Mapping[FieldShape, Value] = field(default_factory=dict[FieldShape, Value])
+    """Values of the workspace's own fields, written by `loading_custom`."""
     known: Contact | None = None
     """Who it is, when that was known before the file; None for somebody whom an earlier row brought."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """What was done to a row that was not made for a new person: an update, or an insert when `before` is None."""
+    """What was done to a row that was not made for a new person: an update, or an insert when `before` is None.
+
+    Without `after` the row is gone, and `before` is the whole of it.
+    """
 
     table: str
     row_id: UUID
     contact_id: UUID
     before: Mapping[str, Any] | None
-    after: Mapping[str, Any]
+    after: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,7 @@ def _report(database: Database, row: Import, target: Path | None) -> None:
         rows = queries.refused(session, system_actor(row.workspace_id), import_id=row.id)
     for entry in rows:
         where = f"row {entry.row}, {entry.column}" if entry.column else f"row {entry.row}"
-        click.echo(f"{where}: {words.reason(entry.code)}", err=True)
+        click.echo(f"{where}: {words.reason(entry.code, entry.told)}", err=True)
     if target is not None:
         target.write_bytes(as_csv(row, rows))
     click.echo(f"{row.created} new, {row.updated} updated, {row.unchanged} already so, {row.refused} refused")

@@ -1,10 +1,14 @@
 """Forms of imports and exports: the file, the choices for its columns, the kind of file that goes out."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from flask_wtf.file import FileField, FileRequired
 from wtforms import Field, RadioField, SelectField, StringField
 from wtforms.validators import DataRequired, Length
 
 from crm.consent.kinds import Basis
+from crm.contacts.custom_rules import FieldShape
 from crm.contacts.kinds import Lifecycle
 from crm.contacts.words import LIFECYCLE_LABELS
 from crm.lifecycle.kinds import ExportFormat, ImportMode, MatchKey
@@ -14,7 +18,7 @@ from crm.lifecycle.services import Choices
 from crm.lifecycle.words import BASES, FORMATS, MATCHES, MODES, TARGETS, source
 from crm.lifecycle.words import column as shown
 from crm.web.forms import Form
-from crm.web.i18n import lazy, lazy_p
+from crm.web.i18n import _, lazy, lazy_p
 
 
 class UploadForm(Form):
@@ -50,9 +54,16 @@ class ChoicesForm(Form):
     columns: dict[str, Field]
 
     @classmethod
-    def for_import(cls, row: Import) -> "ChoicesForm":
-        """The form of one import, filled with what was guessed or chosen before."""
-        choices = [(target.value, label) for target, label in TARGETS.items()]
+    def for_import(cls, row: Import, own: Sequence[FieldShape] = ()) -> "ChoicesForm":
+        """The form of one import, filled with what was guessed or chosen before; `own` are fields to choose, too."""
+        choices: Any = [(target.value, label) for target, label in TARGETS.items()]
+        if own:
+            leave_out, *meanings = choices
+            choices = {
+                "": [leave_out],
+                _("Fields of every person"): meanings,
+                _("Own fields"): [(field.name, field.label) for field in own],
+            }
         fields = {
             f"column_{index}": SelectField(shown(row, column), choices=choices, default=row.mapping.get(column, ""))
             for index, column in enumerate(row.columns)
@@ -75,7 +86,7 @@ class ChoicesForm(Form):
     def choices(self) -> Choices:
         """What was chosen, as the service takes it."""
         return Choices(
-            mapping={column: Target(field.data).value for column, field in self.columns.items()},
+            mapping={column: field.data for column, field in self.columns.items()},
             mode=ImportMode(self.mode.data),
             basis=Basis(self.basis.data),
             source=self.source.data or "",

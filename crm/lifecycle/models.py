@@ -67,6 +67,8 @@ class RefusedRow(Attached, Base):
     column: Mapped[str] = mapped_column(server_default="")
     code: Mapped[str]
     values: Mapped[list[Any]]
+    told: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    """Where one code has many reasons: {"sentence": in English, "values": what fills it}."""
 
     __table_args__ = tenant_args(
         reference("import", "import_id", ondelete="CASCADE"),

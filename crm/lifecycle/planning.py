@@ -13,12 +13,14 @@ from crm.accounts.rules import Actor
 from crm.channels.base import ChannelKind
 from crm.consent import erased
 from crm.contacts import loading
+from crm.contacts.custom_rules import FieldShape, Value
 from crm.contacts.models import Company, Contact, ContactTag, Handle, Tag
 from crm.contacts.queries import visible
 from crm.contacts.rules import Birthday, sort_name
 from crm.db import among, new_id
 from crm.filters.text import normalise
 from crm.lifecycle.kinds import ImportMode, MatchKey
+from crm.lifecycle.own_values import OwnFields, own_fields
 from crm.lifecycle.rules.people import Person, ReadRow, RowError
 
 #: The channels whose addresses are the key of these choices.
@@ -50,6 +52,8 @@ class Plan:
     loaded: loading.Loaded | None = None
     code: str = ""
     column: str = ""
+    sentence: str = ""
+    """Says why, where the code alone does not."""
 
 
 @dataclass(slots=True)
@@ -69,12 +73,35 @@ class _Known:
     fresh: dict[tuple[str, str], UUID] = field(default_factory=dict[tuple[str, str], UUID])
     fresh_names: dict[tuple[str, str], set[UUID]] = field(default_factory=dict[tuple[str, str], set[UUID]])
     fresh_values: dict[UUID, dict[str, Any]] = field(default_factory=dict[UUID, dict[str, Any]])
+    own: OwnFields = field(default_factory=OwnFields)
+    fresh_own: dict[UUID, dict[str, str]] = field(default_factory=dict[UUID, dict[str, str]])
 
     def code_of(self, contact_id: UUID) -> str:
         """The code that another program gave the person, or ''."""
         if contact_id in self.fresh_values:
             return self.fresh_values[contact_id].get("external_id", "")
         return self.contacts[contact_id].external_id
+
+    def own_values(self, person: Person) -> dict[FieldShape, Value]:
+        """What the row says of the workspace's own fields, also of people whom earlier rows brought."""
+        met: dict[str, UUID] = {}
+        for cell, _column in person.own.values() if self.own.fields else ():
+            found = self.fresh.get((ChannelKind.EMAIL, cell.strip().lower())) or self.fresh.get((_CODE, cell.strip()))
+            if found is not None:
+                met[cell.strip().lower()] = found
+        return self.own.read(person, fresh=met)
+
+    def own_changes(self, contact_id: UUID, values: Mapping[FieldShape, Value]) -> dict[FieldShape, Value]:
+        """Those of the `values` that the person does not have yet; from now on they do."""
+        has = self.fresh_own.setdefault(contact_id, {})
+        kept = self.own.kept.get(contact_id, {})
+        fresh = {
+            one: value
+            for one, value in values.items()
+            if value.text != (has[one.key] if one.key in has else kept[one.key].text if one.key in kept else "")
+        }
+        has.update({one.key: value.text for one, value in fresh.items()})
+        return fresh
 
 
 def plan(
@@ -93,7 +120,7 @@ def plan(
     people = [row.person for row in rows if isinstance(row.person, Person)]
     known = _known(session, actor, people, by_name=match is MatchKey.NAME, tag=tag)
     return [
-        Plan(row=row.number, cells=row.cells, action=Action.REFUSE, code=row.person.code, column=row.person.column)
+        _refused(row.number, row.cells, row.person)
         if isinstance(row.person, RowError)
         else _decide(row, row.person, known=known, mode=mode, match=match, tag=tag)
         for row in rows
@@ -134,6 +161,7 @@ def _known(session: Session, actor: Actor, people: Sequence[Person], *, by_name:
         known.by_code.setdefault(contact.external_id or str(contact.id), set()).add(contact.id)
     if tag or any(person.data.tags for person in people):
         known.tags_of = _tags(session, known.contacts)
+    known.own = own_fields(session, actor, people=people, known=known.contacts)
     return known
 
 
@@ -174,10 +202,10 @@ def _decide(row: ReadRow, person: Person, *, known: _Known, mode: ImportMode, ma
     number, cells = row.number, row.cells
     try:
         contact_id = _whose(person, known, match)
+        own = known.own_values(person)
     except RowError as error:
         # What a row says of somebody who was erased is not kept a second time, not even as refused.
-        told = [] if error.code == "erased" else cells
-        return Plan(row=number, cells=told, action=Action.REFUSE, code=error.code, column=error.column)
+        return _refused(number, [] if error.code == "erased" else cells, error)
     exists = contact_id is not None
     if exists and mode is ImportMode.CREATE and contact_id in known.contacts:
         return Plan(row=number, cells=cells, action=Action.REFUSE, code="exists")
@@ -186,8 +214,19 @@ def _decide(row: ReadRow, person: Person, *, known: _Known, mode: ImportMode, ma
     told: list[str] = [*person.data.tags, *([tag] if tag else [])]
     tags = tuple(dict.fromkeys(told))
     if contact_id is None:
-        return _new(number, cells, person, known, tags)
-    return _again(number, cells, person, contact_id, known=known, tags=tags)
+        return _new(number, cells, person, known=known, tags=tags, own=own)
+    return _again(number, cells, person, contact_id, known=known, tags=tags, own=own)
+
+
+def _refused(number: int, cells: list[str], error: RowError) -> Plan:
+    return Plan(
+        row=number,
+        cells=cells,
+        action=Action.REFUSE,
+        code=error.code,
+        column=error.column,
+        sentence=error.sentence,
+    )
 
 
 def _whose(person: Person, known: _Known, match: MatchKey) -> UUID | None:
@@ -258,7 +297,15 @@ def _named(person: Person, known: _Known, *, code: str = "") -> set[UUID]:
     return {contact_id for contact_id in found if not code or known.code_of(contact_id) in {"", code}}
 
 
-def _new(number: int, cells: list[str], person: Person, known: _Known, tags: tuple[str, ...]) -> Plan:
+def _new(
+    number: int,
+    cells: list[str],
+    person: Person,
+    *,
+    known: _Known,
+    tags: tuple[str, ...],
+    own: Mapping[FieldShape, Value],
+) -> Plan:
     contact_id = new_id()
     for channel, _, norm in person.addresses:
         known.fresh[channel, norm] = contact_id
@@ -278,12 +325,20 @@ def _new(number: int, cells: list[str], person: Person, known: _Known, tags: tup
             known.handles[key] for channel, _, norm in addresses if (key := (channel, norm)) in known.handles
         ),
         tags=tags,
+        own=known.own_changes(contact_id, own),
     )
     return Plan(row=number, cells=cells, action=Action.CREATE, person=person, loaded=loaded)
 
 
 def _again(
-    number: int, cells: list[str], person: Person, contact_id: UUID, *, known: _Known, tags: tuple[str, ...]
+    number: int,
+    cells: list[str],
+    person: Person,
+    contact_id: UUID,
+    *,
+    known: _Known,
+    tags: tuple[str, ...],
+    own: Mapping[FieldShape, Value],
 ) -> Plan:
     before = known.fresh_values.get(contact_id) or _current(known.contacts[contact_id], known.company_of[contact_id])
     changed = {name: value for name, value in person.values.items() if value not in ("", before.get(name))}
@@ -300,6 +355,7 @@ def _again(
     has = known.tags_of.setdefault(contact_id, set())
     new_tags = tuple(tag for tag in tags if normalise(tag) not in has)
     has.update(map(normalise, new_tags))
+    new_own = known.own_changes(contact_id, own)
     loaded = loading.Loaded(
         contact_id=contact_id,
         is_new=False,
@@ -307,9 +363,10 @@ def _again(
         company_name=company if moves else "",
         addresses=addresses,
         tags=new_tags,
+        own=new_own,
         known=known.contacts.get(contact_id),
     )
-    action = Action.UPDATE if changed or moves or addresses or new_tags else Action.UNCHANGED
+    action = Action.UPDATE if changed or moves or addresses or new_tags or new_own else Action.UNCHANGED
     return Plan(row=number, cells=cells, action=action, person=person, loaded=loaded)
 
 

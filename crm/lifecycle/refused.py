@@ -17,5 +17,5 @@ def as_csv(row: Import, refused: Sequence[RefusedRow]) -> bytes:
     writer.writerow([*map(safe, row.columns), _("row"), _("column"), _("reason")])
     for entry in refused:
         cells = [*entry.values, *[""] * (len(row.columns) - len(entry.values))]
-        writer.writerow([*map(safe, cells), entry.row, safe(entry.column), str(reason(entry.code))])
+        writer.writerow([*map(safe, cells), entry.row, safe(entry.column), str(reason(entry.code, entry.told))])
     return target.getvalue().encode("utf-8-sig")

@@ -41,12 +41,14 @@ class Restorable:
     """A table of which an undo may put values back.
 
     `is_soft`: an inserted row is marked as deleted instead of going away. `unless` is a condition in SQL under which a
-    row is left as it is, with `t` for the row and `f.before` for the values that would come back (jsonb).
+    row is left as it is, with `t` for the row and `f.before` for the values that would come back (jsonb). `not_again`
+    is one under which a row `r` that was taken away stays away.
     """
 
     model: type[Base]
     is_soft: bool = False
     unless: str = ""
+    not_again: str = ""
 
     @property
     def table(self) -> Table:
@@ -86,6 +88,14 @@ _VALUE_TAKEN: Final = (
     " and o.choice_id is not distinct from t.choice_id and o.id <> t.id)"
 )
 
+# Whoever says something else of the field by now holds all of its chosen values.
+_VALUE_LATER: Final = (
+    "exists (select 1 from fact o join custom_field d on d.workspace_id = o.workspace_id"
+    " and o.field = 'custom.' || d.key where d.id = r.field_id and d.workspace_id = r.workspace_id and o.contact_id = r.contact_id"
+    " and o.state = 'current' and o.id not in (select c.row_id from change c where c.workspace_id = r.workspace_id"
+    " and c.change_set_id = :change_set and c.table_name = 'fact'))"
+)
+
 _PART_TAKEN: Final = (
     "f.before ? 'contact_id' and exists (select 1 from deal_contact o where o.workspace_id = t.workspace_id"
     " and o.deal_id = t.deal_id and o.contact_id = (f.before->>'contact_id')::uuid and o.id <> t.id)"
@@ -112,7 +122,7 @@ TABLES: Final[dict[str, Restorable]] = {
         Restorable(NotSame),
         Restorable(CompanyTag),
         Restorable(Fact, unless=_FACT_LATER),
-        Restorable(CustomValue, unless=_VALUE_TAKEN),
+        Restorable(CustomValue, unless=_VALUE_TAKEN, not_again=_VALUE_LATER),
         Restorable(Interaction),
         Restorable(Task),
         Restorable(TaskLink),

@@ -188,7 +188,7 @@ class Restoring:
         """Insert rows that the change set took away, where what they refer to is still there."""
         entry = TABLES[name]
         names = [column.name for column in entry.table.columns if column.computed is None]
-        there = " and ".join(_there(entry)) or "true"
+        there = " and ".join([*_there(entry), *([f"not {entry.not_again}"] if entry.not_again else [])]) or "true"
         listed = ", ".join(names)
         # A row that was changed before it went comes back as it was at first.
         counts = self._run(

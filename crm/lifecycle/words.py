@@ -1,10 +1,14 @@
 """The words of imports in the reader's language: meanings of columns, modes, bases, reasons of refusal."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from flask_babel import format_date
 
 from crm.consent.kinds import Basis
+from crm.contacts.custom_rules import PREFIX
+from crm.errors import worded
 from crm.lifecycle.kinds import ExportFormat, ExportState, ImportMode, ImportState, MatchKey
 from crm.lifecycle.models import Import
 from crm.lifecycle.planning import Action, Plan
@@ -13,7 +17,7 @@ from crm.lifecycle.rules.presets import Program
 from crm.lifecycle.rules.tables import FileKind
 from crm.lifecycle.rules.writing import COLUMNS
 from crm.lifecycle.services.exporting import Wording
-from crm.web.i18n import _, lazy, lazy_p, locale_code
+from crm.web.i18n import _, lazy, lazy_p, locale_code, translated
 
 TARGETS: dict[Target, str] = {
     Target.IGNORE: lazy("leave out"),
@@ -132,9 +136,16 @@ REASONS: dict[str, str] = {
 _OTHER = lazy("A value in this row is too long or holds a forbidden character.")
 
 
-def reason(code: str) -> str:
-    """The sentence of a refusal's code."""
+def reason(code: str, told: Mapping[str, Any] | None = None) -> str:
+    """The sentence of a refusal: of its code, or the one that is `told` with what fills it."""
+    if told and told.get("sentence"):
+        return translated(worded(told["sentence"], **told.get("values", {})))
     return REASONS.get(code) or _OTHER
+
+
+def why(plan: Plan) -> str:
+    """Why a row of the preview can't go in."""
+    return translated(plan.sentence) if plan.sentence else reason(plan.code)
 
 
 FORMATS: dict[ExportFormat, str] = {
@@ -177,6 +188,8 @@ def column(row: Import, name: str) -> str:
     """A column as people read it: its own name, or what it holds where the file has none (cards, account lists)."""
     if row.kind in {FileKind.CSV, FileKind.XLSX}:
         return name
+    if name.startswith(PREFIX):
+        return name.removeprefix(PREFIX)
     target, _space, number = name.partition(" ")
     return f"{TARGETS[Target(target)]} {number}".strip()
 
@@ -188,4 +201,5 @@ def changes(plan: Plan) -> str:
     named = [*plan.loaded.values, *(["company_name"] if plan.loaded.company_name else [])]
     named += [channel.value for channel, _address, _norm in plan.loaded.addresses]
     named += ["tags"] if plan.loaded.tags else []
-    return ", ".join(str(TARGETS[Target(name)]) for name in dict.fromkeys(named))
+    labels = [str(TARGETS[Target(name)]) for name in dict.fromkeys(named)]
+    return ", ".join([*labels, *(field.label for field in plan.loaded.own)])

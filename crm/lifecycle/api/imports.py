@@ -38,7 +38,10 @@ _NO_MAPPING = worded("The mapping must be a JSON object.")
 
 
 class ImportIn(ApiModel):
-    """The form fields beside `file`: `mapping` is a JSON object {column: meaning}, empty to take the guess."""
+    """The form fields beside `file`: `mapping` is a JSON object {column: meaning}, empty to take the guess.
+
+    The meaning `custom.<key>` is a field of the workspace's own.
+    """
 
     mapping: dict[str, str] = {}
     mode: ImportMode = ImportMode.UPSERT

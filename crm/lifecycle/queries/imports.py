@@ -24,7 +24,7 @@ from crm.lifecycle.kinds import ImportMode, MatchKey
 from crm.lifecycle.models import Import, RefusedRow
 from crm.lifecycle.planning import Plan, plan
 from crm.lifecycle.rules import reading
-from crm.lifecycle.rules.columns import Target
+from crm.lifecycle.rules.columns import Meaning, meaning
 from crm.lifecycle.rules.people import Layout, ReadRow, read_rows
 from crm.web.paging import Page, decode_cursor, page_of
 
@@ -124,9 +124,9 @@ def read(rows: Iterable[tuple[int, list[str]]], row: Import) -> tuple[ReadRow, .
     return read_rows(rows, Layout(row.columns, targets(row.mapping), row.month_first))
 
 
-def targets(mapping: dict[str, str]) -> dict[str, Target]:
-    """A stored mapping with the meanings as `Target`."""
-    return {column: Target(value) for column, value in mapping.items()}
+def targets(mapping: dict[str, str]) -> dict[str, Meaning]:
+    """A stored mapping with its meanings; raises `ValueError`."""
+    return {column: meaning(value) for column, value in mapping.items()}
 
 
 def refused(session: Session, actor: Actor, *, import_id: UUID, limit: int | None = None) -> list[RefusedRow]:

@@ -6,16 +6,21 @@ from collections.abc import Collection, Iterator
 from typing import BinaryIO, Final
 
 from crm.channels.addresses import channel_of_url
+from crm.contacts.custom_rules import KEY
 from crm.contacts.rules import Birthday
-from crm.lifecycle.rules.columns import ADDRESSES, Target
+from crm.lifecycle.rules.columns import ADDRESSES, Meaning, Own, Target
 from crm.lifecycle.rules.people import join_tags, split_name
 from crm.lifecycle.rules.vcard import Card, Property, cards
 
-Row = dict[Target, list[str]]
+Row = dict[Meaning, list[str]]
 #: The order of the columns.
 ORDER: Final = tuple(target for target in Target if target not in {Target.IGNORE, Target.FULL_NAME, Target.MIDDLE_NAME})
 #: Our own cards name themselves so; their UID is the id that we gave.
 OURS: Final = "-//Filodiretto//"
+#: Before the key of a field of the workspace's own, with "-" for "_", in our own cards.
+OWN_PROPERTY: Final = "X-FILODIRETTO-CUSTOM-"
+#: No workspace has more such fields; strange cards could name any number.
+_MOST_OWN: Final = 100
 #: The year that Apple writes for a birthday without one, unless the card names another.
 _APPLE_NO_YEAR: Final = "1604"
 _DAY: Final = re.compile(r"(?:(\d{4})|-)-?(\d{2})-?(\d{2})(?:[T ].*)?")
@@ -42,28 +47,38 @@ def read(file: BinaryIO) -> Iterator[Row]:
             yield _row(card)
 
 
-def widths(rows: Iterator[Row]) -> Counter[Target]:
+def widths(rows: Iterator[Row]) -> Counter[Meaning]:
     """How many columns each meaning needs."""
-    found: Counter[Target] = Counter()
+    found: Counter[Meaning] = Counter()
+    left = _MOST_OWN
     for row in rows:
         for target, values in row.items():
+            if isinstance(target, Own) and target not in found:
+                if not left:
+                    continue
+                left -= 1
             found[target] = max(found[target], len(values))
     return found
 
 
-def columns(needed: Counter[Target]) -> list[tuple[str, Target]]:
+def columns(needed: Counter[Meaning]) -> list[tuple[str, Meaning]]:
     """The columns of the table and what each means: `email`, `email (2)`, ..."""
     return [
         (target.value if number == 1 else f"{target.value} ({number})", target)
-        for target in ORDER
+        for target in _order(needed)
         for number in range(1, needed[target] + 1)
     ]
 
 
-def cells(row: Row, needed: Counter[Target]) -> list[str]:
+def _order(needed: Counter[Meaning]) -> tuple[Meaning, ...]:
+    own = [target for target in needed if isinstance(target, Own)]
+    return (*ORDER, *sorted(own, key=lambda one: one.value))
+
+
+def cells(row: Row, needed: Counter[Meaning]) -> list[str]:
     """The row in the order of `columns`."""
     line: list[str] = []
-    for target in ORDER:
+    for target in _order(needed):
         values = row.get(target, [])
         line += [*values, *[""] * (needed[target] - len(values))]
     return line
@@ -103,7 +118,7 @@ def _row(card: Card) -> Row:
     return row
 
 
-def _add(row: Row, target: Target, value: str) -> None:
+def _add(row: Row, target: Meaning, value: str) -> None:
     value = value.strip()
     if value and value not in row.get(target, ()) and (target in ADDRESSES or target not in row):
         row.setdefault(target, []).append(value)
@@ -187,3 +202,7 @@ def _add_our_own(row: Row, card: Card) -> None:
     for name, target in _OWN_PROPERTIES.items():
         for entry in card.all(name):
             _add(row, target, entry.text)
+    for entry in card.properties:
+        key = entry.name.removeprefix(OWN_PROPERTY).lower().replace("-", "_")
+        if entry.name.startswith(OWN_PROPERTY) and KEY.fullmatch(key):
+            _add(row, Own(key), entry.text)

@@ -1,9 +1,12 @@
 """What a column can mean, and the guess from its name."""
 
 import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeAlias
 
+from crm.contacts.custom_rules import PREFIX, FieldShape
 from crm.errors import worded
 from crm.filters.text import normalise
 
@@ -43,6 +46,26 @@ class Target(StrEnum):
     IMPORTANCE = "importance"
     LIFECYCLE = "lifecycle"
     TAGS = "tags"
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A field of the workspace's own, by its key, as where the values of a column go."""
+
+    key: str
+
+    @property
+    def value(self) -> str:
+        """How mappings write it."""
+        return f"{PREFIX}{self.key}"
+
+
+Meaning: TypeAlias = Target | Own
+
+
+def meaning(text: str) -> Meaning:
+    """What a mapping says of a column; raises `ValueError` for what nothing is called."""
+    return Own(text.removeprefix(PREFIX)) if text.startswith(PREFIX) else Target(text)
 
 
 #: Names of columns as exports in Italian and English write them, in the normal form of `normalise`.
@@ -188,20 +211,23 @@ ADDRESSES: Final = frozenset(
     }
 )
 #: More than one column may feed these.
-REPEATABLE: Final = ADDRESSES | {Target.IGNORE, Target.TAGS}
+REPEATABLE: Final[frozenset[Meaning]] = ADDRESSES | {Target.IGNORE, Target.TAGS}
+#: Without one of these a row speaks of nobody; a field of the workspace's own that is called so does not take them.
+_NAMING: Final = ADDRESSES | {Target.FIRST_NAME, Target.LAST_NAME, Target.FULL_NAME}
 _NUMBER: Final = re.compile(r"\s*\(?\d{1,2}\)?$")
 
 
-def guess(columns: list[str]) -> dict[str, Target]:
+def guess(columns: list[str], own: Iterable[FieldShape] = ()) -> dict[str, Meaning]:
     """{column: what it probably means}; a target that only one column may feed goes to the first that fits.
 
-    A number behind the name of an address ("E-mail 2") changes nothing. "Nome" beside no surname column is taken as the
-    whole name.
+    A column that is called like one of the `own` fields goes there. A number behind the name of an address ("E-mail 2")
+    changes nothing. "Nome" beside no surname column is taken as the whole name.
     """
-    taken: set[Target] = set()
-    guessed: dict[str, Target] = {}
+    taken: set[Meaning] = set()
+    guessed: dict[str, Meaning] = {}
+    called = own_columns(columns, own)
     for column in columns:
-        target = _named(normalise(column))
+        target = called.get(column) or _named(normalise(column))
         if target not in REPEATABLE and target in taken:
             target = Target.IGNORE
         taken.add(target)
@@ -213,6 +239,41 @@ def guess(columns: list[str]) -> dict[str, Target]:
     return guessed
 
 
+def own_columns(columns: Iterable[str], own: Iterable[FieldShape]) -> dict[str, Own]:
+    """{column: the field that it is called like}: by `custom.<key>` before all, then by label or key, each once."""
+    fields, left = list(own), list(columns)
+    by_name = {field.name: Own(field.key) for field in fields}
+    found = {column: one for column in left if (one := by_name.get(column.strip().lower()))}
+    by_label = {field.key: Own(field.key) for field in fields} | {
+        normalise(field.label): Own(field.key) for field in fields
+    }
+    for column in left:
+        one = by_label.get(normalise(column))
+        is_free = one is not None and one not in found.values() and column not in found
+        if one is not None and is_free and _BY_NAME.get(normalise(column)) not in _NAMING:
+            found[column] = one
+    return found
+
+
+def heading(field: FieldShape) -> str:
+    """How an export calls the column of an own field: by its label, unless another column is called so."""
+    return field.name if normalise(field.label) in _BY_NAME else field.label
+
+
+def living(mapping: Mapping[str, str], own: Iterable[FieldShape], *, instead: Mapping[str, Meaning]) -> dict[str, str]:
+    """A remembered mapping as it can be used today: for a field that is gone, what would be guessed now."""
+    known = {field.name for field in own}
+    return {
+        column: value if not value.startswith(PREFIX) or value in known else _spare(mapping, instead.get(column))
+        for column, value in mapping.items()
+    }
+
+
+def _spare(mapping: Mapping[str, str], guessed: Meaning | None) -> str:
+    is_free = guessed is not None and (guessed in REPEATABLE or guessed.value not in mapping.values())
+    return guessed.value if guessed is not None and is_free else Target.IGNORE.value
+
+
 def _named(name: str) -> Target:
     target = _BY_NAME.get(name)
     if target is None:
@@ -221,15 +282,16 @@ def _named(name: str) -> Target:
     return target
 
 
-def problems(mapping: dict[str, Target], columns: list[str]) -> dict[str, str]:
-    """{column: why its choice is impossible}; under "" what is missing from the whole."""
+def problems(mapping: Mapping[str, Meaning], columns: Sequence[str], own: Collection[str] = ()) -> dict[str, str]:
+    """{column: why its choice is impossible}; under "" what is missing from the whole. `own` are the keys of fields."""
     found = {column: worded("The file has no such column.") for column in mapping if column not in columns}
-    used: set[Target] = set()
+    used: set[Meaning] = set()
     for column, target in mapping.items():
+        if isinstance(target, Own) and target.key not in own:
+            found[column] = worded("There is no field with this name.")
         if target in used and target not in REPEATABLE:
             found[column] = worded("This is chosen for another column already.")
         used.add(target)
-    names = {Target.FIRST_NAME, Target.LAST_NAME, Target.FULL_NAME} | ADDRESSES
-    if not names & used:
+    if not _NAMING & used:
         found[""] = worded("Choose at least one column with a name, an e-mail address or a phone number.")
     return found

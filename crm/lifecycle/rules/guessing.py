@@ -6,10 +6,11 @@ from typing import Final
 
 from crm.channels.addresses import channel_of_url
 from crm.channels.base import ChannelKind
+from crm.contacts.custom_rules import FieldShape
 from crm.contacts.kinds import Lifecycle
 from crm.filters.text import normalise
 from crm.lifecycle.rules import presets
-from crm.lifecycle.rules.columns import ADDRESSES, Target, guess
+from crm.lifecycle.rules.columns import ADDRESSES, Meaning, Own, Target, guess, own_columns
 from crm.lifecycle.rules.people import month_comes_first
 from crm.lifecycle.rules.presets import Program
 from crm.lifecycle.rules.tables import FileKind
@@ -31,7 +32,7 @@ _NETWORKS: Final = {
 class Suggestion:
     """What is offered before anybody chooses."""
 
-    mapping: dict[str, Target]
+    mapping: dict[str, Meaning]
     program: Program | None = None
     month_first: bool = False
     new_lifecycle: Lifecycle | None = None
@@ -42,18 +43,28 @@ def suggest(
     kind: FileKind,
     name: str,
     columns: Sequence[str],
-    certain: Mapping[str, Target],
+    certain: Mapping[str, Meaning],
     rows: Iterable[Sequence[str]],
+    own: Sequence[FieldShape] = (),
 ) -> Suggestion:
-    """What to offer for a file called `name`; `certain` is what the kind of file says about its columns."""
+    """What to offer for a file called `name`; `certain` is what the kind of file says about its columns.
+
+    `own` are the fields of the workspace's own.
+    """
     if kind in {FileKind.FOLLOWERS, FileKind.FOLLOWING}:
         stage = Lifecycle.FOLLOWER if kind is FileKind.FOLLOWERS else None
         return Suggestion(dict(certain), Program.INSTAGRAM, new_lifecycle=stage)
     if certain:
-        return Suggestion(dict(certain))
+        known = {field.key for field in own}
+        gone = {column for column, meant in certain.items() if isinstance(meant, Own) and meant.key not in known}
+        return Suggestion({**certain, **dict.fromkeys(gone, Target.IGNORE)})
     preset = presets.recognise(columns)
     values = _by_column(columns, rows)
-    mapping = presets.meanings(preset, columns) if preset else _with_accounts(guess(list(columns)), values, name)
+    mapping = (
+        _with_own(presets.meanings(preset, columns), columns, own)
+        if preset
+        else _with_accounts(guess(list(columns), own), values, name)
+    )
     days = [day for column, target in mapping.items() if target is Target.BIRTHDAY for day in values[column]]
     order = month_comes_first(days)
     return Suggestion(
@@ -73,7 +84,15 @@ def _by_column(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> dict[st
     return values
 
 
-def _with_accounts(mapping: dict[str, Target], values: Mapping[str, Sequence[str]], name: str) -> dict[str, Target]:
+def _with_own(mapping: Mapping[str, Target], columns: Sequence[str], own: Sequence[FieldShape]) -> dict[str, Meaning]:
+    """What a known program leaves open goes to the workspace's own fields of the same name."""
+    called = own_columns(columns, own)
+    return {
+        column: called.get(column, target) if target is Target.IGNORE else target for column, target in mapping.items()
+    }
+
+
+def _with_accounts(mapping: dict[str, Meaning], values: Mapping[str, Sequence[str]], name: str) -> dict[str, Meaning]:
     """Columns of profile pages by the network of their links; then account names by the same network or the file's."""
     found = dict(mapping)
     for column, target in mapping.items():

@@ -2,8 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from crm.channels.base import ChannelKind
 from crm.contacts.inputs import ContactInput, HandleInput
 from crm.contacts.kinds import Address, Importance, Lifecycle
 from crm.filters.text import normalise
-from crm.lifecycle.rules.columns import ADDRESSES, Target
+from crm.lifecycle.rules.columns import ADDRESSES, Meaning, Own, Target
 
 CHANNELS: Final = {target: ChannelKind(target.value) for target in ADDRESSES}
 _WORDS: Final = {
@@ -65,12 +65,16 @@ _ISO_DATE: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 
 
 class RowError(ValueError):
-    """A row can't go in: the machine `code`, and the column at fault ('' for the whole row)."""
+    """A row can't go in: the machine `code`, and the column at fault ('' for the whole row).
 
-    def __init__(self, code: str, column: str = "") -> None:
+    `sentence` says why where one code has many reasons (values of own fields).
+    """
+
+    def __init__(self, code: str, column: str = "", sentence: str = "") -> None:
         super().__init__(code)
         self.code = code
         self.column = column
+        self.sentence = sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,8 @@ class Person:
     """What the row gives, by the names of `ContactInput`, in the form that a fact keeps; without the company."""
     addresses: tuple[tuple[ChannelKind, str, str], ...] = field(default=())
     """(channel, address, normalised address)"""
+    own: Mapping[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
+    """{key of a field of the workspace's own: (what the cell says, its column)}; read when the fields are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +104,7 @@ class Layout:
     """How the rows of a file are to be read: the names of its columns, what they mean, and 4/12 as 12 April or not."""
 
     columns: list[str]
-    mapping: dict[str, Target]
+    mapping: Mapping[str, Meaning]
     month_first: bool = False
 
 
@@ -122,9 +128,13 @@ def read_person(cells: list[str], layout: Layout) -> Person:
     where: dict[str, str] = {}
     addresses: list[tuple[ChannelKind, str, str]] = []
     tags: list[str] = []
+    own: dict[str, tuple[str, str]] = {}
     for column, cell in zip(layout.columns, cells, strict=False):
         target = layout.mapping.get(column, Target.IGNORE)
         if not cell or target is Target.IGNORE:
+            continue
+        if isinstance(target, Own):
+            own[target.key] = (cell, column)
             continue
         where[target.value] = column
         if target in CHANNELS:
@@ -139,7 +149,8 @@ def read_person(cells: list[str], layout: Layout) -> Person:
             values[target.value] = _value(target, cell, column, month_first=layout.month_first)
     if middle := values.pop("middle_name", ""):
         values["first_name"] = f"{values.get('first_name', '')} {middle}".strip()
-    return _validated(values, where, addresses, tags)
+    person = _validated(values, where, addresses, tags)
+    return replace(person, own=own) if own else person
 
 
 def split_name(whole: str) -> tuple[str, str]:

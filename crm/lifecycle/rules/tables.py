@@ -14,7 +14,7 @@ from typing import BinaryIO, Final
 
 from crm.errors import worded
 from crm.lifecycle.rules import cards, followers, reading, vcard, workbook
-from crm.lifecycle.rules.columns import Target
+from crm.lifecycle.rules.columns import Meaning, Target
 from crm.lifecycle.rules.formulas import safe
 
 SAMPLE_BYTES: Final = 4096
@@ -40,7 +40,7 @@ class Table:
 
     kind: FileKind
     columns: list[str]
-    meanings: dict[str, Target]
+    meanings: dict[str, Meaning]
     rows: Iterator[list[str]]
 
 

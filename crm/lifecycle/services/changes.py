@@ -15,8 +15,8 @@ What to record:
   places, facts, tags and consents that came with it go along with it.
 - **A value of somebody known**: `RowChange.update("contact", id, before={column: old}, after={column: new})` with the
   columns of the table, also those that follow from others (`display_name`, `sort_name`, `first_name_norm`,
-  `title_norm`, `city_norm`, `company_id`, `birth_day`...). Facts need no record: after the undo they speak of the
-  values that are there then.
+  `title_norm`, `city_norm`, `company_id`, `birth_day`...). Their facts need no record: after the undo they speak of
+  the values that are there then. The facts of own fields are recorded: the new one as inserted, the old one's state.
 - **A row beside somebody known** (address, tag, place, value of an own field): `insert`, `update` or `delete` of that
   row. `after` of an insert holds the columns by which one sees that nobody changed it since (an empty one: always goes
   away); `before` of a delete is the whole row, `row_of(entity)`.

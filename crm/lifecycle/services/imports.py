@@ -20,18 +20,19 @@ from crm.accounts.rules import Actor
 from crm.accounts.services import audit, progress
 from crm.consent import granting
 from crm.consent.kinds import Basis
-from crm.contacts import loading
-from crm.contacts.kinds import ChangeSetKind, Lifecycle
+from crm.contacts import loading, loading_custom
+from crm.contacts import queries as contacts
+from crm.contacts.custom_rules import FieldShape
+from crm.contacts.kinds import ChangeSetKind, CustomSubject, Lifecycle
 from crm.contacts.queries import Scope, scope
 from crm.db import new_id, sent_ahead
-from crm.errors import ConflictError, InvalidInputError, worded
+from crm.errors import ConflictError, InvalidInputError, Worded, worded
 from crm.files import services as files
 from crm.lifecycle import queries
 from crm.lifecycle.kinds import ImportMode, ImportState, MatchKey
 from crm.lifecycle.models import Import, RefusedRow, RememberedMapping
 from crm.lifecycle.planning import Action, Plan, plan
-from crm.lifecycle.rules import guessing, reading, tables
-from crm.lifecycle.rules.columns import Target, problems
+from crm.lifecycle.rules import columns, guessing, reading, tables
 from crm.lifecycle.rules.people import ReadRow
 from crm.lifecycle.services.changes import RowChange, close_change_set, open_change_set, record_changes
 
@@ -66,8 +67,8 @@ def upload(
     try:
         with files.open_file(session, folder=folder, file_id=stored.id) as file:
             if tables.is_csv(file):
-                dialect, columns = reading.open_table(file)
-                table = tables.Table(tables.FileKind.CSV, columns, {}, iter(()))
+                dialect, header = reading.open_table(file)
+                table = tables.Table(tables.FileKind.CSV, header, {}, iter(()))
             else:
                 dialect, table = tables.OWN, tables.open_table(file)
                 with tempfile.TemporaryFile(dir=folder) as written:
@@ -90,21 +91,25 @@ def upload(
         created_by_id=actor.user_id,
         created_at=now,
     )
-    _suggest(session, row, table, folder=folder)
+    own = contacts.custom_fields(session, actor, subject=CustomSubject.CONTACT)
+    _suggest(session, row, table, own=own, folder=folder)
     session.add(row)
     session.flush()
     return row
 
 
-def _suggest(session: Session, row: Import, table: tables.Table, *, folder: Path) -> None:
+def _suggest(session: Session, row: Import, table: tables.Table, *, own: Sequence[FieldShape], folder: Path) -> None:
     with files.open_file(session, folder=folder, file_id=row.file_id) as file:
         sample = [cells for _, cells in islice(queries.numbered(file, row), guessing.SAMPLE_ROWS)]
     offered = guessing.suggest(
-        kind=table.kind, name=row.file_name, columns=table.columns, certain=table.meanings, rows=sample
+        kind=table.kind, name=row.file_name, columns=table.columns, certain=table.meanings, rows=sample, own=own
     )
     wanted = select(RememberedMapping.mapping).where(RememberedMapping.header_hash == _header_hash(table.columns))
     remembered = session.scalars(wanted).one_or_none()
-    row.mapping = remembered or {column: target.value for column, target in offered.mapping.items()}
+    row.mapping = {column: target.value for column, target in offered.mapping.items()}
+    if remembered:
+        # A field that was archived since takes nothing any more.
+        row.mapping = columns.living(remembered, own, instead=offered.mapping)
     row.program = offered.program or ""
     row.month_first = offered.month_first
     row.new_lifecycle = offered.new_lifecycle or ""
@@ -132,14 +137,15 @@ def configure(session: Session, actor: Actor, *, import_id: UUID, choices: Choic
         mapping = queries.targets(choices.mapping)
     except ValueError as error:
         raise MappingError(worded("A column has an unknown meaning."), fields={"mapping": str(error)}) from error
-    wrong = problems(mapping, row.columns)
+    fields = contacts.custom_fields(session, actor, subject=CustomSubject.CONTACT)
+    wrong = columns.problems(mapping, row.columns, {field.key for field in fields})
     if wrong:
         raise MappingError(
             wrong.get("", worded("Some columns are not usable.")), fields={k: v for k, v in wrong.items() if k}
         )
     if not choices.source.strip():
         raise InvalidInputError(fields={"source": worded("Say where they come from.")})
-    row.mapping = {column: mapping.get(column, Target.IGNORE).value for column in row.columns}
+    row.mapping = {column: mapping.get(column, columns.Target.IGNORE).value for column in row.columns}
     row.mode, row.basis, row.match = choices.mode.value, choices.basis.value, choices.match.value
     row.month_first, row.new_lifecycle = choices.month_first, choices.new_lifecycle or ""
     row.source, row.tag = choices.source.strip(), choices.tag.strip()
@@ -230,6 +236,21 @@ def load_part(
             happened_at=now,
         )
     written += loading.change_people(session, actor, people=people, places=places, now=now)
+    own = [
+        loading_custom.LoadedValue(person.contact_id, field, value)
+        for person in people
+        for field, value in person.own.items()
+    ]
+    if own:
+        written += loading_custom.add_custom_values(
+            session,
+            actor,
+            subject=CustomSubject.CONTACT,
+            values=own,
+            source=source,
+            fresh_owners={person.contact_id for person in people if person.is_new},
+            now=now,
+        )
     _record(session, row, written=written)
     _count(session, row, plans)
     assert row.progress_id is not None, "a running import has a progress row"  # noqa: S101 - set by `start`.
@@ -250,11 +271,13 @@ def _record(
     changes = [RowChange.insert("contact", contact_id) for contact_id in new]
     changes += [RowChange.insert("company", company_id) for company_id in (places.new_companies if places else ())]
     for one in written:
-        given = {"contact_id": one.contact_id, "after": one.after}
+        whose = {"contact_id": one.contact_id}
         if one.before is None:
-            changes.append(RowChange.insert(one.table, one.row_id, **given))
+            changes.append(RowChange.insert(one.table, one.row_id, after=one.after, **whose))
+        elif one.after is None:
+            changes.append(RowChange.delete(one.table, one.row_id, before=one.before, **whose))
         else:
-            changes.append(RowChange.update(one.table, one.row_id, before=one.before, **given))
+            changes.append(RowChange.update(one.table, one.row_id, before=one.before, after=one.after, **whose))
     if changes and row.change_set_id is not None:
         record_changes(session, change_set_id=row.change_set_id, changes=changes)
 
@@ -293,6 +316,7 @@ def _count(session: Session, row: Import, plans: Sequence[Plan]) -> None:
             "column": entry.column,
             "code": entry.code,
             "values": [cell[:KEPT_OF_CELL] for cell in entry.cells],
+            "told": _kept_apart(entry.sentence),
         }
         for entry in plans
         if entry.action is Action.REFUSE
@@ -300,6 +324,13 @@ def _count(session: Session, row: Import, plans: Sequence[Plan]) -> None:
     if refused:
         session.execute(insert(RefusedRow), refused)
     session.flush()
+
+
+def _kept_apart(sentence: str) -> dict[str, Any]:
+    """A sentence that the reader's language is found for later."""
+    if isinstance(sentence, Worded):
+        return {"sentence": sentence.sentence, "values": dict(sentence.values)}
+    return {"sentence": sentence} if sentence else {}
 
 
 def _completed(person: loading.Loaded, row: Import, *, owner_id: UUID | None) -> loading.Loaded:
@@ -322,5 +353,5 @@ def _require_state(row: Import, state: ImportState) -> None:
         raise ImportStateError(worded("This import was started already."))
 
 
-def _header_hash(columns: list[str]) -> str:
-    return hashlib.sha256(json.dumps(columns, ensure_ascii=False).encode()).hexdigest()
+def _header_hash(header: list[str]) -> str:
+    return hashlib.sha256(json.dumps(header, ensure_ascii=False).encode()).hexdigest()

@@ -57,7 +57,7 @@ def revert(session: Session, actor: Actor, *, import_id: UUID, now: datetime) ->
     result: dict[str, Any] = {
         "people_removed": done.people_removed,
         "people_kept": done.people_kept,
-        "restored": done.restored,
+        "restored": done.restored + done.returned,
         "removed": done.removed,
         "kept": done.kept_because_later,
     }

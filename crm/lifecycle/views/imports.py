@@ -14,6 +14,8 @@ from crm.accounts.guards import admit, current_actor, requires
 from crm.accounts.kinds import Permission, ProgressState
 from crm.accounts.places import Choice, Step, Words, add_choice, add_words
 from crm.contacts import queries as contacts
+from crm.contacts.custom_rules import FieldShape
+from crm.contacts.kinds import CustomSubject
 from crm.db import after_commit
 from crm.errors import AppError
 from crm.files.services import FileTooLargeError
@@ -134,7 +136,7 @@ def show(import_id: UUID) -> str:
     """The choices before the start, the progress and result after it."""
     view = queries.view(current_session(), current_actor(), import_id=import_id)
     if view.row.state == ImportState.UPLOADED:
-        return _choices(view.row.id, ChoicesForm.for_import(view.row))
+        return _choices(view.row.id, ChoicesForm.for_import(view.row, _own_fields()))
     return _result(view)
 
 
@@ -144,7 +146,7 @@ def configure(import_id: UUID) -> AnyResponse | tuple[str, int]:
     """Store the choices; start, or only show the preview anew."""
     session, actor = current_session(), current_actor()
     row = queries.get(session, actor, import_id=import_id)
-    form = ChoicesForm.for_import(row)
+    form = ChoicesForm.for_import(row, _own_fields())
     if not form.validate_on_submit():
         return _choices(import_id, form), 422
     try:
@@ -238,6 +240,10 @@ def wake(import_id: UUID, job: JobName = JobName.RUN_IMPORT) -> None:
     )
 
 
+def _own_fields() -> tuple[FieldShape, ...]:
+    return contacts.custom_fields(current_session(), current_actor(), subject=CustomSubject.CONTACT)
+
+
 def _choices(import_id: UUID, form: ChoicesForm) -> str:
     session, actor = current_session(), current_actor()
     row = queries.get(session, actor, import_id=import_id)
@@ -249,7 +255,7 @@ def _choices(import_id: UUID, form: ChoicesForm) -> str:
         plans=queries.preview(session, actor, row=row, folder=file_folder()),
         program=words.program(row),
         actions=words.ACTIONS,
-        reason=words.reason,
+        why=words.why,
         changes=words.changes,
         shown=words.column,
     )
