@@ -91,9 +91,9 @@ _VALUE_TAKEN: Final = (
 # Whoever says something else of the field by now holds all of its chosen values.
 _VALUE_LATER: Final = (
     "exists (select 1 from fact o join custom_field d on d.workspace_id = o.workspace_id"
-    " and o.field = 'custom.' || d.key where d.id = r.field_id and d.workspace_id = r.workspace_id and o.contact_id = r.contact_id"
-    " and o.state = 'current' and o.id not in (select c.row_id from change c where c.workspace_id = r.workspace_id"
-    " and c.change_set_id = :change_set and c.table_name = 'fact'))"
+    " and o.field = 'custom.' || d.key where d.id = r.field_id and d.workspace_id = r.workspace_id"
+    " and o.contact_id = r.contact_id and o.state = 'current' and o.id not in (select c.row_id from change c"
+    " where c.workspace_id = r.workspace_id and c.change_set_id = :change_set and c.table_name = 'fact'))"
 )
 
 _PART_TAKEN: Final = (

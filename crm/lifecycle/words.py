@@ -138,8 +138,9 @@ _OTHER = lazy("A value in this row is too long or holds a forbidden character.")
 
 def reason(code: str, told: Mapping[str, Any] | None = None) -> str:
     """The sentence of a refusal: of its code, or the one that is `told` with what fills it."""
-    if told and told.get("sentence"):
-        return translated(worded(told["sentence"], **told.get("values", {})))
+    if told:
+        sentence: str = told["sentence"]
+        return translated(worded(sentence, **told.get("values", {})))
     return REASONS.get(code) or _OTHER
 
 
