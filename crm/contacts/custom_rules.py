@@ -174,7 +174,8 @@ def number_in(raw: Any) -> Decimal:
         if grouped:
             raw = grouped[1].replace(grouped[2], "") + (f".{grouped[3]}" if grouped[3] else "")
         raw = raw.replace(",", ".")
-        if not re.fullmatch(r"[-+]?\d{1,16}(?:\.\d{1,10})?", raw):
+        # The smallest number that a computer keeps has 324 zeros.
+        if not re.fullmatch(r"[-+]?\d{1,16}(?:\.\d{1,350})?", raw):
             raise _refuse(N_("Write a number."))
     if isinstance(raw, bool) or not isinstance(raw, str | int | float | Decimal):
         raise _refuse(N_("Write a number."))
@@ -323,6 +324,24 @@ def _order(field: FieldShape, row: Row) -> Any:
     if field.type is CustomType.MONEY:
         return Decimal(row["amount"]).scaleb(-get_currency_precision(row["currency"]))
     return row["number"] if field.type is CustomType.NUMBER else row["day"]
+
+
+def written(field: FieldShape, value: Value) -> str:
+    """How a file holds a value: readable, and so that `read` makes the same value of it again.
+
+    Of a person it is the id.
+    """
+    if field.type in CHOOSING:
+        kept = set(value.text.split(", "))
+        labels = "; ".join(one.label for one in field.choices if one.key in kept)
+        try:
+            return labels if same(read(field, labels), value) else value.text
+        except ValueRefusedError:
+            return value.text
+    if field.type in {CustomType.NUMBER, CustomType.MONEY}:
+        # 1.250 could be two numbers; 1.2500 is one.
+        return re.sub(r"^([-+]?\d{1,3}\.\d{3})(?= |$)", r"\g<1>0", value.text)
+    return value.text
 
 
 def same(left: Value | None, right: Value | None) -> bool:

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import dropwhile, islice
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -19,6 +20,7 @@ from crm.accounts.models import Workspace
 from crm.accounts.rules import Actor, sees, system_actor
 from crm.accounts.services import progress
 from crm.contacts import queries as contacts
+from crm.contacts.custom_rules import FieldShape
 from crm.contacts.queries import ContactFilter
 from crm.db import Database, commit_late, database_now, renew_statistics
 from crm.errors import AppError, ForbiddenError, worded
@@ -28,6 +30,7 @@ from crm.lifecycle.export_models import Export
 from crm.lifecycle.kinds import ExportFormat, ExportState, ImportState
 from crm.lifecycle.models import Import
 from crm.lifecycle.rules import writing
+from crm.lifecycle.rules.columns import Own, heading
 from crm.lifecycle.rules.people import ReadRow
 
 log = structlog.get_logger(__name__)
@@ -179,11 +182,19 @@ def _export(database: Database, workspace_id: UUID, export_id: UUID, folder: Pat
         maker = _exporter(session, row)
         where = queries.whom(session, maker, query=row.query, now=now)
         total = contacts.count_people(session, maker, where=where)
+        own = queries.own_columns(session, maker)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryFile(dir=folder) as target:
-        writer = writing.writer(ExportFormat(row.format), target, headers=row.headers, delimiter=row.delimiter)
+        writer = writing.writer(
+            ExportFormat(row.format),
+            target,
+            headers=[*row.headers, *map(heading, own)],
+            delimiter=row.delimiter,
+            own=[Own(field.key) for field in own],
+        )
+        people = _People(maker, where, total, own)
         try:
-            done = _write(database, row, writer, maker=maker, where=where, total=total)
+            done = _write(database, row, writer, people=people)
         finally:
             writer.close()
         target.seek(0)
@@ -193,21 +204,31 @@ def _export(database: Database, workspace_id: UUID, export_id: UUID, folder: Pat
             services.keep(session, system, row=row, folder=folder, stream=target, now=database_now(session))
 
 
-def _write(
-    database: Database, row: Export, writer: writing.Writer, *, maker: Actor, where: ContactFilter, total: int
-) -> int:
+@dataclass(frozen=True, slots=True)
+class _People:
+    """Who is written, for whom, how many they probably are, and which own fields of theirs."""
+
+    maker: Actor
+    where: ContactFilter
+    total: int
+    own: tuple[FieldShape, ...]
+
+
+def _write(database: Database, row: Export, writer: writing.Writer, *, people: _People) -> int:
     """Write everybody, part by part, each in a short transaction; returns how many they were."""
     system, done, last = system_actor(row.workspace_id), 0, None
     while True:
         with database.scope(row.workspace_id) as session:
-            people = contacts.people_in_order(session, maker, where=where, behind_id=last, limit=EXPORT_ROWS)
-            for line in queries.rows(session, maker, people=people):
+            part = contacts.people_in_order(
+                session, people.maker, where=people.where, behind_id=last, limit=EXPORT_ROWS
+            )
+            for line in queries.rows(session, people.maker, people=part, own=people.own):
                 writer.add(line)
-            done += len(people)
-            _advance(session, system, row, done=done, total=max(total, done))
-        if len(people) < EXPORT_ROWS:
+            done += len(part)
+            _advance(session, system, row, done=done, total=max(people.total, done))
+        if len(part) < EXPORT_ROWS:
             return done
-        last = people[-1].id
+        last = part[-1].id
 
 
 def _exporter(session: Session, row: Export) -> Actor:

@@ -7,6 +7,7 @@ from crm.lifecycle.queries.exports import (
     export,
     export_view,
     exports,
+    own_columns,
     rows,
     whom,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "get",
     "imports",
     "numbered",
+    "own_columns",
     "preview",
     "read",
     "refused",

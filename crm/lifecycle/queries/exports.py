@@ -14,16 +14,18 @@ from crm.accounts.kinds import ActorKind, Permission
 from crm.accounts.models import Progress
 from crm.accounts.rules import Actor
 from crm.contacts import queries as contacts
+from crm.contacts.custom_rules import FieldShape, Value, written
 from crm.contacts.fields import SUBJECT
-from crm.contacts.kinds import Importance, Lifecycle
+from crm.contacts.kinds import CustomSubject, CustomType, Importance, Lifecycle
 from crm.contacts.models import Contact
 from crm.contacts.queries import ContactFilter
 from crm.contacts.values import birthday_of
+from crm.db import among
 from crm.errors import InvalidInputError, NotFoundError, worded
 from crm.filters.compiler import condition
 from crm.filters.schema import RuleError, parse
 from crm.lifecycle.export_models import Export
-from crm.lifecycle.rules.columns import ADDRESSES, Target
+from crm.lifecycle.rules.columns import ADDRESSES, Meaning, Own, Target
 from crm.lifecycle.rules.writing import Row
 from crm.segments import queries as segments
 from crm.web.paging import Page, decode_cursor, page_of
@@ -91,19 +93,47 @@ def _rule(session: Session, actor: Actor, text: str, now: datetime) -> tuple[Col
     return (condition(bound, segments.context_of(session, actor, now=now), SUBJECT),)
 
 
-def rows(session: Session, actor: Actor, *, people: Sequence[Contact]) -> list[Row]:
+def own_columns(session: Session, actor: Actor) -> tuple[FieldShape, ...]:
+    """The workspace's own fields that are written behind the others."""
+    return contacts.custom_fields(session, actor, subject=CustomSubject.CONTACT)
+
+
+def rows(session: Session, actor: Actor, *, people: Sequence[Contact], own: Sequence[FieldShape] = ()) -> list[Row]:
     """The people as they are written, in their order; the number of queries does not depend on theirs."""
     ids = [person.id for person in people]
     handles = contacts.handles_of(session, actor, contact_ids=ids)
     tags = contacts.tags_of(session, actor, contact_ids=ids)
+    values = contacts.custom_values_of(session, actor, fields=own, contact_ids=ids)
+    named = _references(session, actor, [value for each in values.values() for value in each.values()])
     return [
-        _row(person, handles.get(person.id, ()), sorted(tag.name for tag in tags.get(person.id, ())))
+        {
+            **_row(person, handles.get(person.id, ()), sorted(tag.name for tag in tags.get(person.id, ()))),
+            **_own_cells(own, values.get(person.id, {}), named),
+        }
         for person in people
     ]
 
 
-def _row(person: Contact, handles: Sequence[Any], tags: Sequence[str]) -> Row:
-    row: dict[Target, str | Sequence[str]] = {target: getattr(person, target.value) for target in _PLAIN}
+def _own_cells(own: Sequence[FieldShape], values: Mapping[str, Value], named: Mapping[str, str]) -> dict[Meaning, str]:
+    return {
+        Own(field.key): named.get(value.text, "") if field.type is CustomType.CONTACT else written(field, value)
+        for field in own
+        if (value := values.get(field.key))
+    }
+
+
+def _references(session: Session, actor: Actor, values: Sequence[Value]) -> dict[str, str]:
+    """By what an import finds the visible people that values refer to: e-mail address, or the code that we write."""
+    ids = {row["ref_id"] for value in values for row in value.rows if row.get("ref_id")}
+    if not ids:
+        return {}
+    wanted = select(Contact.id, Contact.email, Contact.external_id)
+    found = session.execute(wanted.where(among(Contact.id, list(ids)), contacts.alive(actor)))
+    return {str(person_id): email or code or str(person_id) for person_id, email, code in found}
+
+
+def _row(person: Contact, handles: Sequence[Any], tags: Sequence[str]) -> dict[Meaning, str | Sequence[str]]:
+    row: dict[Meaning, str | Sequence[str]] = {target: getattr(person, target.value) for target in _PLAIN}
     row |= {
         # Where no other program gave a code our own id stands: with it a later import finds the same person.
         Target.EXTERNAL_ID: person.external_id or str(person.id),

@@ -9,8 +9,8 @@ import xlsxwriter
 
 from crm.errors import InvalidInputError, worded
 from crm.lifecycle.kinds import ExportFormat
-from crm.lifecycle.rules.cards import OURS
-from crm.lifecycle.rules.columns import ADDRESSES, Target
+from crm.lifecycle.rules.cards import OURS, OWN_PROPERTY
+from crm.lifecycle.rules.columns import ADDRESSES, Meaning, Own, Target
 from crm.lifecycle.rules.formulas import safe
 from crm.lifecycle.rules.people import join_tags
 
@@ -38,7 +38,7 @@ _MEDIA_TYPE: Final = {
 _LINE: Final = 75
 
 #: One person: values by meaning; addresses and tags are several.
-Row = Mapping[Target, str | Sequence[str]]
+Row = Mapping[Meaning, str | Sequence[str]]
 
 
 class TooManyForSheetError(InvalidInputError):
@@ -59,13 +59,16 @@ class Writer(Protocol):
         ...
 
 
-def writer(form: ExportFormat, target: BinaryIO, *, headers: Sequence[str], delimiter: str) -> Writer:
-    """The writer of a format; `headers` are the names of `COLUMNS` in the reader's language."""
+def writer(
+    form: ExportFormat, target: BinaryIO, *, headers: Sequence[str], delimiter: str, own: Sequence[Own] = ()
+) -> Writer:
+    """The writer of a format; `headers` are the names of `COLUMNS` and of the `own` fields behind them."""
+    columns = (*COLUMNS, *own)
     if form is ExportFormat.CSV:
-        return _Csv(target, headers, delimiter)
+        return _Csv(target, columns, headers, delimiter)
     if form is ExportFormat.XLSX:
-        return _Xlsx(target, headers)
-    return _VCard(target, "4.0" if form is ExportFormat.VCARD_4 else "3.0")
+        return _Xlsx(target, columns, headers)
+    return _VCard(target, columns, "4.0" if form is ExportFormat.VCARD_4 else "3.0")
 
 
 def file_type(form: ExportFormat) -> tuple[str, str]:
@@ -73,7 +76,7 @@ def file_type(form: ExportFormat) -> tuple[str, str]:
     return _SUFFIX[form], _MEDIA_TYPE[form]
 
 
-def _cell(row: Row, target: Target) -> str:
+def _cell(row: Row, target: Meaning) -> str:
     value = row.get(target, "")
     if isinstance(value, str):
         return value
@@ -83,13 +86,14 @@ def _cell(row: Row, target: Target) -> str:
 class _Csv:
     """UTF-8 with a byte order mark, without which Excel guesses; cells that look like formulas are marked."""
 
-    def __init__(self, target: BinaryIO, headers: Sequence[str], delimiter: str) -> None:
+    def __init__(self, target: BinaryIO, columns: Sequence[Meaning], headers: Sequence[str], delimiter: str) -> None:
+        self._columns = columns
         self._text = io.TextIOWrapper(target, "utf-8-sig", newline="", write_through=True)
         self._rows = csv.writer(self._text, delimiter=delimiter)
         self._rows.writerow(map(safe, headers))
 
     def add(self, row: Row) -> None:
-        self._rows.writerow([safe(_cell(row, target)) for target in COLUMNS])
+        self._rows.writerow([safe(_cell(row, target)) for target in self._columns])
 
     def close(self) -> None:
         self._text.detach()
@@ -98,7 +102,8 @@ class _Csv:
 class _Xlsx:
     """One sheet of texts: a text is never a formula or a number there, whatever it begins with."""
 
-    def __init__(self, target: BinaryIO, headers: Sequence[str]) -> None:
+    def __init__(self, target: BinaryIO, columns: Sequence[Meaning], headers: Sequence[str]) -> None:
+        self._columns = columns
         self._book = xlsxwriter.Workbook(target, {"constant_memory": True})
         self._sheet = self._book.add_worksheet()
         self._sheet.freeze_panes(1, 0)
@@ -108,7 +113,7 @@ class _Xlsx:
     def add(self, row: Row) -> None:
         if self._row >= SHEET_ROWS:
             raise TooManyForSheetError(worded("An Excel sheet has no room for so many people. Choose CSV."))
-        self._write([_cell(row, target) for target in COLUMNS])
+        self._write([_cell(row, target) for target in self._columns])
 
     def _write(self, cells: Iterable[str]) -> None:
         for column, cell in enumerate(cells):
@@ -123,8 +128,9 @@ class _Xlsx:
 class _VCard:
     """Cards of version 3.0 or 4.0; what vCard has no property for goes into properties of our own."""
 
-    def __init__(self, target: BinaryIO, version: str) -> None:
+    def __init__(self, target: BinaryIO, columns: Sequence[Meaning], version: str) -> None:
         self._target = target
+        self._own = [column for column in columns if isinstance(column, Own)]
         self._version = version
 
     def add(self, row: Row) -> None:
@@ -140,6 +146,7 @@ class _VCard:
             f"FN:{_escaped(shown or (addresses[0][1] if addresses else '?'))}",
             *self._known(given),
             *(self._address(target, value) for target, value in addresses),
+            *(f"{_property(own)}:{_escaped(value)}" for own in self._own if (value := _cell(row, own))),
             *(f"CATEGORIES:{','.join(map(_escaped, tags))}" for tags in [row.get(Target.TAGS, ())] if tags),
             "END:VCARD",
         ]
@@ -180,6 +187,11 @@ class _VCard:
         if target is Target.PHONE:
             return f"TEL;TYPE={'cell' if self._version == '4.0' else 'CELL'}:{_escaped(value)}"
         return f"X-FILODIRETTO-{target.value.upper().replace('_', '-')}:{_escaped(value)}"
+
+
+def _property(own: Own) -> str:
+    """Names of properties have letters, digits and hyphens (RFC 6350, section 3.3)."""
+    return f"{OWN_PROPERTY}{own.key.upper().replace('_', '-')}"
 
 
 def _escaped(text: str) -> str:
