@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from crm.contacts import words as contact_words
+from crm.contacts.custom_rules import FieldShape
+from crm.contacts.custom_words import kept_text
 from crm.lifecycle.kinds import Effect
 from crm.lifecycle.rules.duplicates import Sign
 from crm.lifecycle.services.merging import FieldChoice, Side
@@ -80,14 +82,14 @@ class Line:
     is_open: bool
 
 
-def lines(fields: list[FieldChoice], *, names: Mapping[str, str]) -> list[Line]:
-    """The fields of a merge for readers; `names` gives the names behind ids."""
+def lines(fields: list[FieldChoice], *, names: Mapping[str, str], own: Mapping[str, FieldShape]) -> list[Line]:
+    """The fields of a merge for readers; `names` gives the names behind ids, `own` own fields by `custom.<key>`."""
     return [
         Line(
             one.field,
-            _("Main e-mail address") if one.field == "email" else str(contact_words.FIELD_LABELS[one.field]),
-            _value(one.field, one.kept, names),
-            _value(one.field, one.other, names),
+            _label(one.field, own),
+            _value(one.field, one.kept, names, own),
+            _value(one.field, one.other, names, own),
             one.side is Side.OTHER,
             one.is_open,
         )
@@ -95,7 +97,15 @@ def lines(fields: list[FieldChoice], *, names: Mapping[str, str]) -> list[Line]:
     ]
 
 
-def _value(field: str, value: str, names: Mapping[str, str]) -> str:
+def _label(field: str, own: Mapping[str, FieldShape]) -> str:
+    if field in own:
+        return own[field].label
+    return _("Main e-mail address") if field == "email" else str(contact_words.FIELD_LABELS[field])
+
+
+def _value(field: str, value: str, names: Mapping[str, str], own: Mapping[str, FieldShape]) -> str:
+    if field in own:
+        return kept_text(own[field], value, names=names)
     return value if field == "email" else contact_words.value_text(field, value, names=names)
 
 

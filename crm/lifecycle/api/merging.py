@@ -37,7 +37,10 @@ class NotSameIn(ApiModel):
 
 
 class MergeIn(ApiModel):
-    """`other_id` goes up in the contact of the address; `choices` says by field whose value stays (`kept`, `other`)."""
+    """`other_id` goes up in the contact of the address; `choices` says by field whose value stays (`kept`, `other`).
+
+    An own field is called `custom.<key>`.
+    """
 
     other_id: UUID
     choices: dict[str, Side] = {}

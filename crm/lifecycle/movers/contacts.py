@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from crm.contacts.custom_rules import PREFIX
 from crm.contacts.rules import CONTACT_FIELDS
 from crm.lifecycle.kinds import Effect
 from crm.lifecycle.movers.base import Mover, Pair, Stays
@@ -112,6 +113,20 @@ class Provenance(Mover):
         pair.repoint(self.table)
 
 
+class OwnValues(Mover):
+    """Values of the workspace's own fields go over; of two the chosen one stays, all of its choices together."""
+
+    def move(self, pair: Pair) -> None:
+        """First what the other's chosen values replace, then as any other rows."""
+        pair.drop(
+            "custom_value",
+            "x.contact_id = :kept and x.field_id in (select f.id from custom_field f"
+            " where f.workspace_id = :workspace and f.subject = 'contact' and f.key = any(cast(:chosen as text[])))",
+            chosen=[name.removeprefix(PREFIX) for name in sorted(pair.taken) if name.startswith(PREFIX)],
+        )
+        super().move(pair)
+
+
 class Limits(Mover):
     """Limits on processing go over: the strictest wins, so the kept person is limited when either was."""
 
@@ -131,8 +146,7 @@ MOVERS: Final[tuple[Mover, ...]] = (
     Mover(table="contact_tag", same_by=("tag_id",), counts={Effect.TAGS: ""}),
     NotTheSame(table="not_same", columns=("contact_id", "other_id")),
     Provenance(table="fact"),
-    # A field of the workspace's own in which the kept person has something keeps it.
-    Mover(table="custom_value", same_by=("field_id",)),
+    OwnValues(table="custom_value", same_by=("field_id",)),
     Mover(table="custom_value", columns=("ref_id",)),
     Limits(table="processing_limit", counts={Effect.LIMITS: "x.lifted_at is null"}),
     Mover(table="contact_access", same_by=("user_id",)),

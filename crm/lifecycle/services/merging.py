@@ -17,7 +17,7 @@ from crm.channels.base import ChannelKind
 from crm.channels.sentences import N_
 from crm.contacts import queries as contacts
 from crm.contacts.change_models import ChangeSet
-from crm.contacts.kinds import ChangeSetKind
+from crm.contacts.kinds import ChangeSetKind, CustomSubject
 from crm.contacts.models import Contact, Handle
 from crm.contacts.rules import CONTACT_FIELDS
 from crm.contacts.services.handles import sync_email
@@ -29,7 +29,7 @@ from crm.lifecycle.movers import MOVERS, Pair, counted, loyalty
 from crm.lifecycle.services import changes
 from crm.lifecycle.services.changes import RowChange, Undone
 
-#: What can be chosen field by field: the fields of a person, and the main e-mail address.
+#: What can be chosen field by field, beside own fields: the fields of a person, and the main e-mail address.
 FIELDS: Final = (*CONTACT_FIELDS, "email")
 _EXCHANGES: Final = ("last_outbound_at", "last_inbound_at", "last_interaction_at")
 _UNTOLD: Final = frozenset({"id", "workspace_id", "version", "created_at", "updated_at", "search"})
@@ -102,7 +102,7 @@ def preview(
     """What `merge` would do, without doing it; raises what `merge` raises."""
     actor.require(Permission.MERGE)
     kept, other = _two(session, actor, kept_id=kept_id, other_id=other_id, lock=False)
-    fields = _fields(kept, other, choices or {})
+    fields = _fields(session, actor, kept, other, choices or {})
     pair = Pair(session=session, actor=actor, kept_id=kept_id, other_id=other_id, now=now, taken=_taken(fields))
     return Preview(kept=kept, other=other, fields=fields, effects=counted(pair, MOVERS))
 
@@ -118,8 +118,9 @@ def merge(
 ) -> Merged:
     """Let `other_id` go up in `kept_id`, in the caller's transaction, with a bounded number of statements.
 
-    `choices` says whose value stays, by field of `FIELDS`: "kept" (also when nothing is said) or "other"; an empty
-    value never wins. The other record stays as a signpost to the kept one. Nothing is sent because of it.
+    `choices` says whose value stays, by field of `FIELDS` or by `custom.<key>`: "kept" (also when nothing is said) or
+    "other"; an empty value never wins. The other record stays as a signpost to the kept one. Nothing is sent because
+    of it.
 
     Raises `NotMergeableError` (the same person, deleted, erased, merged already), `InvalidInputError` for a strange
     choice, `ContactNotFoundError`, `ForbiddenError`.
@@ -127,7 +128,7 @@ def merge(
     actor.require(Permission.MERGE)
     session.flush()
     kept, other = _two(session, actor, kept_id=kept_id, other_id=other_id, lock=True)
-    fields = _fields(kept, other, choices or {})
+    fields = _fields(session, actor, kept, other, choices or {})
     taken = _taken(fields)
     if "owner_id" in taken and kept.owner_id is not None:
         check_owner(session, actor, current=kept.owner_id, wanted=other.owner_id)
@@ -147,7 +148,7 @@ def merge(
         mover.move(pair)
     session.expire_all()
     _settle(session, pair, kept, other)
-    _record_people(pair, before, (_columns(kept), _columns(other)), taken)
+    _record_people(pair, before, (_columns(kept), _columns(other)), taken & set(FIELDS))
     change_set.result = {"other_id": str(other_id), "effects": {effect.value: n for effect, n in effects.items()}}
     changes.close_change_set(session, change_set_id=change_set.id)
     session.flush()
@@ -186,18 +187,26 @@ def _two(session: Session, actor: Actor, *, kept_id: UUID, other_id: UUID, lock:
     return found[kept_id], found[other_id]
 
 
-def _fields(kept: Contact, other: Contact, choices: Mapping[str, str]) -> list[FieldChoice]:
-    """The fields in which both differ, with what was chosen."""
+def _fields(
+    session: Session, actor: Actor, kept: Contact, other: Contact, choices: Mapping[str, str]
+) -> list[FieldChoice]:
+    """The fields in which both differ, those of the workspace's own behind the others, with what was chosen."""
+    own = contacts.custom_fields(session, actor, subject=CustomSubject.CONTACT)
     strange = {
         name: worded("Choose the value of one of the two.")
         for name, side in choices.items()
-        if name not in FIELDS or side not in set(Side)
+        if (name not in FIELDS and name not in {field.name for field in own}) or side not in set(Side)
     }
     if strange:
         raise InvalidInputError(worded("Choose the value of one of the two."), fields=strange)
+    values = contacts.custom_values_of(session, actor, fields=own, contact_ids=[kept.id, other.id])
+    texts = {
+        person.id: {key: value.text for key, value in values.get(person.id, {}).items()} for person in (kept, other)
+    }
+    pairs = [(name, text_of(kept, name), text_of(other, name)) for name in FIELDS]
+    pairs += [(field.name, texts[kept.id].get(field.key, ""), texts[other.id].get(field.key, "")) for field in own]
     found: list[FieldChoice] = []
-    for name in FIELDS:
-        mine, theirs = text_of(kept, name), text_of(other, name)
+    for name, mine, theirs in pairs:
         if mine == theirs or not theirs:
             continue
         side = Side(choices.get(name, Side.KEPT)) if mine else Side.OTHER
@@ -211,7 +220,8 @@ def _taken(fields: Sequence[FieldChoice]) -> frozenset[str]:
 
 def _settle(session: Session, pair: Pair, kept: Contact, other: Contact) -> None:
     """Give the kept person the chosen values and the later exchanges, and let the other one lead to them."""
-    plain = {name: typed(name, text_of(other, name)) for name in sorted(pair.taken - {"company_id", "email"})}
+    chosen = pair.taken & set(FIELDS) - {"company_id", "email"}
+    plain = {name: typed(name, text_of(other, name)) for name in sorted(chosen)}
     set_values(kept, plain)
     if "company_id" in pair.taken:
         kept.company_id = other.company_id

@@ -12,6 +12,8 @@ from crm.accounts.kinds import Permission
 from crm.accounts.places import Words, add_words
 from crm.contacts import queries as contacts
 from crm.contacts import words as contact_words
+from crm.contacts.custom_rules import PREFIX
+from crm.contacts.kinds import CustomSubject, CustomType
 from crm.contacts.queries import HitKind
 from crm.lifecycle import merge_words as words
 from crm.lifecycle.queries import duplicates as queries
@@ -78,12 +80,24 @@ def compare(contact_id: UUID, other_id: UUID) -> str | Response:
 def _compared(contact_id: UUID, other_id: UUID) -> str:
     session, actor = current_session(), current_actor()
     found = merging.preview(session, actor, kept_id=contact_id, other_id=other_id, now=request_now())
-    names = contact_words.names_of(contacts.colleagues(session, actor), found.kept.company, found.other.company)
+    own = {field.name: field for field in contacts.custom_fields(session, actor, subject=CustomSubject.CONTACT)}
+    referred = {
+        UUID(value)
+        for one in found.fields
+        if one.field in own and own[one.field].type is CustomType.CONTACT
+        for value in (one.kept, one.other)
+        if value
+    }
+    people = contacts.contacts(session, actor, contact_ids=referred)
+    names = {
+        **contact_words.names_of(contacts.colleagues(session, actor), found.kept.company, found.other.company),
+        **{str(person_id): person.display_name for person_id, person in people.items()},
+    }
     return render_template(
         "lifecycle/merge.html",
         kept=found.kept,
         other=found.other,
-        lines=words.lines(list(found.fields), names=names),
+        lines=words.lines(list(found.fields), names=names, own=own),
         effects=[(line, True) for line in words.effects(found.effects)],
         warnings=words.warnings(found.effects),
     )
@@ -93,7 +107,7 @@ def _compared(contact_id: UUID, other_id: UUID) -> str:
 @may_merge
 def merge(contact_id: UUID, other_id: UUID) -> Response:
     """Do it, with a way back."""
-    choices = {name: request.form[name] for name in merging.FIELDS if name in request.form}
+    choices = {name: request.form[name] for name in request.form if name in merging.FIELDS or name.startswith(PREFIX)}
     try:
         done = merging.merge(
             current_session(),
