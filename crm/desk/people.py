@@ -17,16 +17,27 @@ from crm.accounts.signin import local_or
 from crm.contacts import queries as contacts
 from crm.contacts import words
 from crm.contacts.kinds import Importance
-from crm.contacts.queries import ContactSort, Matched
+from crm.contacts.queries import Matched
 from crm.contacts.view_models import SavedView
 from crm.db import among
 from crm.desk import people_columns, people_filter
-from crm.desk.people_query import EVERYBODY, Address, address_of, id_of, is_days, sort_of, where_of
+from crm.desk.people_query import (
+    EVERYBODY,
+    Address,
+    ListSort,
+    address_of,
+    id_of,
+    is_days,
+    listed,
+    sort_of,
+    where_of,
+)
 from crm.desk.planned import planned
 from crm.desk.reach import reach
 from crm.filters.registry import catalogue_of
 from crm.filters.schema import RuleError
 from crm.interactions import queries as interactions
+from crm.interactions.queries import keeping
 from crm.interactions.words import exchange_text
 from crm.loyalty.models import Member
 from crm.segments import queries as segments
@@ -41,9 +52,11 @@ blueprint = Blueprint("people", __name__)
 EXPORTED: Final = ("owner", "tag", "lifecycle", "importance", "quiet", "segment", "rule")
 PAGE: Final = 50
 SORTS: Final = {
-    ContactSort.NAME: lazy("Name"),
-    ContactSort.LAST_EXCHANGE: lazy("Longest not heard"),
-    ContactSort.NEWEST: lazy("Newest"),
+    ListSort.NAME: lazy("Name"),
+    ListSort.LAST_EXCHANGE: lazy("Longest not heard"),
+    ListSort.LATEST_EXCHANGE: lazy("Heard last"),
+    ListSort.WARMTH: lazy("Warmest"),
+    ListSort.NEWEST: lazy("Newest"),
 }
 #: So many segments stand beside the views, and so many views of one's own and shared ones.
 TABS: Final = 6
@@ -73,7 +86,7 @@ def index() -> str:
             page = _found(session, actor, text)
         else:
             where = where_of(session, actor, args, rule)
-            page = contacts.list_contacts(session, actor, where=where, sort=sort, after=args.get("after"), limit=PAGE)
+            page = listed(session, actor, where=where, sort=sort, after=args.get("after"), limit=PAGE)
     except contacts.SearchTooBroadError as error:
         page, problem = Page([]), translated(error.message)
     except RuleError as error:
@@ -81,7 +94,8 @@ def index() -> str:
     ids = [row.id for row in page.items]
     colleagues = contacts.colleagues(session, actor)
     view, tags = asked.view, contacts.tags_of(session, actor, contact_ids=ids)
-    columns = people_columns.columns_of(g.get("user"), view=view)
+    own = people_columns.own_fields()
+    columns = people_columns.columns_of(g.get("user"), view=view, own=own)
     was = str(base.id) if (base := view or asked.was) else None
 
     def at(**changed: str | None) -> str:
@@ -106,7 +120,10 @@ def index() -> str:
         may_share=actor.may(Permission.EDIT),
         next_url=_next(args, view, page.next),
         columns=columns,
-        all_columns=people_columns.COLUMNS,
+        all_columns=people_columns.labels_of(own),
+        right={"points", *(field.name for field in own if field.type in people_columns.RIGHT)},
+        own=people_columns.own_cells(session, actor, own=own, columns=columns, contact_ids=ids),
+        warmth=keeping.scores(session, actor, contact_ids=ids) if "warmth" in columns else {},
         reach=reach(session, actor, contact_ids=ids, primary_only=True, now=now) if "reach" in columns else {},
         planned=planned(session, actor, contact_ids=ids) if "next" in columns else {},
         last=interactions.last_exchanges(session, actor, contact_ids=ids),
@@ -166,9 +183,9 @@ def _tabs(session: Session, actor: Actor, asked: Address) -> list[dict[str, Any]
         (pgettext("people", "All"), {"view": EVERYBODY}),
         (_("Mine"), {"owner": "me"}),
         (_("Key people"), {"importance": Importance.KEY.value}),
-        (_("Not heard for 30 days"), {"quiet": "30", "sort": ContactSort.LAST_EXCHANGE.value}),
+        (_("Not heard for 30 days"), {"quiet": "30", "sort": ListSort.LAST_EXCHANGE.value}),
     ]
-    listed: list[dict[str, Any]] = [
+    shown: list[dict[str, Any]] = [
         {
             "label": label,
             "url": _url(given),
@@ -177,7 +194,7 @@ def _tabs(session: Session, actor: Actor, asked: Address) -> list[dict[str, Any]
         }
         for label, given in tabs
     ]
-    listed += [
+    shown += [
         {"label": one.name, "url": url_for(".index", view=one.id), "active": view is not None and one.id == view.id}
         for one in _shown_views(asked.views, view)
     ]
@@ -186,10 +203,10 @@ def _tabs(session: Session, actor: Actor, asked: Address) -> list[dict[str, Any]
     for segment in saved:
         given = {"segment": str(segment.id)}
         url = _url(given)
-        listed.append(
+        shown.append(
             {"label": segment.name, "url": url, "active": view is None and plain == given, "count": counts[segment.id]}
         )
-    return listed
+    return shown
 
 
 def _shown_views(views: list[SavedView], open_one: SavedView | None) -> list[SavedView]:

@@ -14,7 +14,8 @@ from crm.contacts.api.shapes import ContactOut
 from crm.contacts.services import ViewInput
 from crm.contacts.view_models import SavedView
 from crm.desk import people_columns, people_filter
-from crm.desk.people_query import FILTERS, address_of, sort_of, where_of
+from crm.desk.people_columns import own_fields
+from crm.desk.people_query import FILTERS, address_of, listed, sort_of, where_of
 from crm.desk.people_views import checked_args
 from crm.errors import InvalidInputError, worded
 from crm.filters.schema import RuleError
@@ -53,7 +54,11 @@ class ViewIn(ApiModel):
     name: str = Field(max_length=80)
     is_shared: bool = Field(False, description="Everybody here reads it, each the people whom they may see.")
     args: dict[str, str] = Field({}, description=_ARGS)
-    columns: list[str] | None = Field(None, max_length=40, description="Names of columns; null for each reader's own.")
+    columns: list[str] | None = Field(
+        None,
+        max_length=120,
+        description="Names of columns, `custom.<key>` for own fields; null for each reader's own.",
+    )
 
 
 def _out(row: SavedView) -> ViewOut:
@@ -64,7 +69,7 @@ def _read() -> ViewInput:
     given = read_json(ViewIn)
     strange = [
         *sorted(given.args.keys() - set(FILTERS)),
-        *sorted(set(given.columns or ()) - people_columns.COLUMNS.keys()),
+        *sorted(set(given.columns or ()) - people_columns.labels_of(own_fields()).keys()),
     ]
     if strange:
         raise InvalidInputError(worded("There is no filter or column “%(name)s”.", name=strange[0][:80]))
@@ -127,5 +132,5 @@ def people_of_view(view_id: UUID) -> Response:
     except RuleError as error:
         raise InvalidInputError(str(error.problems[0].message), code="view_is_out_of_date") from error
     where = where_of(session, actor, args, rule)
-    page = queries.list_contacts(session, actor, where=where, sort=sort_of(args), after=query.after, limit=query.limit)
+    page = listed(session, actor, where=where, sort=sort_of(args), after=query.after, limit=query.limit)
     return page_answer(Page(shown_contacts(page.items), page.next), lambda item: item)

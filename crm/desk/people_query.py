@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,10 +13,13 @@ from sqlalchemy.orm import Session
 from crm.accounts.rules import Actor
 from crm.contacts import queries as contacts
 from crm.contacts.kinds import Importance, Lifecycle
+from crm.contacts.models import Contact
 from crm.contacts.queries import ContactFilter, ContactSort
 from crm.contacts.view_models import SavedView
 from crm.desk import people_filter
+from crm.interactions.queries import keeping
 from crm.segments import queries as segments
+from crm.web.paging import Page
 from crm.web.sessions import request_now
 
 #: What narrows the list or orders it; a saved view keeps these.
@@ -56,9 +60,29 @@ def address_of(session: Session, actor: Actor, given: Mapping[str, str], *, with
     return Address(args, None, views.named(id_of(before)) if before else None, views.items)
 
 
-def sort_of(args: Mapping[str, str]) -> ContactSort:
+class ListSort(StrEnum):
+    """The orders of the list: those of people themselves, and by warmth."""
+
+    NAME = ContactSort.NAME.value
+    LAST_EXCHANGE = ContactSort.LAST_EXCHANGE.value
+    LATEST_EXCHANGE = ContactSort.LATEST_EXCHANGE.value
+    WARMTH = "warmth"
+    NEWEST = ContactSort.NEWEST.value
+
+
+def sort_of(args: Mapping[str, str]) -> ListSort:
     """The order that is asked for, by name when it is none."""
-    return one_of(ContactSort, args.get("sort")) or ContactSort.NAME
+    return one_of(ListSort, args.get("sort")) or ListSort.NAME
+
+
+def listed(
+    session: Session, actor: Actor, *, where: ContactFilter, sort: ListSort, after: str | None, limit: int
+) -> Page[Contact]:
+    """A page of visible people in that order, companies loaded."""
+    if sort is ListSort.WARMTH:
+        return keeping.warmest(session, actor, where=where, after=after, limit=limit)
+    order = ContactSort(sort.value)
+    return contacts.list_contacts(session, actor, where=where, sort=order, after=after, limit=limit)
 
 
 def where_of(session: Session, actor: Actor, args: Mapping[str, str], rule: people_filter.Filter) -> ContactFilter:

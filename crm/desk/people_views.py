@@ -48,7 +48,7 @@ def create() -> ResponseReturnValue:
             name=request.form.get("name", ""),
             is_shared=bool(request.form.get("is_shared")),
             args=checked_args(request.form),
-            columns=people_columns.columns_of(g.get("user")),
+            columns=people_columns.columns_of(g.get("user"), own=people_columns.own_fields()),
         )
         row = services.create_view(session, actor, data=data, now=request_now())
     except AppError as error:

@@ -30,6 +30,7 @@ from crm.db import Database, database_now, new_id
 from crm.desk import seed
 from crm.filters.schema import parse
 from crm.interactions import queries as interactions
+from crm.interactions.queries import keeping
 from crm.loyalty import services as loyalty
 from crm.outreach import queries as outreach
 from crm.outreach.kinds import ConversationState, MessageState
@@ -39,7 +40,7 @@ from crm.segments import services as segment_services
 
 #: Tables that grow with the number of people.
 BIG = ("contact", "company", "affiliation", "handle", "interaction", "interaction_body", "consent_state", "message",
-       "frozen_content", "conversation", "voucher")  # fmt: skip
+       "frozen_content", "conversation", "voucher", "warmth")  # fmt: skip
 #: So many rows of a big table may one statement look at, whatever its size: a page of a state that one message in a
 #: hundred has is found by walking over as many as this, newest first.
 MOST = 6_000
@@ -197,11 +198,18 @@ def _second_page(session, place, sort):
     return contacts.list_contacts(session, place.house.actor, sort=sort, after=first.next).items
 
 
+def _warm_pages(session, actor):
+    first = keeping.warmest(session, actor, where=None, after=None)
+    return keeping.warmest(session, actor, where=None, after=first.next).items
+
+
 HOT = {
     "people by name": lambda s, p, _: contacts.list_contacts(s, p.house.actor).items,
     "people by name, second page": lambda s, p, _: _second_page(s, p, ContactSort.NAME),
     "people by last exchange": lambda s, p, _: _second_page(s, p, ContactSort.LAST_EXCHANGE),
     "newest people": lambda s, p, _: _second_page(s, p, ContactSort.NEWEST),
+    "people heard last": lambda s, p, _: _second_page(s, p, ContactSort.LATEST_EXCHANGE),
+    "the warmest people": lambda s, p, _: _warm_pages(s, p.house.actor),
     "one person": lambda s, p, _: contacts.contact(s, p.house.actor, contact_id=p.contact_id),
     "a timeline": lambda s, p, _: interactions.timeline(s, p.house.actor, contact_id=p.contact_id).items,
     "an address": lambda s, p, _: contacts.handle_by_address(
@@ -220,6 +228,7 @@ NARROWED = {
     "people by name": lambda s, a: contacts.list_contacts(s, a).items,
     "people by last exchange": lambda s, a: contacts.list_contacts(s, a, sort=ContactSort.LAST_EXCHANGE).items,
     "newest people": lambda s, a: contacts.list_contacts(s, a, sort=ContactSort.NEWEST).items,
+    "the warmest people": lambda s, a: keeping.warmest(s, a, where=None, after=None).items,
     "the inbox": lambda s, a: outreach.conversations(s, a).items,
     "messages": lambda s, a: outreach.messages(s, a).items,
 }
@@ -366,7 +375,12 @@ def statements_of(place: Place, settings, jobs, path: str) -> int:
 def test_the_pages_of_people_ask_a_bounded_number_of_questions_at_any_size(fill, twenty_thousand, settings, jobs):
     few = fill(1_000)
 
-    for path, most in {"/contacts": 22, "/contacts?sort=last_exchange": 22, "/contacts/{id}": 54}.items():
+    for path, most in {
+        "/contacts": 23,
+        "/contacts?sort=last_exchange": 23,
+        "/contacts?sort=warmth": 23,
+        "/contacts/{id}": 54,
+    }.items():
         small = statements_of(few, settings, jobs, path.format(id=few.contact_id))
         large = statements_of(twenty_thousand, settings, jobs, path.format(id=twenty_thousand.contact_id))
         assert small == large, path

@@ -70,6 +70,7 @@ class ContactSort(StrEnum):
 
     NAME = "name"
     LAST_EXCHANGE = "last_exchange"
+    LATEST_EXCHANGE = "latest_exchange"
     NEWEST = "newest"
 
 
@@ -99,8 +100,8 @@ def list_contacts(
 ) -> Page[Contact]:
     """A page of visible contacts, companies loaded.
 
-    By name, by the oldest exchange first (people never spoken to at the end), or newest first. Pages by key; every
-    condition is one an index can serve under row-level security.
+    By name, by the oldest or latest exchange first (people never spoken to at the end), or newest first. Pages by key;
+    every condition is one an index can serve under row-level security.
     """
     wanted = select(Contact).options(joinedload(Contact.company)).where(alive(actor), *conditions_of(where))
     if sort is ContactSort.NAME:
@@ -113,19 +114,23 @@ def list_contacts(
             wanted = wanted.where(tuple_(Contact.created_at, Contact.id) < (at, last_id))
         rows = session.scalars(wanted.order_by(Contact.created_at.desc(), Contact.id.desc()).limit(limit + 1)).all()
         return page_of(rows, limit=limit, key=lambda row: (row.created_at, row.id))
-    return _by_exchange(session, wanted, after=after, limit=limit)
+    return _by_exchange(session, wanted, latest=sort is ContactSort.LATEST_EXCHANGE, after=after, limit=limit)
 
 
-def _by_exchange(session: Session, wanted: Select[Contact], *, after: str | None, limit: int) -> Page[Contact]:
-    """Oldest exchange first, then the people without one: two ranges of one index, because an OR would read it all."""
+def _by_exchange(
+    session: Session, wanted: Select[Contact], *, latest: bool, after: str | None, limit: int
+) -> Page[Contact]:
+    """By exchange, then the people without one: two ranges of one index, because an OR would read it all."""
+    order = (Contact.last_interaction_at, Contact.id)
     at, last_id = decode_cursor(after, datetime, UUID) if after else (None, None)
     rows: list[Contact] = []
     if not after or at is not None:
         dated = wanted.where(Contact.last_interaction_at.is_not(None))
         if at is not None:
-            dated = dated.where(tuple_(Contact.last_interaction_at, Contact.id) > (at, last_id))
-        dated = dated.order_by(Contact.last_interaction_at, Contact.id).limit(limit + 1)
-        rows = list(session.scalars(dated))
+            behind_key = tuple_(*order) < (at, last_id) if latest else tuple_(*order) > (at, last_id)
+            dated = dated.where(behind_key)
+        dated = dated.order_by(*(column.desc() if latest else column.asc() for column in order))
+        rows = list(session.scalars(dated.limit(limit + 1)))
     if len(rows) <= limit:
         never = wanted.where(Contact.last_interaction_at.is_(None))
         if after and at is None:

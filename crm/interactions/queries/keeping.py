@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, func, select, tuple_
+from sqlalchemy.orm import Session, joinedload
 
 from crm.accounts.models import User, Workspace
 from crm.accounts.rules import Actor
@@ -20,6 +20,7 @@ from crm.interactions.kinds import Direction, Visibility
 from crm.interactions.models import Interaction
 from crm.interactions.rules import warmth as arithmetic
 from crm.interactions.rules.warmth import Exchanged, Parts, State
+from crm.web.paging import Page, decode_cursor, page_of
 
 #: The window in which exchanges are counted for the eye.
 WINDOW: Final = timedelta(days=90)
@@ -119,6 +120,35 @@ def scores(session: Session, actor: Actor, *, contact_ids: Iterable[UUID]) -> di
         .where(among(Warmth.contact_id, ids), Warmth.user_id.is_(None), contact_queries.alive(actor))
     )
     return {row.contact_id: row.score for row in rows}
+
+
+def warmest(
+    session: Session, actor: Actor, *, where: contact_queries.ContactFilter | None, after: str | None, limit: int = 50
+) -> Page[Contact]:
+    """A page of visible people, companies loaded: the warmest first, those without any exchange at the end.
+
+    Two ranges, each in the order of an index, paged by key.
+    """
+    score, last_id = decode_cursor(after, int, UUID) if after else (None, None)
+    wanted = select(Contact).options(joinedload(Contact.company))
+    wanted = wanted.where(contact_queries.alive(actor), *contact_queries.conditions_of(where))
+    rows: list[tuple[Contact, int | None]] = []
+    if not after or score is not None:
+        warm = wanted.add_columns(Warmth.score).join(Warmth, Warmth.contact_id == Contact.id)
+        warm = warm.where(Warmth.user_id.is_(None))
+        if score is not None:
+            warm = warm.where(tuple_(Warmth.score, Warmth.contact_id) < (score, last_id))
+        warm = warm.order_by(Warmth.score.desc(), Warmth.contact_id.desc()).limit(limit + 1)
+        rows = [(person, found) for person, found in session.execute(warm)]
+    if len(rows) <= limit:
+        house = select(Warmth.id).where(Warmth.contact_id == Contact.id, Warmth.user_id.is_(None))
+        never = wanted.where(~house.exists())
+        if after and score is None:
+            never = never.where(Contact.id > last_id)
+        left = session.scalars(never.order_by(Contact.id).limit(limit + 1 - len(rows)))
+        rows += [(person, None) for person in left]
+    page = page_of(rows, limit=limit, key=lambda row: (row[1], row[0].id))
+    return Page([person for person, _score in page.items], page.next)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

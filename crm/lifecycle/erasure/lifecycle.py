@@ -27,7 +27,7 @@ TABLES: Final = (
         name="refused_row",
         mentions=("values",),
         is_passing=True,
-        plain={"column code": "the column at fault, and why"},
+        plain={"column code told": "the column at fault, and why"},
     ),
     Table(
         name="remembered_mapping",
