@@ -127,7 +127,7 @@ def _suppressions_page(form: SuppressionForm) -> str:
     return render_template(
         "consent/suppressions.html",
         form=form,
-        page=page,
+        listed=page,
         words=words,
         channels=CHANNEL_LABELS,
         icons=CHANNEL_ICONS,

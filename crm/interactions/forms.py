@@ -31,7 +31,7 @@ from crm.interactions.services import ICONS, MAX_TEXT
 from crm.interactions.timeline_models import EntryLabel, OwnKind
 from crm.interactions.words import KIND_LABELS, LOGGED, SENTIMENT_LABELS, TONE_LABELS
 from crm.web.forms import Form
-from crm.web.i18n import _, lazy
+from crm.web.i18n import _, lazy, lazy_p
 
 #: Kinds with a button of their own; the others stand behind "Something else".
 DIRECT: Final = (InteractionKind.NOTE, InteractionKind.CALL, InteractionKind.MEETING)
@@ -167,7 +167,7 @@ class NarrowForm(Form):
         lazy("Channel"), default="", validate_choice=False, choices=[("", lazy("any channel")), *CHANNEL_LABELS.items()]
     )
     mood = SelectField(lazy("Mood"), default="", validate_choice=False, choices=[("", lazy("any mood")), *MOODS[1:]])
-    label = SelectField(lazy("Label"), default="", validate_choice=False)
+    label = SelectField(lazy_p("entry", "Label"), default="", validate_choice=False)
     person = SelectField(lazy("Person"), default="", validate_choice=False)
 
     def offer(
@@ -221,7 +221,7 @@ class RuleForm(Form):
 
     phrase = StringField(lazy("Word or phrase"), validators=[InputRequired(), Length(max=MAX_PHRASE)])
     sentiment = SelectField(lazy("Mood"), choices=MOODS, default="")
-    label_id = SelectField(lazy("Label"), default="")
+    label_id = SelectField(lazy_p("entry", "Label"), default="")
 
     def offer(self, labels: Sequence[EntryLabel]) -> "RuleForm":
         """Fill the choice of labels."""

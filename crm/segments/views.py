@@ -302,7 +302,8 @@ def state(builder: Builder, row: Segment | None) -> dict[str, Any]:
         "builder": builder,
         "segment": row,
         "preview": shown,
-        "unfinished": unfinished,
+        # Before anything was asked there is nothing to finish.
+        "unfinished": unfinished if builder.fields() else 0,
         "seed": seed,
         "choices": queries.choices_of(session, actor, fields=builder.fields(), people=_named_people(builder)),
         "groups": words.grouped(builder.catalogue, used={field.name for field in builder.fields()}),

@@ -20,6 +20,13 @@ def text(response):
     return response.get_data(as_text=True)
 
 
+def test_suppressed_addresses_stand_among_the_settings(client):
+    page = text(client.get("/suppressions"))
+
+    assert re.search(r'href="/suppressions"[^>]*aria-current="page"', page)
+    assert 'href="/settings/people"' in page
+
+
 def test_a_consent_is_recorded_with_words_and_evidence(client, session, actor, ann):
     url = f"/contacts/{ann.id}/consents"
     given = {**FORM, "happened_on": "2026-01-02", "wording": "Yes please", "wording_version": "v1", "note": "paper 12"}

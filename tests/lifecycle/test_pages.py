@@ -34,6 +34,11 @@ def test_the_first_visit_says_what_the_page_is_for(client):
     assert "Bring your people in" in page
 
 
+@pytest.mark.parametrize("path", ["/imports", "/exports", "/settings/fields"])
+def test_an_empty_page_has_one_primary_action(client, path):
+    assert client.get(path).text.count("fd-button--primary") == 1
+
+
 def test_a_file_goes_from_upload_to_result(client, session, uploaded, jobs, transaction, settings):
     page = client.get(f"/imports/{uploaded.id}").text
     assert re.search(r"Ann\s*<span[^>]*>ann@example.it", page)

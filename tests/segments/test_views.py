@@ -115,6 +115,13 @@ def test_an_unfinished_condition_is_left_out_and_said_to_be(client, siena):
     assert tree.css_first("#sentence").text() == "People in Siena."
 
 
+def test_nothing_is_said_to_be_incomplete_before_anything_was_asked(client):
+    tree = page(client.get("/contacts/filter"))
+
+    assert tree.css_first("#figures").text()
+    assert "left out" not in tree.css_first("#figures").text()
+
+
 def test_another_workspaces_segment_can_not_be_compared_with(client, session, other_house, house):
     from crm.db import enter_workspace
 

@@ -81,9 +81,13 @@ def _add(state: BlueprintSetupState) -> None:
 @blueprint.app_context_processor
 def _settings_pages() -> dict[str, object]:
     actor = g.get("actor")
-    if actor is None or not request.path.startswith("/settings"):
+    if actor is None:
         return {}
-    return {"settings_pages": places.settings_pages(actor), "settings_groups": GROUPS}
+    pages = places.settings_pages(actor)
+    # Some pages of settings have an address of their own.
+    if not request.path.startswith("/settings") and request.endpoint not in {page.endpoint for page in pages}:
+        return {}
+    return {"settings_pages": pages, "settings_groups": GROUPS}
 
 
 GROUPS = {
