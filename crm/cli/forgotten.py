@@ -34,7 +34,10 @@ def known(settings: Settings, *, extra: Path | None) -> list[listing.Line]:
 
 def _in_table(connection: archive.Connection) -> list[listing.Line]:
     try:
-        rows = connection.execute("SELECT workspace_id, subject_id, at FROM public.erasure").fetchall()
+        rows = connection.execute(
+            "SELECT workspace_id, subject_id, at FROM public.erasure"
+            " UNION SELECT workspace_id, id, erased_at FROM public.contact WHERE erased_at IS NOT NULL"
+        ).fetchall()
     except psycopg.errors.UndefinedTable:
         connection.rollback()
         return []

@@ -1,12 +1,12 @@
 """Owns what a caller sees when something is refused: an error page, a partial, or an RFC 9457 problem document."""
 
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from flask import Flask, Response, g, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
@@ -42,6 +42,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(RequestEntityTooLarge, _too_large)
     app.register_error_handler(StaleDataError, _stale)
     app.register_error_handler(IntegrityError, _collision)
+    app.register_error_handler(DBAPIError, _broken_off)
     app.register_error_handler(Exception, _crash)
 
 
@@ -152,6 +153,21 @@ def _collision(error: IntegrityError) -> Response:
         "collision", path=request.path, constraint=getattr(getattr(error.orig, "diag", None), "constraint_name", "")
     )
     return error_response(ConflictError.status, "conflict", _("This exists already or is in use."))
+
+
+#: Serialization failure and deadlock: PostgreSQL broke off one of two, so that the other one could go on.
+_BROKEN_OFF: Final = frozenset({"40001", "40P01"})
+
+
+def _broken_off(error: DBAPIError) -> Response:
+    if getattr(error.orig, "sqlstate", None) not in _BROKEN_OFF:
+        return _crash(error)
+    log.warning("broken_off", path=request.path, sqlstate=getattr(error.orig, "sqlstate", None))
+    return error_response(
+        ConflictError.status,
+        "at_the_same_moment",
+        _("Somebody else changed the same at this moment; nothing of yours was changed. Try again."),
+    )
 
 
 def _crash(error: Exception) -> Response:

@@ -4,14 +4,17 @@ import json
 import stat
 import zipfile
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Text, cast, create_engine, literal_column, select, text
 from sqlalchemy import table as named_table
 
 from crm.accounts.models import User, Workspace
+from crm.accounts.rules import system_actor
 from crm.contacts.models import Contact
-from crm.db import new_id
+from crm.db import database_now, new_id
+from crm.lifecycle.services import merging
 
 
 @pytest.fixture
@@ -221,6 +224,28 @@ def test_a_restore_of_an_older_archive_erases_again_who_was_erased_since(
     moved = crm("restore", path, "--erasures", listed, **elsewhere)
     assert "1 people who were erased" in moved.output, moved.output
     assert not any("Ada" in row for rows in rows_of(second_database["DATABASE_OWNER_URL"]).values() for row in rows)
+
+
+def test_who_was_merged_into_somebody_erased_does_not_come_back_either(
+    crm, filled, own_servers, second_database, tmp_path: Path
+):
+    """In the older archive both are people of their own."""
+    path = made_archive(crm, own_servers, tmp_path)
+    people = {row["first_name"]: row for row in map(json.loads, _people(filled))}
+    house = UUID(people["Ada"]["workspace_id"])
+    with filled.database.scope(house) as session:
+        pair = {"kept_id": UUID(people["Ada"]["id"]), "other_id": UUID(people["Zoë"]["id"])}
+        merging.merge(session, system_actor(house), **pair, now=database_now(session))
+    done = crm("erase", people["Zoë"]["id"], "--workspace", "lanterna", "--name", "ada rossi", **own_servers)
+    assert done.exit_code == 0, done.output
+    listed = tmp_path / "instance" / "erasures.jsonl"
+    assert all(people[name]["id"] in listed.read_text() for name in ("Ada", "Zoë"))
+    # Neither home nor database know of it there.
+    elsewhere = {**second_database, "CRM_HOME": str(tmp_path / "other")}
+    moved = crm("restore", path, "--erasures", listed, **elsewhere)
+    assert "2 people who were erased" in moved.output, moved.output
+    held = [row for rows in rows_of(second_database["DATABASE_OWNER_URL"]).values() for row in rows]
+    assert not any(name in row for name in ("Ada", "Zoë") for row in held)
 
 
 def _people(filled) -> list[str]:

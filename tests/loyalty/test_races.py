@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import make_house
+from factories import races
 from factories.contacts import contact
 from factories.loyalty import earn, key, member, offer, voucher
 from sqlalchemy import func, select
@@ -40,34 +41,9 @@ def place(fresh_database):
 
 
 def in_processes(place, jobs: list[Callable[[Any, Any], object]]) -> list[str]:
-    """Run each job(session, actor) in a process of its own, let go at once; their answers or refusals."""
+    """The answers or refusals of jobs(session, actor), each in a process of its own."""
     fresh, actor = place
-    answers = processes.SimpleQueue()
-    ready, go = processes.Semaphore(0), processes.Event()
-
-    def run(job) -> None:
-        database = Database(fresh.url, handlers=wiring.handlers(), pooled=False)
-        ready.release()
-        go.wait()
-        try:
-            with database.scope(actor.workspace_id) as session:
-                answer = str(job(session, actor))
-        except AppError as refusal:
-            answer = refusal.code
-        except Exception as error:  # noqa: BLE001 - the parent fails on what it does not expect.
-            answer = repr(error)
-        answers.put(answer)
-        os._exit(0)
-
-    children = [processes.Process(target=run, args=(job,)) for job in jobs]
-    for child in children:
-        child.start()
-    for _ in children:
-        ready.acquire()
-    go.set()
-    for child in children:
-        child.join(60)
-    return [answers.get() for _ in children]
+    return races.in_processes(fresh.url, actor, jobs)
 
 
 def built(place, build):

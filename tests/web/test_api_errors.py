@@ -1,6 +1,8 @@
 """What a program reads when the API refuses: one language, plain sentences, the field by its name."""
 
+import psycopg
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from crm.web.api import PREFIX
 from crm.web.findings import field_errors
@@ -128,3 +130,14 @@ def constraints(schema, known):
     elif isinstance(schema, list):
         for value in schema:
             yield from constraints(value, known)
+
+
+@pytest.mark.parametrize("sqlstate", ["40001", "40P01"])
+def test_what_the_database_broke_off_for_somebody_else_is_a_conflict(client, monkeypatch, sqlstate):
+    def broken_off(*_args, **_given):
+        raise OperationalError("select", {}, psycopg.errors.lookup(sqlstate)("deadlock detected"))
+
+    monkeypatch.setattr("crm.contacts.queries.list_contacts", broken_off)
+    answer = client.get(CONTACTS)
+    assert (answer.status_code, answer.json["code"]) == (409, "at_the_same_moment")
+    assert "Try again" in answer.json["title"]

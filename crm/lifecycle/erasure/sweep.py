@@ -55,10 +55,12 @@ def sweep(database: Database, *, workspace_id: UUID, erasure_id: UUID, home: Pat
         row = session.get(Erasure, erasure_id)
         if row is None:
             return True
-        listing.append(home, [listing.Line(workspace_id, row.subject_id, row.at)])
-        if row.traces is None:
+        traces = Traces.from_json(row.traces) if row.traces is not None else None
+        # Whoever was merged into the person stands on the list too: an older backup knows them as people of their own.
+        gone = dict.fromkeys((row.subject_id, *(traces.ids if traces else ())))
+        listing.append(home, [listing.Line(workspace_id, one, row.at) for one in gone])
+        if traces is None:
             return True
-        traces = Traces.from_json(row.traces)
         accounts = list(session.scalars(select(SenderAccount.public_id)))
     for entry in REGISTRY.values():
         if entry.mentions:

@@ -14,6 +14,7 @@ from crm.accounts.rules import Actor
 from crm.channels.addresses import AddressError, normalise
 from crm.channels.base import AutoReply, ChannelKind, Reply
 from crm.channels.mail_parts import addresses, headers, read_message
+from crm.consent import erased
 from crm.contacts import queries as contacts
 from crm.contacts.models import Contact, Handle
 from crm.db import among
@@ -74,9 +75,16 @@ def record_bcc_mail(session: Session, actor: Actor, *, user_id: UUID, parsed: Re
         for norm, (contact_id, handle_id) in known.items()
     ]
     interactions.log_many(session, actor, entries=entries, now=now)
-    strangers = {norm: name for norm, name in others.items() if norm not in known and norm not in inside}
+    gone = _erased(session, actor, set(others) - set(known) - inside)
+    strangers = {norm: name for norm, name in others.items() if norm not in known and norm not in inside | gone}
     copies.note_unknown(session, actor, user_id=user_id, people=strangers, at=at)
     return len(entries)
+
+
+def _erased(session: Session, actor: Actor, norms: set[str]) -> set[str]:
+    """Which of these addresses belonged to somebody who was erased: nobody is asked to add them again."""
+    channel = ChannelKind.EMAIL.value
+    return {norm for _channel, norm in erased.known(session, actor, pairs=[(channel, norm) for norm in norms])}
 
 
 def speaks_to_us(session: Session, actor: Actor, *, user_id: UUID, parsed: Reply, raw: bytes) -> bool:
