@@ -228,6 +228,7 @@ NARROWED = {
     "people by name": lambda s, a: contacts.list_contacts(s, a).items,
     "people by last exchange": lambda s, a: contacts.list_contacts(s, a, sort=ContactSort.LAST_EXCHANGE).items,
     "newest people": lambda s, a: contacts.list_contacts(s, a, sort=ContactSort.NEWEST).items,
+    "the warmest people": lambda s, a: keeping.warmest(s, a, where=None, after=None).items,
     "the inbox": lambda s, a: outreach.conversations(s, a).items,
     "messages": lambda s, a: outreach.messages(s, a).items,
 }

@@ -220,3 +220,20 @@ def test_the_list_is_filtered_by_a_range(client, session, actor, now, define, an
     assert "Ann Bo" in page.text
     assert "Carl Dini" not in page.text
     assert "custom.budget" in client.get("/contacts/filter?add=custom.budget").text
+
+
+def test_choices_are_put_in_order_one_by_one(client, session, actor, define):
+    field = define("Level", "choice", choices=[{"label": label} for label in ("Oro", "Argento", "Bronzo")])
+
+    def labels():
+        session.expire_all()
+        return [one.label for one in queries.custom_field(session, actor, field_id=field.id).choices]
+
+    page = client.get(f"/settings/fields/{field.id}").text
+    assert page.count(f'action="/settings/fields/{field.id}/choices"') == 4
+    assert "Move Bronzo up" in page
+    client.post(f"/settings/fields/{field.id}/choices", data={"key": "bronzo", "to": "1"})
+    assert labels() == ["Oro", "Bronzo", "Argento"]
+    client.post(f"/settings/fields/{field.id}/choices", data={"key": "oro", "to": "99"})
+    assert labels() == ["Bronzo", "Argento", "Oro"]
+    assert client.post(f"/settings/fields/{field.id}/choices", data={"key": "platino", "to": "0"}).status_code == 404

@@ -1,12 +1,15 @@
 """The list of people shows own fields and warmth as columns, and is ordered by warmth and by who was heard last."""
 
+import json
 import re
 from datetime import timedelta
 
 import pytest
 from factories.contacts import contact, interaction
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from crm.accounts.kinds import Role
+from crm.accounts.models import Membership
 from crm.contacts import queries, services
 from crm.contacts.custom_inputs import CustomFieldInput
 from crm.contacts.kinds import CustomSubject, Lifecycle
@@ -117,3 +120,14 @@ def test_pages_by_warmth_name_everybody_once(session, actor, now, limit):
     assert sorted(found) == [f"P{number} Bo" for number in range(6)]
     assert set(found[:2]) == {"P3 Bo", "P4 Bo"}
     assert found[2:4] == ["P2 Bo", "P1 Bo"]
+
+
+def test_restricted_people_are_found_by_those_who_may_see_them(session, actor, client, house, fields):
+    fields[0].restricted = True
+    session.flush()
+    rule = json.dumps({"field": "restricted", "op": "is", "value": True})
+    assert names(client.get("/contacts", query_string={"rule": rule})) == ["Ann Bo"]
+    session.execute(update(Membership).where(Membership.user_id == house.user.id).values(role=Role.VIEWER))
+    fields[0].owner_id = None
+    session.flush()
+    assert names(client.get("/contacts", query_string={"rule": rule})) == []

@@ -64,6 +64,7 @@ def _person_facts(contact: Contact) -> dict[str, Any]:
         "lifecycle": contact.lifecycle,
         "importance": contact.importance,
         "owner": contact.owner_id,
+        "restricted": contact.restricted,
         "city": contact.city,
         "country": contact.country,
         "language": contact.language,

@@ -115,6 +115,18 @@ FIELDS: Final = (
         phrases={Op.NO_VALUE: _("whom nobody owns"), Op.HAS_VALUE: _("whom somebody owns")},
         icon="user-check",
     ),
+    # Whoever may not see restricted people finds none by it: every list holds only whom its reader may see.
+    Field(
+        "restricted",
+        FieldType.BOOLEAN,
+        _("Restricted"),
+        _PERSON,
+        _("who are restricted"),
+        sources.column(Contact.restricted),
+        fact("restricted"),
+        phrases={Op.IS: _("who are restricted"), Op.IS_NOT: _("who are not restricted")},
+        icon="lock",
+    ),
     Field(
         "tag",
         FieldType.MULTI,

@@ -15,6 +15,7 @@ from crm.contacts.services.custom_fields import (
     TypeHasValuesError,
     archive_custom_field,
     create_custom_field,
+    move_custom_choice,
     move_custom_field,
     update_custom_field,
 )
@@ -111,6 +112,7 @@ __all__ = [
     "link",
     "link_handle",
     "make_primary",
+    "move_custom_choice",
     "move_custom_field",
     "normalised",
     "parsed",

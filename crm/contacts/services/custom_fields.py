@@ -20,7 +20,7 @@ from crm.contacts.inputs import parsed
 from crm.contacts.kinds import CustomSubject, CustomType
 from crm.contacts.queries.custom import VALUE_COLUMNS, grouped_values
 from crm.db import insert_rows, new_id
-from crm.errors import ConflictError, InvalidInputError, worded
+from crm.errors import ConflictError, InvalidInputError, NotFoundError, worded
 from crm.filters.text import normalise
 
 #: Pages and rules show all of them at once.
@@ -217,4 +217,20 @@ def move_custom_field(session: Session, actor: Actor, *, field_id: UUID, to: int
     rows = session.scalars(select(CustomField).where(CustomField.id.in_(others)).with_for_update()).all()
     for row in rows:
         row.position = others.index(row.id)
+    session.flush()
+
+
+def move_custom_choice(session: Session, actor: Actor, *, field_id: UUID, key: str, to: int) -> None:
+    """Put a choice at place `to` (0 is the first) among those in use; raises `NotFoundError` for none of these."""
+    actor.require(Permission.MANAGE_WORKSPACE)
+    queries.custom_field(session, actor, field_id=field_id)
+    wanted = select(CustomChoice).where(CustomChoice.field_id == field_id, CustomChoice.archived_at.is_(None))
+    rows = session.scalars(wanted.order_by(CustomChoice.position, CustomChoice.id).with_for_update()).all()
+    moved = next((row for row in rows if row.key == key), None)
+    if moved is None:
+        raise NotFoundError(N_("There is no such choice."))
+    others = [row for row in rows if row is not moved]
+    others.insert(max(0, min(to, len(others))), moved)
+    for position, row in enumerate(others):
+        row.position = position
     session.flush()

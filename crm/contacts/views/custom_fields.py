@@ -110,6 +110,16 @@ def move_custom_field(field_id: UUID) -> Response:
     return redirect(url_for(".custom_fields"), 303)
 
 
+@blueprint.post("/settings/fields/<uuid:field_id>/choices")
+@requires(Permission.MANAGE_WORKSPACE)
+def move_custom_choice(field_id: UUID) -> Response:
+    """Put the choice `key` at place `to` among those in use."""
+    to = request.form.get("to", default=0, type=int)
+    key = request.form.get("key", "")
+    services.move_custom_choice(current_session(), current_actor(), field_id=field_id, key=key, to=to)
+    return redirect(url_for(".edit_custom_field", field_id=field_id, _anchor="order"), 303)
+
+
 def _absorb(form: CustomFieldForm, error: AppError) -> None:
     """A mistake in one of the choices stands beside all of them."""
     error.fields = {name.partition(".")[0]: text for name, text in error.fields.items()}

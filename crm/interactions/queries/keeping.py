@@ -135,7 +135,8 @@ def warmest(
     rows: list[tuple[Contact, int | None]] = []
     if not after or score is not None:
         warm = wanted.add_columns(Warmth.score).join(Warmth, Warmth.contact_id == Contact.id)
-        warm = warm.where(Warmth.user_id.is_(None))
+        # Said of this table too: who sees few people has their rows looked up one by one.
+        warm = warm.where(Warmth.user_id.is_(None), contact_queries.about_visible(actor, Warmth.contact_id))
         if score is not None:
             warm = warm.where(tuple_(Warmth.score, Warmth.contact_id) < (score, last_id))
         warm = warm.order_by(Warmth.score.desc(), Warmth.contact_id.desc()).limit(limit + 1)
