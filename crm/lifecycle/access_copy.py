@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import IO, Any, Final
 from uuid import UUID
 
+from babel.dates import format_date, format_datetime
+from babel.numbers import format_currency, format_decimal
 from markupsafe import escape
 from sqlalchemy.orm import Session
 
@@ -24,7 +26,7 @@ from crm.accounts.services import audit
 from crm.clock import zone
 from crm.contacts.models import Contact
 from crm.files.services import path_of
-from crm.lifecycle.privacy_words import column_label, table_label
+from crm.lifecycle.privacy_words import TECHNICAL, column_label, table_label, value_label
 from crm.lifecycle.queries import personal
 from crm.lifecycle.services import erasing
 from crm.web.i18n import _
@@ -118,7 +120,7 @@ def _page(
         f'<meta name="viewport" content="width=device-width"><title>{escape(title)}</title><style>{_STYLE}</style>'
         f"</head><body><h1>{escape(title)}</h1>"
     )
-    made = _shown(now, house.time_zone)
+    made = _moment(now, house.time_zone, locale)
     yield f"<p>{escape(_('Made on %(moment)s, at the request of the person (GDPR, articles 15 and 20).', moment=made))}"
     yield f" {escape(_('The same for programs is in data.json; mails and files lie beside it.'))}</p>"
     for part in personal.parts(session, actor, people=people):
@@ -127,25 +129,35 @@ def _page(
             if not is_open:
                 yield f"<h2>{escape(table_label(part.table))}</h2>"
                 is_open = True
-            yield _row(row, house.time_zone)
+            yield _row(row, house.time_zone, locale)
     yield "</body></html>\n"
 
 
-def _row(row: dict[str, Any], time_zone: str) -> str:
-    """One row as a list of what people can read: no ids, nothing empty."""
+def _row(row: dict[str, Any], time_zone: str, locale: str) -> str:
+    """One row as a list of what people can read: no ids, nothing empty, nothing that serves the program alone."""
+    currency = str(row.get("currency") or "")
     shown = [
-        f"<dt>{escape(column_label(name))}</dt><dd>{escape(_shown(value, time_zone))}</dd>"
+        f"<dt>{escape(column_label(name))}</dt><dd>{escape(_shown(name, value, time_zone, locale, currency))}</dd>"
         for name, value in row.items()
-        if name != "id" and not isinstance(value, UUID) and value not in (None, "", [], {})
+        if name != "id" and name not in TECHNICAL and not isinstance(value, UUID) and value not in (None, "", [], {})
     ]
     return f"<dl>{''.join(shown)}</dl>\n" if shown else ""
 
 
-def _shown(value: Any, time_zone: str) -> str:
+def _shown(name: str, value: Any, time_zone: str, locale: str, currency: str) -> str:
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, datetime):
-        return f"{value.astimezone(zone(time_zone)):%Y-%m-%d %H:%M}"
+        return _moment(value, time_zone, locale)
+    if isinstance(value, date):
+        return format_date(value, "long", locale=locale)
+    if name.endswith("_minor"):
+        amount = Decimal(value) / 100
+        return format_currency(amount, currency, locale=locale) if currency else format_decimal(amount, locale=locale)
     if isinstance(value, dict | list):
         return json.dumps(value, default=_plain, ensure_ascii=False)
-    return str(value.value if isinstance(value, StrEnum) else value)
+    return value_label(name, str(value.value if isinstance(value, StrEnum) else value))
+
+
+def _moment(value: datetime, time_zone: str, locale: str) -> str:
+    return format_datetime(value, "d MMMM y, HH:mm", tzinfo=zone(time_zone), locale=locale)

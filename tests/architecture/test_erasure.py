@@ -3,11 +3,13 @@
 import re
 
 import pytest
-from sqlalchemy import CheckConstraint, LargeBinary, String, Table
+from sqlalchemy import CheckConstraint, LargeBinary, String, Table, Uuid
 from sqlalchemy.types import JSON
 
 from crm import models
+from crm.lifecycle import privacy_words as words
 from crm.lifecycle.erasure import DOMAINS, PERSON, REGISTRY, Do
+from crm.lifecycle.queries import personal
 
 TABLES = {table.name: table for table in models.metadata.sorted_tables}
 WHERE = (
@@ -93,3 +95,32 @@ def test_append_only_tables_lose_only_what_the_function_for_it_takes():
     }
     assert frozen == set(BY_FUNCTION)
     assert not {name for name, t in TABLES.items() if t.info.get("append_only") and REGISTRY[name].do is Do.DELETE}
+
+
+def test_the_copy_for_a_person_names_every_table_and_column_in_words():
+    """Or says that a column serves the program alone; ids are never on the page."""
+    copied = [REGISTRY[name] for name in personal.tables()]
+    assert not {entry.name for entry in copied} - words.TABLES.keys(), "crm/lifecycle/privacy_words.py: TABLES"
+    columns = {
+        column.name
+        for entry in copied
+        for column in TABLES[entry.name].columns
+        if column.name not in {"id", "workspace_id", *entry.hidden} and not isinstance(column.type, LargeBinary | Uuid)
+    } | {shown for entry in copied for *_rest, shown in personal.BESIDE.get(entry.name, ())}
+    assert not columns - words.COLUMNS.keys() - words.TECHNICAL, "crm/lifecycle/privacy_words.py: COLUMNS or TECHNICAL"
+    assert not words.TECHNICAL & words.COLUMNS.keys()
+
+
+#: Tables that lead to a person and are in no copy, each with its reason.
+NOT_COPIED = {
+    "contact_access": "which colleagues see the person",
+    "audit_entry": "what colleagues did",
+    "audit_detail": "what colleagues did; the values themselves are in the copy",
+    "change": "what an undo needs for 30 days; the values themselves are in the copy",
+    "not_same": "that two records are not one person, which tells of somebody else",
+}
+
+
+def test_each_table_about_a_person_is_in_the_copy_or_says_why_not():
+    about = {entry.name for entry in REGISTRY.values() if entry.of}
+    assert about - set(personal.tables()) == set(NOT_COPIED)

@@ -2,12 +2,14 @@
 
 import io
 import json
+import re
 import zipfile
 from datetime import timedelta
 
 import pytest
 from factories import contacts
 from factories.planted import EMAIL, LAST, NAME, WORD, planted
+from flask_babel import force_locale
 from sqlalchemy import select
 
 from crm.accounts.kinds import Permission, Role
@@ -26,10 +28,10 @@ def contact_id(session, actor, tmp_path, now):
     return planted(session, actor, home=tmp_path, now=now)
 
 
-def copied(session, actor, contact_id, tmp_path, now) -> zipfile.ZipFile:
+def copied(session, actor, contact_id, tmp_path, now, locale="en") -> zipfile.ZipFile:
     target = io.BytesIO()
     name = access_copy.write(
-        session, actor, contact_id=contact_id, target=target, folder=tmp_path / "files", locale="en", now=now
+        session, actor, contact_id=contact_id, target=target, folder=tmp_path / "files", locale=locale, now=now
     )
     assert name == f"{NAME}.zip"
     return zipfile.ZipFile(target)
@@ -61,6 +63,17 @@ def test_the_page_is_readable_and_tells_nothing_of_others(session, actor, contac
     assert "<script>" not in page
     assert "Ann Bo" not in page
     assert "ann@example.com" not in page + archive.read("data.json").decode()
+
+
+def test_the_page_is_in_the_language_of_the_person(app, session, actor, contact_id, tmp_path, now):
+    with app.test_request_context(), force_locale("it"):
+        page = copied(session, actor, contact_id, tmp_path, now, locale="it").read("index.html").decode()
+    assert '<html lang="it">' in page
+    for shown in ("Movimenti di punti", "Anno di nascita", "23 novembre 2026, 11:00", "Consenso"):
+        assert shown in page, shown
+    terms = set(re.findall("<dt>([^<]*)</dt>", page))
+    assert not {term for term in terms if "_" in term}
+    assert "sha256" not in page
 
 
 def test_notes_that_a_colleague_keeps_to_themselves_stay_with_them(session, actor, contact_id, tmp_path, now):
