@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 from uuid import UUID
 
 import psycopg
@@ -51,6 +52,15 @@ MOST_SEGMENTS = 500
 MOST_ERASURES = 100
 MOST_NIGHTS = 100
 MOST_EXPORTS = 100
+MOST_WORK = 500
+#: {kind of long work: the job that goes on with it, how its id begins, what it calls the thing it works on}. Each of
+#: them begins behind what is done, or finds it done.
+LONG_WORK: Final = {
+    "import": (JobName.RUN_IMPORT, JobName.RUN_IMPORT, "import_id"),
+    "import.revert": (JobName.REVERT_IMPORT, JobName.REVERT_IMPORT, "import_id"),
+    "export": (JobName.RUN_EXPORT, "export", "export_id"),
+    "history": (JobName.BRING_HISTORY, "history", "history_id"),
+}
 #: How old the members of a segment may be before the clock asks for another look.
 SEGMENT_SECONDS = 300
 FADE_BATCH = 5_000
@@ -114,6 +124,7 @@ def _chores(settings: Settings) -> list[Chore]:
         Chore("expired_loyalty", 60.0, wake_for_loyalty),
         Chore("stale_segments", 30.0, wake_for_segments),
         Chore("open_erasures", 60.0, wake_for_erasures),
+        Chore("open_work", 5.0, wake_for_work),
         Chore("retention", 600.0, wake_for_retention),
         Chore("due_reminders", 5.0, ring_reminders),
         Chore("faded_warmth", 60.0, let_warmth_fade),
@@ -302,6 +313,16 @@ def wake_for_erasures(clock: Clock) -> None:
         clock.jobs.enqueue(
             JobName.FINISH_ERASURE, id=f"erasure:{erasure_id}", workspace_id=workspace_id, erasure_id=erasure_id
         )
+
+
+def wake_for_work(clock: Clock) -> None:
+    """Ask again for imports, exports and the like that stand still; who is still at it keeps the job's id taken."""
+    with clock.database.scope() as session:
+        found = session.execute(text("select * from crm_open_work(:most)"), {"most": MOST_WORK}).all()
+    for workspace_id, kind, object_id in found:
+        if kind in LONG_WORK:
+            job, begins, called = LONG_WORK[kind]
+            clock.jobs.enqueue(job, id=f"{begins}:{object_id}", workspace_id=workspace_id, **{called: object_id})
 
 
 def wake_for_retention(clock: Clock) -> None:

@@ -241,7 +241,10 @@ class Progress(Tenant, Base):
     created_at: Mapped[created_at]
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
-    __table_args__ = tenant_args(one_of("state", ProgressState))
+    __table_args__ = tenant_args(
+        one_of("state", ProgressState),
+        Index("ix_progress_open", "updated_at", postgresql_where=text("state in ('queued', 'running')")),
+    )
 
 
 class IdempotencyKey(Tenant, Base):
