@@ -2,6 +2,7 @@
 
 import random
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -78,10 +79,10 @@ class World:
             self.session.flush()
         self.pending.clear()
 
-    def chance(self, value, share=0.3):
+    def chance(self, value, share=0.3) -> Any:
         return value if self.dice.random() < share else None
 
-    def one(self, values):
+    def one(self, values) -> Any:
         return self.dice.choice(list(values))
 
     def moment(self):
@@ -173,6 +174,7 @@ class World:
                 last_interaction_at=self.chance(self.moment(), 0.6),
                 created_at=self.moment(),
                 deleted_at=self.chance(self.now, 0.1),
+                restricted=self.one([False, True]),
             )
         )
         for channel in self.dice.sample([ChannelKind.EMAIL, ChannelKind.TELEGRAM, ChannelKind.X], self.one([0, 1, 2])):
