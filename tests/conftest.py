@@ -18,6 +18,7 @@ from alembic.config import Config
 from flask import Flask
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from jinja2 import FileSystemBytecodeCache
 from mailboxes import mail_server
 from sqlalchemy import Connection
 from sqlalchemy.engine import make_url
@@ -91,6 +92,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if _controls_workers(config) and not config.option.collectonly:
         _shared = SharedServer()
         os.environ["CRM_TEST_POSTGRES"] = str(_shared.home)
+    if home := os.environ.get("CRM_TEST_POSTGRES"):
+        # Many applications in several processes show the same templates: each of these is compiled once in a run.
+        compiled = Path(home) / "templates"
+        compiled.mkdir(exist_ok=True)
+        Flask.jinja_options = {"bytecode_cache": FileSystemBytecodeCache(str(compiled))}
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

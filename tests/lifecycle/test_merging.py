@@ -236,7 +236,7 @@ held_states = st.dictionaries(
 
 @given(held_states, held_states)
 @settings(max_examples=150)
-def test_the_strictest_of_both_objects_exactly_where_one_does(kept, other):
+def test_the_strictest_of_both_objects_wherever_one_does(kept, other):
     both = strictest(kept, other, now=NOW + timedelta(minutes=1))
     for purpose in ConsentPurpose:
         for channel in ("", "email", "telegram", "mastodon"):
