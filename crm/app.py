@@ -28,6 +28,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "crm.desk.contact_page:blueprint",
     "crm.desk.composer:blueprint",
     "crm.desk.company_page:blueprint",
+    "crm.desk.stranger_page:blueprint",
     "crm.contacts.views:blueprint",
     "crm.interactions.views:blueprint",
     "crm.consent.views:blueprint",

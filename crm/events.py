@@ -55,8 +55,11 @@ class ImportanceChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandleLinked(Event):
+    """An address of nobody turned out to be a person's, or a company's (`info@`)."""
+
     handle_id: UUID
-    contact_id: UUID
+    contact_id: UUID | None = None
+    company_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

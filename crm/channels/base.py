@@ -67,11 +67,15 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """One file that travels with a message: its name for the reader, its media type, its bytes."""
+    """One file that travels with a message: its name for the reader, its media type, its bytes.
+
+    `is_inline` says that it is a picture which the HTML of the message shows, as that of a signature.
+    """
 
     filename: str
     content_type: str
     content: bytes
+    is_inline: bool = False
 
 
 def always() -> bool:

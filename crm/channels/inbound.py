@@ -117,7 +117,12 @@ def _contents(message: Message) -> tuple[str, str, tuple[Attachment, ...]]:
             content = payload_bytes(part)
             if content:
                 attachments.append(
-                    Attachment(filename=filename or _default_name(kind), content_type=kind, content=content)
+                    Attachment(
+                        filename=filename or _default_name(kind),
+                        content_type=kind,
+                        content=content,
+                        is_inline=_is_inline(part),
+                    )
                 )
     return "\n".join(plain), "\n".join(html), tuple(attachments)
 
@@ -133,6 +138,12 @@ def _filename(part: Message) -> str:
         holder["X-Name"] = name
         name = header(holder, "X-Name")
     return _CONTROL.sub("_", name).strip(" ._")[:150]
+
+
+def _is_inline(part: Message) -> bool:
+    """A picture that the text names by its Content-ID (RFC 2392), unless its author calls it an attachment."""
+    is_named = bool(header(part, "Content-ID")) and part.get_content_maintype() == "image"
+    return is_named and part.get_content_disposition() != "attachment"
 
 
 def _default_name(kind: str) -> str:

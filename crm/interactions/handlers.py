@@ -9,8 +9,8 @@ from crm.interactions.services.recounting import rewarm
 
 
 def adopt_history(session: Session, event: HandleLinked) -> None:
-    """A stranger turned out to be somebody: what they did under that handle becomes their history."""
-    services.adopt(session, handle_id=event.handle_id, contact_id=event.contact_id)
+    """A stranger turned out to be somebody: what they did under that handle becomes their history, or the company's."""
+    services.adopt(session, handle_id=event.handle_id, contact_id=event.contact_id, company_id=event.company_id)
 
 
 def warm_after_limit(session: Session, event: ProcessingResumed) -> None:

@@ -89,6 +89,15 @@ class Interaction(Tenant, Base):
             unique=True,
             postgresql_where=text("external_id is not null"),
         ),
+        # What strangers wrote, until somebody says who they are.
+        Index(
+            "ix_interaction_stranger",
+            "workspace_id",
+            "handle_id",
+            "happened_at",
+            "id",
+            postgresql_where=text("contact_id is null and handle_id is not null"),
+        ),
         Index("ix_interaction_source", "workspace_id", "source_id", postgresql_where=text("source_id is not null")),
     )
 

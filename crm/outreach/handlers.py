@@ -115,6 +115,8 @@ def skip_redeemed(session: Session, event: VoucherRedeemed) -> None:
 
 def adopt_exchange(session: Session, event: HandleLinked) -> None:
     """A stranger turned out to be somebody: their messages and conversations become that person's."""
+    if event.contact_id is None:
+        return
     for table in (Conversation, Message):
         session.execute(
             update(table)

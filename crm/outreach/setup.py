@@ -1,8 +1,9 @@
-"""Owns what outreach needs from the installation's settings: keys and links, derived once per process."""
+"""Owns what outreach needs from the installation's settings: keys, links, folders, derived once per process."""
 
 import hashlib
 import hmac
 from functools import cache
+from pathlib import Path
 
 from crm.outreach.links import Links
 from crm.outreach.secrets import Keyring
@@ -21,3 +22,8 @@ def links() -> Links:
 def keyring() -> Keyring:
     """The keys of channel credentials."""
     return Keyring.of(current().secret("channel_key"))
+
+
+def files_folder() -> Path:
+    """Where the files of entries are kept."""
+    return current().home / "files"

@@ -128,6 +128,7 @@ def everything(
         "tag_id": people.tag_named(session, actor, name="fair", now=now).id,
         "fact_id": fact.id,
         "handle_id": contacts.handle(session, actor, ann.id, address=f"second.{suffix}@example.com", now=now).id,
+        "stranger_id": contacts.handle(session, actor, address=f"nobody.{suffix}@example.com", now=now).id,
         "interaction_id": contacts.interaction(
             session, actor, ann.id, happened_at=now - timedelta(hours=1), now=now
         ).id,

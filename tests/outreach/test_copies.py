@@ -1,5 +1,6 @@
 """Mail that somebody copies to their history address, as real programs write it."""
 
+from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -9,12 +10,17 @@ from factories.contacts import contact
 from sqlalchemy import func, select
 
 from crm.consent.kinds import ConsentAction
-from crm.consent.models import ConsentEvent
+from crm.consent.models import ConsentEvent, Suppression
+from crm.contacts import queries as contacts
+from crm.contacts import services
+from crm.files.models import StoredFile
+from crm.files.services import path_of
 from crm.interactions import queries
 from crm.interactions.models import Interaction
-from crm.interactions.services import copies
+from crm.interactions.services import copies, notes
 from crm.outreach.inbound_models import InboundEvent, InboundRaw
 from crm.outreach.models import Conversation, Message
+from crm.outreach.services import copies as record
 from crm.outreach.services import receive
 
 MAILS = Path(__file__).parents[1] / "channels" / "mails"
@@ -92,12 +98,13 @@ def test_what_this_program_sent_itself_is_not_doubled(session, house, actor, acc
     assert told(session, actor, ann) == []
 
 
-def test_a_stranger_who_writes_is_listed_and_nobody_is_made(session, actor, account, address, now):
+def test_a_stranger_in_a_copy_is_listed_and_nobody_is_made(session, actor, account, address, now):
     from crm.contacts.models import Contact, Handle
 
     before = session.scalar(select(func.count()).select_from(Handle))
     for number in range(2):
-        receive(session, account, mail("X <x@stranger.example>", address, message_id=f"<{number}@s.example>"), now)
+        raw = mail("X <x@stranger.example>", "g@private.example", bcc=address, message_id=f"<{number}@s.example>")
+        receive(session, account, raw, now)
     (row,) = copies.unknown_correspondents(session, actor)
     assert (row.address_norm, row.name, row.mails) == ("x@stranger.example", "X", 2)
     assert session.scalar(select(func.count()).select_from(Contact)) == 0
@@ -148,3 +155,69 @@ def test_who_answers_to_the_history_address_openly_is_heard(session, actor, acco
     assert message.contact_id == ann.id
     found = session.scalars(select(ConsentEvent.action).where(ConsentEvent.contact_id == ann.id)).all()
     assert ConsentAction.WITHDRAWN in found
+
+
+@pytest.mark.parametrize("words", ["STOP", "Ciao a tutti"])
+def test_a_stranger_who_answers_openly_waits_with_their_words(session, actor, account, address, now, words):
+    raw = mail("X <x@stranger.example>", "sales@lanterna.example", cc=address, text=words)
+    message = receive(session, account, raw, now)
+    assert message is not None
+    (row,) = contacts.strangers(session, actor).items
+    assert (row.address, row.display_name) == ("x@stranger.example", "X")
+    assert [one.body for one in queries.timeline(session, actor, handle_id=row.id).items] == [words]
+    is_suppressed = bool(session.scalars(select(Suppression.id)).all())
+    assert is_suppressed == (words == "STOP")
+    person = contact(session, actor, "Xenia")
+    services.link_handle(session, actor, handle_id=row.id, contact_id=person.id, now=now)
+    assert [one[3] for one in told(session, actor, person)] == [words]
+    assert contacts.strangers(session, actor).items == []
+
+
+def test_a_machine_of_a_stranger_is_no_word_to_us(session, actor, account, address, now):
+    raw = b"Auto-Submitted: auto-replied\n" + mail("noreply@shop.example", address)
+    assert receive(session, account, raw, now) is None
+    assert contacts.strangers(session, actor).items == []
+
+
+@pytest.fixture
+def folder(monkeypatch, tmp_path):
+    monkeypatch.setattr(record, "files_folder", lambda: tmp_path)
+    return tmp_path
+
+
+def with_files(raw, *files):
+    found = message_from_bytes(raw, policy=policy.default)
+    for name, content, inline in files:
+        kind = "png" if inline else "pdf"
+        main = "image" if inline else "application"
+        found.add_attachment(
+            content, main, kind, filename=name, disposition="inline" if inline else "attachment", cid=inline or None
+        )
+    return found.as_bytes()
+
+
+def files_of(session, actor, person):
+    return [file.name for one in queries.timeline(session, actor, contact_id=person.id).items for file in one.files]
+
+
+def test_files_of_a_copied_mail_lie_beside_each_entry_once(session, house, actor, account, ann, address, now, folder):
+    bea = contact(session, actor, "Bea Sun", email="bea@example.com")
+    plain = mail(house.user.email, "ann@example.com, bea@example.com", bcc=address)
+    raw = with_files(plain, ("Offerta è.pdf", b"%PDF", ""), ("../../x.pdf", b"%PDF2", ""), ("logo.png", b"x", "<a@b>"))
+    receive(session, account, raw, now)
+    receive(session, account, b"Received: again\r\n" + raw.replace(b"Dear", b"Dear "), now)
+    assert files_of(session, actor, ann) == files_of(session, actor, bea) == ["Offerta è.pdf", "x.pdf"]
+    held = session.scalars(select(StoredFile).where(StoredFile.name == "Offerta è.pdf")).all()
+    assert len(held) == 2
+    assert {path_of(folder, row.id).read_bytes() for row in held} == {b"%PDF"}
+    assert {row.created_by_id for row in held} == {actor.user_id}
+
+
+@pytest.mark.usefixtures("folder")
+def test_files_beyond_the_limits_stay_in_the_mail(session, house, actor, account, ann, address, now, monkeypatch):
+    monkeypatch.setattr(notes, "MAX_COPIED", 10)
+    monkeypatch.setattr(notes, "MOST_COPIED", 12)
+    monkeypatch.setattr(notes, "MAX_FILES", 3)
+    names = [("1.pdf", b"x" * 8, ""), ("2.pdf", b"x" * 11, ""), ("3.pdf", b"x" * 6, ""), ("4.pdf", b"x", "")]
+    receive(session, account, with_files(mail(house.user.email, "ann@example.com", bcc=address), *names), now)
+    assert files_of(session, actor, ann) == ["1.pdf"]

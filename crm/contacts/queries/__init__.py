@@ -48,6 +48,7 @@ from crm.contacts.queries.handles import (
     handle,
     handle_by_address,
     handles_of,
+    stranger,
     strangers,
 )
 from crm.contacts.queries.limits import LimitLine, is_nobody_limited, limited, limits_of
@@ -152,6 +153,7 @@ __all__ = [
     "search",
     "search_companies",
     "search_contacts",
+    "stranger",
     "strangers",
     "subsidiaries",
     "tag_by_name",

@@ -101,6 +101,14 @@ def strangers(session: Session, actor: Actor, *, after: str | None = None, limit
     return page_of(rows, limit=limit, key=lambda row: (row.created_at, row.id))
 
 
+def stranger(session: Session, actor: Actor, *, handle_id: UUID) -> Handle:
+    """The live address of nobody; raises `HandleNotFoundError`, also for one that is somebody's."""
+    found = handle(session, actor, handle_id=handle_id)
+    if found.contact_id is not None or found.company_id is not None:
+        raise HandleNotFoundError(N_("There is no such address."))
+    return found
+
+
 def _handle_visible(actor: Actor) -> ColumnElement[bool]:
     if scope(actor) is Scope.NOTHING:
         return false()

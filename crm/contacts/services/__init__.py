@@ -31,6 +31,7 @@ from crm.contacts.services.facts import (
 from crm.contacts.services.handles import (
     HandleTakenError,
     add_handle,
+    dismiss_stranger,
     link_handle,
     make_primary,
     normalised,
@@ -105,6 +106,7 @@ __all__ = [
     "delete_company",
     "delete_tag",
     "delete_view",
+    "dismiss_stranger",
     "end_affiliation",
     "find_or_create_company",
     "lift_limit",

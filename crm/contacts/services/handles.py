@@ -94,9 +94,8 @@ def add_handle(
     if wants_owner and not has_owner:
         found.contact_id, found.company_id = contact_id, company_id
         session.flush()
-        if contact_id is not None:
-            linked = HandleLinked(workspace_id=actor.workspace_id, now=now, handle_id=found.id, contact_id=contact_id)
-            publish(session, linked)
+        owner = {"contact_id": contact_id, "company_id": company_id}
+        publish(session, HandleLinked(workspace_id=actor.workspace_id, now=now, handle_id=found.id, **owner))
     settle_primary(session, found, wanted=is_primary)
     if person is not None:
         sync_email(session, person, now=now)
@@ -218,8 +217,16 @@ def rename_handle(
     return found
 
 
-def link_handle(session: Session, actor: Actor, *, handle_id: UUID, contact_id: UUID, now: datetime) -> Handle:
-    """Say whose a stranger's address is: its whole history becomes that person's (`HandleLinked`)."""
+def link_handle(
+    session: Session,
+    actor: Actor,
+    *,
+    handle_id: UUID,
+    contact_id: UUID | None = None,
+    company_id: UUID | None = None,
+    now: datetime,
+) -> Handle:
+    """Say whose a stranger's address is: its whole history becomes that person's or company's (`HandleLinked`)."""
     actor.require(Permission.EDIT)
     found = queries.handle(session, actor, handle_id=handle_id)
     return add_handle(
@@ -228,8 +235,19 @@ def link_handle(session: Session, actor: Actor, *, handle_id: UUID, contact_id: 
         channel=ChannelKind(found.channel),
         address=found.address,
         contact_id=contact_id,
+        company_id=company_id,
         now=now,
     )
+
+
+def dismiss_stranger(session: Session, actor: Actor, *, handle_id: UUID, now: datetime) -> Handle:
+    """Take an address of nobody off the list; who writes from it again is a stranger anew.
+
+    Raises `HandleNotFoundError` for one that is somebody's.
+    """
+    actor.require(Permission.EDIT)
+    found = queries.stranger(session, actor, handle_id=handle_id)
+    return remove_handle(session, actor, handle_id=found.id, now=now)
 
 
 def set_handle_state(

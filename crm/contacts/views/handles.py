@@ -202,6 +202,15 @@ def strangers() -> str:
     return render_template("contacts/strangers.html", page=page, labels=CHANNEL_LABELS, icons=CHANNEL_ICONS)
 
 
+@blueprint.post("/handles/<uuid:handle_id>/dismiss")
+@requires(Permission.EDIT)
+def dismiss_stranger(handle_id: UUID) -> Response:
+    """Take an address of nobody off the list."""
+    services.dismiss_stranger(current_session(), current_actor(), handle_id=handle_id, now=request_now())
+    flash(_("The address is off the list."), "ok")
+    return redirect(url_for(".strangers"), 303)
+
+
 @blueprint.get("/handles/<uuid:handle_id>/owner")
 @requires(Permission.EDIT)
 def ask_owner(handle_id: UUID) -> Response | str:

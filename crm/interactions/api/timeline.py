@@ -26,7 +26,7 @@ from crm.web.api import (
 )
 from crm.web.sessions import current_session, request_now
 
-_WHOSE = worded("Give contact_id or company_id.")
+_WHOSE = worded("Give one of contact_id, company_id and handle_id.")
 _ABOUT = worded("Say whom it is about: a contact, a company or an address.")
 
 
@@ -116,6 +116,7 @@ class TimelineQuery(PageQuery):
 class InteractionQuery(TimelineQuery):
     contact_id: UUID | None = None
     company_id: UUID | None = None
+    handle_id: UUID | None = Field(None, description="The address of a stranger; see `GET /strangers`.")
     person_id: UUID | None = Field(None, description="With company_id: only what happened with this person.")
 
 
@@ -164,15 +165,16 @@ def company_timeline(company_id: UUID) -> Response:
 @blueprint.get("/interactions")
 @operation(tag="interactions", query=InteractionQuery, returns=page_model(InteractionOut), refuses=(404,))
 def list_interactions() -> Response:
-    """List what happened with one contact or one company (one of the two ids is needed), newest first."""
+    """List what happened with one contact, company or stranger (one of the ids is needed), newest first."""
     query = read_query(InteractionQuery)
-    if (query.contact_id is None) == (query.company_id is None):
+    if [query.contact_id, query.company_id, query.handle_id].count(None) != 2:  # noqa: PLR2004 - one of three.
         raise InvalidInputError(_WHOSE, fields={"contact_id": _WHOSE})
     page = queries.timeline(
         current_session(),
         current_actor(),
         contact_id=query.contact_id,
         company_id=query.company_id,
+        handle_id=query.handle_id,
         where=_where(query),
         after=query.after,
         limit=query.limit,

@@ -135,11 +135,12 @@ def timeline(
     *,
     contact_id: UUID | None = None,
     company_id: UUID | None = None,
+    handle_id: UUID | None = None,
     where: TimelineFilter = EVERYTHING,
     after: str | None = None,
     limit: int = 50,
 ) -> Page[TimelineEntry]:
-    """A page of what happened, newest first, with a person or with a company and its visible people.
+    """A page of what happened, newest first, with a person, a company and its visible people, or a stranger's address.
 
     A company's page shows what was logged about it and the whole history of the people it has now. Raises the
     not-found errors of contacts.
@@ -152,8 +153,12 @@ def timeline(
     elif company_id is not None:
         contact_queries.company(session, actor, company_id=company_id)
         ids = _company_ids(session, company_id, which)
+    elif handle_id is not None:
+        contact_queries.stranger(session, actor, handle_id=handle_id)
+        whose = and_(Interaction.handle_id == handle_id, Interaction.contact_id.is_(None))
+        ids = [row.id for row in session.execute(_keys(whose, which))]
     else:
-        raise ValueError("a timeline is of a contact or of a company")
+        raise ValueError("a timeline is of a contact, a company or a stranger's address")
     return page_of(_entries(session, ids), limit=limit, key=lambda row: (row.happened_at, row.id))
 
 

@@ -8,6 +8,7 @@ from crm.interactions.services.mentions import HandOverInput, hand_over, tell_me
 from crm.interactions.services.notes import (
     MAX_TEXT,
     attach,
+    attach_copies,
     detach,
     edit_text,
     may_edit_text,
@@ -75,6 +76,7 @@ __all__ = [
     "archive_kind",
     "archive_label",
     "attach",
+    "attach_copies",
     "change_kind",
     "change_label",
     "complete_task",

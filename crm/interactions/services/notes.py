@@ -1,5 +1,7 @@
 """Owns what is changed on an entry afterwards: its text, with the earlier one kept, and its files."""
 
+import io
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Final
@@ -12,9 +14,9 @@ from sqlalchemy.orm import Session
 from crm.accounts.kinds import Permission
 from crm.accounts.rules import Actor
 from crm.channels.sentences import N_
-from crm.db import new_id
+from crm.db import among, new_id
 from crm.errors import ForbiddenError, InvalidInputError
-from crm.files import services as files
+from crm.files import services as stored_files
 from crm.interactions import queries
 from crm.interactions.models import Interaction, InteractionBody
 from crm.interactions.services.mentions import tell_mentioned
@@ -23,6 +25,9 @@ from crm.interactions.timeline_models import EarlierText, EntryFile
 #: Characters of a text that somebody writes down; more is a document and belongs into a file.
 MAX_TEXT: Final = 50_000
 MAX_FILES: Final = 20
+#: Bytes of one file that comes with a copied mail, and of all that one mail puts beside entries.
+MAX_COPIED: Final = 10 * 1024 * 1024
+MOST_COPIED: Final = 50 * 1024 * 1024
 #: What came from a channel or another program is a record of somebody else's words.
 _FIXED: Final = frozenset({"message.sent", "message.received", "message.group"})
 
@@ -78,7 +83,7 @@ def attach(
     if count >= MAX_FILES:
         sentence = N_("There are enough files here. Put the others beside another entry.")
         raise InvalidInputError(sentence, fields={"files": sentence})
-    kept = files.store(
+    kept = stored_files.store(
         session,
         folder=folder,
         name=name,
@@ -93,6 +98,45 @@ def attach(
     return held
 
 
+def attach_copies(
+    session: Session,
+    actor: Actor,
+    *,
+    entry_ids: Sequence[UUID],
+    files: Sequence[tuple[str, str, bytes]],
+    folder: Path,
+    created_by_id: UUID | None,
+) -> int:
+    """Put the (name, media type, bytes) of a copied mail beside each entry that has no file yet; how many were kept.
+
+    Each entry gets files of its own, since each may be erased alone. What is beyond `MAX_FILES` of an entry,
+    `MAX_COPIED` bytes of one file or `MOST_COPIED` bytes of all of them stays in the mail.
+    """
+    actor.require(Permission.EDIT)
+    if not files or not entry_ids:
+        return 0
+    has_some = set(session.scalars(select(EntryFile.interaction_id).where(among(EntryFile.interaction_id, entry_ids))))
+    left, kept = MOST_COPIED, 0
+    for entry_id in (one for one in dict.fromkeys(entry_ids) if one not in has_some):
+        for name, media_type, content in files[:MAX_FILES]:
+            if len(content) > min(left, MAX_COPIED):
+                continue
+            stored = stored_files.store(
+                session,
+                folder=folder,
+                name=name,
+                media_type=media_type,
+                stream=io.BytesIO(content),
+                limit=MAX_COPIED,
+                created_by_id=created_by_id,
+            )
+            session.add(EntryFile(interaction_id=entry_id, file_id=stored.id))
+            left -= len(content)
+            kept += 1
+    session.flush()
+    return kept
+
+
 def detach(session: Session, actor: Actor, *, file_id: UUID, folder: Path) -> Interaction:
     """Throw a file of an entry away, its bytes too; raises `EntryFileNotFoundError`, `ForbiddenError`."""
     actor.require(Permission.EDIT)
@@ -103,5 +147,5 @@ def detach(session: Session, actor: Actor, *, file_id: UUID, folder: Path) -> In
     session.flush()
     session.delete(stored)
     session.flush()
-    files.path_of(folder, stored.id).unlink(missing_ok=True)
+    stored_files.path_of(folder, stored.id).unlink(missing_ok=True)
     return row

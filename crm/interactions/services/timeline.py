@@ -286,16 +286,16 @@ def set_sentiment(
     return row
 
 
-def adopt(session: Session, *, handle_id: UUID, contact_id: UUID) -> int:
-    """Give the history of a stranger's handle to the person it turned out to be; how many entries moved."""
+def adopt(session: Session, *, handle_id: UUID, contact_id: UUID | None, company_id: UUID | None = None) -> int:
+    """Give the history of a stranger's handle to the person or company it turned out to be; how many entries moved."""
     moved = session.execute(
         update(Interaction)
         .where(Interaction.handle_id == handle_id, Interaction.contact_id.is_(None))
-        .values(contact_id=contact_id)
+        .values({"contact_id": contact_id} if contact_id else {"company_id": company_id})
         .returning(literal_column("1")),
         execution_options={"synchronize_session": False},
     ).all()
-    if moved:
+    if moved and contact_id is not None:
         recompute(session, contact_ids=[contact_id])
     return len(moved)
 

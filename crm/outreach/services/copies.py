@@ -23,6 +23,7 @@ from crm.interactions.kinds import Direction, InteractionKind
 from crm.interactions.services import copies
 from crm.outreach.links import hide_tokens
 from crm.outreach.models import Message, SenderAccount
+from crm.outreach.setup import files_folder
 
 #: Where the address of a copy may stand: a blind one only in what the mail servers wrote.
 _RECIPIENTS: Final = ("To", "Cc", "Bcc", "Delivered-To", "X-Original-To", "Envelope-To")
@@ -41,7 +42,8 @@ def record_bcc_mail(session: Session, actor: Actor, *, user_id: UUID, parsed: Re
     """Log a copied mail with everybody in it whom the colleague may see; how many entries there are of it now.
 
     From one of us it is a message sent to each known recipient, else one received from its author. By its Message-ID
-    it is logged once however often it comes, and never what this program sent itself. Strangers are listed, not made.
+    it is logged once however often it comes, and never what this program sent itself. Its files lie beside the
+    entries. Strangers are listed, not made.
     """
     colleague = accounts.member_actor(session, workspace_id=actor.workspace_id, user_id=user_id)
     if colleague is None or _is_ours_already(session, parsed.event_id):
@@ -74,7 +76,15 @@ def record_bcc_mail(session: Session, actor: Actor, *, user_id: UUID, parsed: Re
         )
         for norm, (contact_id, handle_id) in known.items()
     ]
-    interactions.log_many(session, actor, entries=entries, now=now)
+    rows = interactions.log_many(session, actor, entries=entries, now=now)
+    interactions.attach_copies(
+        session,
+        actor,
+        entry_ids=[row.id for row in rows],
+        files=[(one.filename, one.content_type, one.content) for one in parsed.attachments if not one.is_inline],
+        folder=files_folder(),
+        created_by_id=user_id,
+    )
     gone = _erased(session, actor, set(others) - set(known) - inside)
     strangers = {norm: name for norm, name in others.items() if norm not in known and norm not in inside | gone}
     copies.note_unknown(session, actor, user_id=user_id, people=strangers, at=at)
@@ -88,14 +98,17 @@ def _erased(session: Session, actor: Actor, norms: set[str]) -> set[str]:
 
 
 def speaks_to_us(session: Session, actor: Actor, *, user_id: UUID, parsed: Reply, raw: bytes) -> bool:
-    """True when somebody we know wrote to the history address openly: that is no copy, but their own words.
+    """True when somebody from outside wrote to the history address openly: that is no copy, but their own words.
 
-    Who answers everybody of a mail with that address in it may be saying no, and is heard as in any other answer.
+    Who answers everybody of a mail with that address in it may be saying no, and is heard as in any other answer; who
+    is not known yet waits as a stranger to be claimed. What machines of strangers write is no word to us.
     """
     if _TOKEN.search(headers(read_message(raw), "To", "Cc").lower()) is None:
         return False
     author = _norm(parsed.from_address)
-    return _author(session, author, user_id) is None and bool(_known(session, actor, {author}))
+    if not author or _author(session, author, user_id) is not None:
+        return False
+    return not isinstance(parsed, AutoReply) or bool(_known(session, actor, {author}))
 
 
 def _norm(address: str) -> str:

@@ -185,6 +185,7 @@ def _written(session: Session, actor: Actor, account: SenderAccount, parsed: Rep
         kind=InteractionKind.MESSAGE_RECEIVED,
         direction=Direction.INBOUND,
         contact_id=message.contact_id,
+        company_id=None if message.contact_id else author.handle.company_id,
         handle_id=author.handle.id,
         channel=account.channel,
         happened_at=at,
