@@ -63,6 +63,27 @@ class Effect(StrEnum):
     SEGMENTS = "segments"
     CAMPAIGNS = "campaigns"
     LOOKUPS = "lookups"
+    DEALS = "deals"
+    #: Uses of codes.
+    REDEMPTIONS = "redemptions"
+    #: Choices by hand: in or out of a segment or a campaign.
+    PICKS = "picks"
+    #: Tasks of somebody or something else that are also about this person.
+    TASK_LINKS = "task_links"
+    #: A number of days of their own for keeping in touch.
+    RHYTHM = "rhythm"
+    #: What colleagues put off or skipped on Today.
+    SET_ASIDE = "set_aside"
+    #: Values with their source, and those that still ask.
+    FACTS = "facts"
+    SUGGESTIONS = "suggestions"
+    #: Values in fields of the workspace's own, and such fields of others that name this person.
+    FIELDS = "fields"
+    NAMED_IN = "named_in"
+    #: Colleagues who were named to see this person.
+    ACCESS = "access"
+    #: Records that went up in this one before.
+    EARLIER = "earlier"
 
 
 class BulkField(StrEnum):

@@ -15,6 +15,7 @@ from crm.web.i18n import _, ngettext
 
 _EFFECTS: Final[Mapping[Effect, Callable[[int], str]]] = {
     Effect.SCHEDULED: lambda n: ngettext("%(n)s waiting message", "%(n)s waiting messages", n, n=number(n)),
+    Effect.DEALS: lambda n: ngettext("%(n)s deal", "%(n)s deals", n, n=number(n)),
     Effect.POINTS: lambda n: ngettext("%(n)s point", "%(n)s points", n, n=number(n)),
     Effect.VOUCHERS: lambda n: ngettext("%(n)s code", "%(n)s codes", n, n=number(n)),
     Effect.INTERACTIONS: lambda n: ngettext(
@@ -30,6 +31,19 @@ _EFFECTS: Final[Mapping[Effect, Callable[[int], str]]] = {
     Effect.SEGMENTS: lambda n: ngettext("%(n)s segment", "%(n)s segments", n, n=number(n)),
     Effect.CAMPAIGNS: lambda n: ngettext("%(n)s campaign", "%(n)s campaigns", n, n=number(n)),
     Effect.LOOKUPS: lambda n: ngettext("%(n)s search under way", "%(n)s searches under way", n, n=number(n)),
+    Effect.REDEMPTIONS: lambda n: ngettext("%(n)s use of a code", "%(n)s uses of codes", n, n=number(n)),
+    Effect.PICKS: lambda n: ngettext("%(n)s choice by hand", "%(n)s choices by hand", n, n=number(n)),
+    Effect.TASK_LINKS: lambda n: ngettext("%(n)s mention in a task", "%(n)s mentions in tasks", n, n=number(n)),
+    Effect.RHYTHM: lambda n: ngettext("%(n)s rhythm of its own", "%(n)s rhythms of their own", n, n=number(n)),
+    Effect.SET_ASIDE: lambda n: ngettext("%(n)s reason put off", "%(n)s reasons put off", n, n=number(n)),
+    Effect.FACTS: lambda n: ngettext("%(n)s value with its source", "%(n)s values with their source", n, n=number(n)),
+    Effect.SUGGESTIONS: lambda n: ngettext("%(n)s suggestion", "%(n)s suggestions", n, n=number(n)),
+    Effect.FIELDS: lambda n: ngettext("%(n)s field of your own", "%(n)s fields of your own", n, n=number(n)),
+    Effect.NAMED_IN: lambda n: ngettext("%(n)s field of somebody else", "%(n)s fields of others", n, n=number(n)),
+    Effect.ACCESS: lambda n: ngettext(
+        "%(n)s colleague named for them", "%(n)s colleagues named for them", n, n=number(n)
+    ),
+    Effect.EARLIER: lambda n: ngettext("%(n)s earlier merge", "%(n)s earlier merges", n, n=number(n)),
 }
 
 _WARNINGS: Final[Mapping[Effect, Callable[[int], str]]] = {
@@ -58,6 +72,10 @@ _WARNINGS: Final[Mapping[Effect, Callable[[int], str]]] = {
         n=number(n),
     ),
 }
+
+
+#: The effects that have words: all of them, as a test holds.
+WORDED: Final = frozenset({*_EFFECTS, *_WARNINGS})
 
 
 def effects(found: Mapping[Effect, int]) -> list[str]:

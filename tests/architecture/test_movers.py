@@ -2,7 +2,11 @@
 
 from collections import Counter
 
-from crm.lifecycle.movers import MOVERS, Stays
+import pytest
+
+from crm.lifecycle import merge_words
+from crm.lifecycle.kinds import Effect
+from crm.lifecycle.movers import MOVERS, Mover, Stays
 from crm.lifecycle.restorable import TABLES
 from crm.models import metadata
 
@@ -41,3 +45,13 @@ def test_every_mover_that_changes_rows_can_be_undone():
 
 def test_whatever_stays_says_why():
     assert all(mover.why for mover in MOVERS if isinstance(mover, Stays))
+
+
+def test_every_mover_is_counted_in_the_preview_or_says_why_nobody_has_to_know():
+    assert [mover.table for mover in MOVERS if not mover.is_told and not mover.untold] == []
+    with pytest.raises(TypeError, match="preview"):
+        Mover(table="forgotten")
+
+
+def test_every_effect_of_a_merge_has_words():
+    assert set(Effect) - merge_words.WORDED == set(), "say it in crm/lifecycle/merge_words.py"

@@ -42,8 +42,18 @@ class Recipients(Mover):
 MOVERS: Final[tuple[Mover, ...]] = (
     Members(table="segment_member", same_by=("segment_id",), counts={Effect.SEGMENTS: ""}),
     # Left out by hand of one record stays left out.
-    Mover(table="segment_pick", same_by=("segment_id",), other_wins="o.mode = 'removed' and k.mode = 'added'"),
-    Mover(table="segment_change"),
-    Mover(table="campaign_pick", same_by=("campaign_id",), other_wins="k.is_added and not o.is_added"),
+    Mover(
+        table="segment_pick",
+        same_by=("segment_id",),
+        other_wins="o.mode = 'removed' and k.mode = 'added'",
+        counts={Effect.PICKS: ""},
+    ),
+    Mover(table="segment_change", untold="it is the history of segments, which are told"),
+    Mover(
+        table="campaign_pick",
+        same_by=("campaign_id",),
+        other_wins="k.is_added and not o.is_added",
+        counts={Effect.PICKS: ""},
+    ),
     Recipients(table="recipient", counts={Effect.CAMPAIGNS: ""}),
 )

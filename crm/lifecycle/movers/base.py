@@ -88,6 +88,7 @@ class Mover:
     Plain ones go over. `same_by` names the columns that are unique together with the person: of two such rows the kept
     person's stays, or the other's where `other_wins` holds (SQL on `o`, the other's, and `k`, the kept one's).
     `counts` are the effects that a preview tells, each with a condition on the other person's rows `x` ("" for all).
+    A mover that counts nothing can't be made, unless it says in `untold` why nobody has to know.
     """
 
     table: str
@@ -95,6 +96,17 @@ class Mover:
     same_by: Sequence[str] = ()
     other_wins: str = ""
     counts: Mapping[Effect, str] = field(default_factory=dict[Effect, str])
+    untold: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a mover that the preview would not know of."""
+        if not self.is_told and not self.untold:
+            raise TypeError(f"the mover of {self.table} needs counts or figures for the preview, or says why not")
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the preview of a merge counts what this mover does."""
+        return bool(self.counts) or type(self).figures is not Mover.figures
 
     @property
     def references(self) -> list[tuple[str, str]]:
@@ -128,6 +140,7 @@ class Stays(Mover):
     """Rows that keep naming the person who went, and `why` that is right."""
 
     why: str
+    untold: str = "nothing goes over"
 
     def move(self, pair: Pair) -> None:
         """Nothing."""

@@ -144,13 +144,17 @@ MOVERS: Final[tuple[Mover, ...]] = (
     Places(table="affiliation", counts={Effect.COMPANIES: "x.ended_on is null"}),
     Links(table="contact_link", columns=("contact_id", "other_id"), counts={Effect.LINKS: ""}),
     Mover(table="contact_tag", same_by=("tag_id",), counts={Effect.TAGS: ""}),
-    NotTheSame(table="not_same", columns=("contact_id", "other_id")),
-    Provenance(table="fact"),
-    OwnValues(table="custom_value", same_by=("field_id",)),
-    Mover(table="custom_value", columns=("ref_id",)),
+    NotTheSame(
+        table="not_same", columns=("contact_id", "other_id"), untold="only the search for duplicates looks at it"
+    ),
+    Provenance(
+        table="fact", counts={Effect.FACTS: "x.state <> 'suggested'", Effect.SUGGESTIONS: "x.state = 'suggested'"}
+    ),
+    OwnValues(table="custom_value", same_by=("field_id",), counts={Effect.FIELDS: ""}),
+    Mover(table="custom_value", columns=("ref_id",), counts={Effect.NAMED_IN: ""}),
     Limits(table="processing_limit", counts={Effect.LIMITS: "x.lifted_at is null"}),
-    Mover(table="contact_access", same_by=("user_id",)),
+    Mover(table="contact_access", same_by=("user_id",), counts={Effect.ACCESS: ""}),
     # Who went up in the other one before: their links lead on to the kept person at once.
-    Mover(table="contact", columns=("merged_into_id",)),
+    Mover(table="contact", columns=("merged_into_id",), counts={Effect.EARLIER: ""}),
     Stays(table="change", why="whose values they are does not change, so that erasing that person finds them"),
 )

@@ -98,5 +98,5 @@ def _origins(pair: Pair) -> list[UUID]:
 MOVERS: Final[tuple[Mover, ...]] = (
     Memberships(table="member"),
     Mover(table="voucher", counts={Effect.VOUCHERS: "x.state in ('allocated', 'active', 'on_hold')"}),
-    Mover(table="redemption"),
+    Mover(table="redemption", counts={Effect.REDEMPTIONS: "x.undone_at is null"}),
 )

@@ -132,5 +132,5 @@ MOVERS: Final[tuple[Mover, ...]] = (
         counts={Effect.SCHEDULED: f"x.state in {_PENDING}", Effect.MESSAGES: f"x.state not in {_PENDING}"},
     ),
     Mover(table="conversation", counts={Effect.CONVERSATIONS: ""}),
-    Mover(table="budget_use"),
+    Mover(table="budget_use", untold="it counts messages, which are told"),
 )
