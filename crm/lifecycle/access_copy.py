@@ -121,8 +121,10 @@ def _page(
         f"</head><body><h1>{escape(title)}</h1>"
     )
     made = _moment(now, house.time_zone, locale)
-    yield f"<p>{escape(_('Made on %(moment)s, at the request of the person (GDPR, articles 15 and 20).', moment=made))}"
-    yield f" {escape(_('The same for programs is in data.json; mails and files lie beside it.'))}</p>"
+    # Not within the f-string: the catalogue would not see them there.
+    asked = _("Made on %(moment)s, at the request of the person (GDPR, articles 15 and 20).", moment=made)
+    beside = _("The same for programs is in data.json; mails and files lie beside it.")
+    yield f"<p>{escape(asked)} {escape(beside)}</p>"
     for part in personal.parts(session, actor, people=people):
         is_open = False
         for row in part.rows:

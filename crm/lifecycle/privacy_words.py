@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from crm.consent.words import ACTION_LABELS, BASIS_LABELS, PURPOSE_LABELS
-from crm.contacts.kinds import LimitGround
+from crm.contacts.kinds import FactOrigin, LimitGround
 from crm.contacts.words import (
     ADDRESS_LABELS,
     CHANNEL_WORDS,
     COUNTRY_LABELS,
+    FIELD_LABELS,
     IMPORTANCE_LABELS,
     LANGUAGE_LABELS,
     LIFECYCLE_LABELS,
@@ -332,6 +333,13 @@ VALUES: Final[Mapping[str, Mapping[str, Any]]] = {
     "channel": _codes(CHANNEL_WORDS),
     "language": _codes(LANGUAGE_LABELS),
     "country": _codes(COUNTRY_LABELS),
+    "field": _codes(FIELD_LABELS),
+    "origin": {
+        FactOrigin.TYPED.value: lazy("typed by a colleague"),
+        FactOrigin.IMPORTED.value: lazy("imported"),
+        FactOrigin.FOUND.value: lazy("found in a public source"),
+        FactOrigin.RECEIVED.value: lazy("from a message of theirs"),
+    },
     "purpose": _codes(PURPOSE_LABELS),
     "action": _codes(ACTION_LABELS),
     "basis": _codes(BASIS_LABELS),

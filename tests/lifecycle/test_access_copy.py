@@ -69,7 +69,14 @@ def test_the_page_is_in_the_language_of_the_person(app, session, actor, contact_
     with app.test_request_context(), force_locale("it"):
         page = copied(session, actor, contact_id, tmp_path, now, locale="it").read("index.html").decode()
     assert '<html lang="it">' in page
-    for shown in ("Movimenti di punti", "Anno di nascita", "23 novembre 2026, 11:00", "Consenso"):
+    for shown in (
+        "Movimenti di punti",
+        "su richiesta della persona",
+        "scritto da un collega",
+        "Anno di nascita",
+        "23 novembre 2026, 11:00",
+        "Consenso",
+    ):
         assert shown in page, shown
     terms = set(re.findall("<dt>([^<]*)</dt>", page))
     assert not {term for term in terms if "_" in term}
