@@ -141,6 +141,14 @@ class Contact(Tenant, Base):
         Index(
             "ix_contact_deleted", "workspace_id", "deleted_at", "id", postgresql_where=text("deleted_at is not null")
         ),
+        # Those who matter, by their last exchange.
+        Index(
+            "ix_contact_important",
+            "workspace_id",
+            "last_interaction_at",
+            "id",
+            postgresql_where=text("deleted_at is null and importance <> 'normal'"),
+        ),
         Index("ix_contact_company", "workspace_id", "company_id", "sort_name"),
         Index("ix_contact_external", "workspace_id", "external_id", postgresql_where=text("external_id <> ''")),
         Index(
@@ -206,6 +214,9 @@ class Affiliation(Attached, Base):
         reference("company", "company_id", ondelete="CASCADE"),
         Index("ix_affiliation_contact", "workspace_id", "contact_id"),
         Index("ix_affiliation_company", "workspace_id", "company_id"),
+        # Who came somewhere, or left, lately.
+        Index("ix_affiliation_started", "workspace_id", "started_on", postgresql_where=text("started_on is not null")),
+        Index("ix_affiliation_ended", "workspace_id", "ended_on", postgresql_where=text("ended_on is not null")),
         Index(
             "uq_affiliation_primary",
             "workspace_id",
@@ -356,6 +367,7 @@ class Fact(Tenant, Base):
             "state",
             postgresql_where=text("company_id is not null"),
         ),
+        Index("ix_fact_found", "workspace_id", "at", postgresql_where=text("origin = 'found' and state = 'current'")),
         referred=False,
     )
 

@@ -5,7 +5,19 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, Date, DateTime, Select, Uuid, bindparam, func, literal_column, select, union_all
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    Date,
+    DateTime,
+    Select,
+    Uuid,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    union_all,
+)
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import visitors
 
@@ -14,6 +26,7 @@ from crm.accounts.rules import Actor
 from crm.clock import end_of_day, local_day
 from crm.contacts import queries as contacts
 from crm.contacts.queries import Scope
+from crm.desk.occasions import spans
 from crm.desk.queue import MOST, SOURCES, Kind, View, asked
 
 
@@ -33,7 +46,9 @@ def _numbers(session: Session, actor: Actor, *, is_mine: bool, now: datetime) ->
     if contacts.scope(actor) is Scope.NOTHING:
         return dict.fromkeys(SOURCES, 0), 0
     today = local_day(now, tz=actor.time_zone)
+    starts, ends = spans(today, tz=actor.time_zone)
     given = {"who": actor.user_id, "now": now, "today": today, "tonight": end_of_day(today, tz=actor.time_zone)}
+    given |= {"starts": starts, "ends": ends}
     *numbers, lines = session.execute(
         _counting(actor.kind, actor.role, actor.scopes, actor.sees, actor.team, is_mine=is_mine), given
     ).one()
@@ -58,6 +73,8 @@ def _counting(
         now=bindparam("now", type_=DateTime(timezone=True)),
         today=bindparam("today", type_=Date()),
         tonight=bindparam("tonight", type_=DateTime(timezone=True)),
+        starts=bindparam("starts", type_=ARRAY(DateTime(timezone=True))),
+        ends=bindparam("ends", type_=ARRAY(DateTime(timezone=True))),
     )
     found = union_all(*(_bare(asked(view, kind), kind).limit(MOST) for kind in SOURCES)).subquery()
     numbers = select(
@@ -80,4 +97,5 @@ def _written_out(value: BindParameter[Any]) -> None:
 def _bare(wanted: Select[*tuple[Any, ...]], kind: Kind) -> Select[*tuple[Any, ...]]:
     named = literal_column(f"'{kind.value}'::text").label("kind")
     who = SOURCES[kind].who.label("who")
-    return wanted.order_by(None).with_only_columns(named, who, maintain_column_froms=True)
+    ordered = wanted if SOURCES[kind].keeps_order else wanted.order_by(None)
+    return ordered.with_only_columns(named, who, maintain_column_froms=True)

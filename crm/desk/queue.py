@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, DateTime, Select, cast, exists, func, literal_column, null, or_, select
+from sqlalchemy import ARRAY, ColumnElement, DateTime, Select, exists, func, literal, null, or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
@@ -14,13 +14,12 @@ from crm.accounts.rules import Actor
 from crm.campaigns.models import Campaign
 from crm.clock import end_of_day, local_day
 from crm.contacts import queries as contacts
-from crm.contacts.kinds import Importance
-from crm.contacts.models import Contact
-from crm.contacts.queries import ContactFilter, ContactSort, Scope
+from crm.contacts.models import Contact, Fact
+from crm.contacts.queries import Scope
+from crm.desk import occasions
+from crm.desk.cooling import cooling
 from crm.desk.queue_sources import (
     MOST,
-    QUIET_DAYS,
-    QUIET_SHOWN,
     Kind,
     View,
     Waiting,
@@ -46,7 +45,6 @@ from crm.desk.queue_sources import (
 )
 from crm.interactions.keeping_models import Cadence, SetAside
 from crm.interactions.models import Interaction, Task
-from crm.interactions.queries import keeping
 from crm.loyalty.models import Offer
 from crm.outreach.kinds import MessageDirection
 from crm.outreach.models import Conversation, Message, MessageText
@@ -56,15 +54,23 @@ def queue(session: Session, actor: Actor, *, is_mine: bool, now: datetime) -> di
     """What waits, by kind in the order of urgency, each with at most `MOST` lines; nothing for who sees nobody."""
     if contacts.scope(actor) is Scope.NOTHING:
         return {kind: [] for kind in Kind}
-    today = local_day(now, tz=actor.time_zone)
-    view = View(actor, is_mine, now, today, end_of_day(today, tz=actor.time_zone))
+    view = view_of(actor, is_mine=is_mine, now=now)
     found = {
         kind: [replace(source.make(row), news=row.news) for row in session.execute(asked(view, kind).limit(MOST))]
         for kind, source in SOURCES.items()
     }
     found[Kind.REPLY] = _with_words(session, found[Kind.REPLY])
-    found[Kind.QUIET] = _quiet(session, view)
+    found[Kind.QUIET] = cooling(session, view)
     return found
+
+
+def view_of(actor: Actor, *, is_mine: bool, now: datetime) -> View:
+    """What the reader's queue is asked with at a moment."""
+    today = local_day(now, tz=actor.time_zone)
+    starts, ends = occasions.spans(today, tz=actor.time_zone)
+    moments = ARRAY(DateTime(timezone=True))
+    tonight = end_of_day(today, tz=actor.time_zone)
+    return View(actor, is_mine, now, today, tonight, literal(starts, moments), literal(ends, moments))
 
 
 def _with_words(session: Session, rows: list[Waiting]) -> list[Waiting]:
@@ -85,51 +91,6 @@ def _with_words(session: Session, rows: list[Waiting]) -> list[Waiting]:
     return [replace(row, text=last.get(row.id) or row.text) for row in rows]
 
 
-def _quiet(session: Session, view: View) -> list[Waiting]:
-    """Key people nobody exchanged a word with for a month, the longest first."""
-    page = contacts.list_contacts(
-        session,
-        view.actor,
-        where=ContactFilter(
-            owner_id=view.actor.user_id if view.is_mine else None,
-            importance=Importance.KEY.value,
-            quiet_since=view.now - timedelta(days=QUIET_DAYS),
-        ),
-        sort=ContactSort.LAST_EXCHANGE,
-        limit=MOST,
-    )
-    scores = keeping.scores(session, view.actor, contact_ids=[row.id for row in page.items])
-    found = [
-        Waiting(
-            kind=Kind.QUIET,
-            id=row.id,
-            name=row.display_name,
-            contact_id=row.id,
-            company=row.company.name if row.company else "",
-            is_key=True,
-            since=(since := max(filter(None, (row.last_outbound_at, row.last_inbound_at)), default=None)),
-            count=scores.get(row.id, 0),
-            news=since or row.created_at,
-        )
-        for row in page.items
-        if row.limited_at is None
-    ]
-    return _not_aside(session, view, found)[:QUIET_SHOWN]
-
-
-def _not_aside(session: Session, view: View, found: list[Waiting]) -> list[Waiting]:
-    rows = session.execute(
-        select(SetAside.object_id, SetAside.mark).where(
-            SetAside.user_id == view.actor.user_id,
-            SetAside.kind == Kind.QUIET.value,
-            SetAside.object_id.in_([row.id for row in found]),
-            or_(SetAside.until.is_(None), SetAside.until > view.now),
-        )
-    )
-    marks = {row.object_id: row.mark for row in rows}
-    return [row for row in found if row.id not in marks or (row.news is not None and row.news > marks[row.id])]
-
-
 @dataclass(frozen=True, slots=True)
 class Source:
     """A kind of waiting: its statement, the line made of a row, what the line is about, whose it is, its news."""
@@ -139,6 +100,8 @@ class Source:
     about: Any
     person: Any
     news: Callable[[View], Any]
+    #: Of several rows about one thing the order says which one stands, also where rows are only counted.
+    keeps_order: bool = False
 
     @property
     def who(self) -> ColumnElement[UUID]:
@@ -193,11 +156,21 @@ SOURCES: Final[dict[Kind, Source]] = {
         birthday_line,
         Contact.id,
         Contact.id,
-        lambda view: cast(view.tonight, DateTime(timezone=True)) - literal_column("interval '1 day'"),
+        occasions.morning,
     ),
+    Kind.CUSTOMER: Source(
+        occasions.customers_since, occasions.year_line(Kind.CUSTOMER), Contact.id, Contact.id, occasions.morning
+    ),
+    Kind.ANNIVERSARY: Source(
+        occasions.known_since, occasions.year_line(Kind.ANNIVERSARY), Contact.id, Contact.id, occasions.morning
+    ),
+    Kind.JOB: Source(occasions.new_jobs, occasions.job_line, Contact.id, Contact.id, occasions.job_news),
     Kind.CADENCE: Source(rhythms, rhythm_line, Contact.id, Contact.id, lambda _view: Cadence.due_at),
     Kind.OFFER: Source(offers, offer_line, Offer.id, null(), lambda _view: Offer.valid_until),
+    Kind.NEWS: Source(
+        occasions.found_lately, occasions.found_line, Fact.id, Contact.id, occasions.found_at, keeps_order=True
+    ),
 }
 """What waits for somebody, by kind."""
 
-__all__ = ["MOST", "SOURCES", "Kind", "Source", "View", "Waiting", "asked", "queue"]
+__all__ = ["MOST", "SOURCES", "Kind", "Source", "View", "Waiting", "asked", "queue", "view_of"]

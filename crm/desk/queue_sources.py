@@ -44,8 +44,12 @@ class Kind(StrEnum):
     BY_HAND = "by_hand"
     TASK = "task"
     DATE = "date"
+    CUSTOMER = "customer"
+    ANNIVERSARY = "anniversary"
+    JOB = "job"
     CADENCE = "cadence"
     OFFER = "offer"
+    NEWS = "news"
     QUIET = "quiet"
 
 
@@ -69,6 +73,9 @@ class Waiting:
     reason: str = ""
     count: int = 0
     total: int = 0
+    #: The day from which it is so, and whether it is about the company rather than the person.
+    since_on: date | None = None
+    is_company: bool = False
     #: The moment of the newest it is about: something newer brings back what was skipped.
     news: datetime | None = None
 
@@ -77,8 +84,8 @@ class Waiting:
 class View:
     """Whose queue it is, and when: `is_mine` leaves out what colleagues look after.
 
-    `now`, `today` and `tonight` are the moment, its local day and the end of that, or their places in a statement that
-    is kept.
+    `now`, `today` and `tonight` are the moment, its local day and the end of that, `starts` and `ends` when the same
+    day of each earlier year began and ended, or their places in a statement that is kept.
     """
 
     actor: Actor
@@ -86,9 +93,11 @@ class View:
     now: Any
     today: Any
     tonight: Any
+    starts: Any
+    ends: Any
 
 
-def _mine(view: View, *owners: Any) -> ColumnElement[bool]:
+def mine(view: View, *owners: Any) -> ColumnElement[bool]:
     """Looked after by the actor, or by nobody; everything in the view of the team."""
     if not view.is_mine:
         return true()
@@ -104,10 +113,10 @@ def _seen(actor: Actor, reference: Any) -> ColumnElement[bool]:
 def replies(view: View) -> Select[*tuple[Any, ...]]:
     """Conversations in which the last word is theirs."""
     awake = or_(Conversation.snoozed_until.is_(None), Conversation.snoozed_until <= view.now)
-    mine = true()
+    assigned = true()
     if view.is_mine:
-        nobody = and_(Conversation.assignee_id.is_(None), _mine(view, Contact.owner_id))
-        mine = or_(Conversation.assignee_id == view.actor.user_id, nobody)
+        nobody = and_(Conversation.assignee_id.is_(None), mine(view, Contact.owner_id))
+        assigned = or_(Conversation.assignee_id == view.actor.user_id, nobody)
     return (
         select(
             Conversation,
@@ -124,7 +133,7 @@ def replies(view: View) -> Select[*tuple[Any, ...]]:
             Conversation.unanswered_since.is_not(None),
             Conversation.state != ConversationState.CLOSED,
             awake,
-            mine,
+            assigned,
             _seen(view.actor, Conversation.contact_id),
         )
         .order_by(Conversation.unanswered_since, Conversation.id)
@@ -163,7 +172,7 @@ def complaints(view: View) -> Select[*tuple[Any, ...]]:
             Interaction.answered_at.is_(None),
             Interaction.removed_at.is_(None),
             readable,
-            _mine(view, Contact.owner_id),
+            mine(view, Contact.owner_id),
             _seen(view.actor, Interaction.contact_id),
         )
         .order_by(Interaction.happened_at, Interaction.id)
@@ -201,7 +210,7 @@ def _messages(view: View, *conditions: ColumnElement[bool]) -> Select[*tuple[Any
         .outerjoin(Contact, Contact.id == Message.contact_id)
         .outerjoin(Company, Company.id == Contact.company_id)
         .outerjoin(Handle, Handle.id == Message.handle_id)
-        .where(*conditions, _mine(view, Message.created_by_id, Contact.owner_id), _seen(view.actor, Message.contact_id))
+        .where(*conditions, mine(view, Message.created_by_id, Contact.owner_id), _seen(view.actor, Message.contact_id))
         .order_by(Message.planned_at, Message.id)
     )
 
@@ -258,7 +267,7 @@ def drafts(view: View) -> Select[*tuple[Any, ...]]:
             Campaign.stage == CampaignStage.REVIEW,
             Campaign.deleted_at.is_(None),
             exists().where(waits),
-            true() if may_decide else _mine(view, Campaign.created_by_id),
+            true() if may_decide else mine(view, Campaign.created_by_id),
         )
         .order_by(Campaign.starts_at.nulls_last(), Campaign.id)
     )
@@ -289,7 +298,7 @@ def due_tasks(view: View) -> Select[*tuple[Any, ...]]:
             Task.done_at.is_(None),
             interactions.is_due(view.today, view.tonight),
             or_(Task.snoozed_until.is_(None), Task.snoozed_until <= view.now),
-            _mine(view, Task.assignee_id),
+            mine(view, Task.assignee_id),
             _seen(view.actor, Task.contact_id),
         )
         .order_by(Task.is_promise.desc(), Task.due_on, Task.id)
@@ -339,14 +348,14 @@ def birthdays(view: View) -> Select[*tuple[Any, ...]]:
     return (
         select(Contact, Company.name.label("company"))
         .outerjoin(Company, Company.id == Contact.company_id)
-        .where(of_today, Contact.limited_at.is_(None), _mine(view, Contact.owner_id), contacts.alive(view.actor))
+        .where(of_today, Contact.limited_at.is_(None), mine(view, Contact.owner_id), contacts.alive(view.actor))
         .order_by(Contact.sort_name, Contact.id)
     )
 
 
 def birthday_line(row: Any) -> Waiting:
     """The line of a birthday."""
-    return _person(Kind.DATE, row)
+    return person_line(Kind.DATE, row)
 
 
 def rhythms(view: View) -> Select[*tuple[Any, ...]]:
@@ -358,7 +367,7 @@ def rhythms(view: View) -> Select[*tuple[Any, ...]]:
         .where(
             Cadence.due_at < view.tonight,
             Contact.limited_at.is_(None),
-            _mine(view, Contact.owner_id),
+            mine(view, Contact.owner_id),
             contacts.alive(view.actor),
         )
         .order_by(Cadence.due_at, Cadence.contact_id)
@@ -367,10 +376,11 @@ def rhythms(view: View) -> Select[*tuple[Any, ...]]:
 
 def rhythm_line(row: Any) -> Waiting:
     """The line of somebody to be in touch with."""
-    return replace(_person(Kind.CADENCE, row), since=row.two_way_at, count=row.days)
+    return replace(person_line(Kind.CADENCE, row), since=row.two_way_at, count=row.days)
 
 
-def _person(kind: Kind, row: Any) -> Waiting:
+def person_line(kind: Kind, row: Any) -> Waiting:
+    """The line about the person of a row, with the name of the company as `company`."""
     found: Contact = row.Contact
     return Waiting(
         kind=kind,

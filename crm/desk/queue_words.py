@@ -4,11 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from flask import url_for
 
 from crm.channels.base import ChannelKind
 from crm.clock import local_day
+from crm.contacts.words import FIELD_LABELS
 from crm.desk.queue import Kind, Waiting
 from crm.desk.ranking import WEIGHTS
 from crm.interactions.rules.warmth import COLD
@@ -26,8 +28,9 @@ TABS: Final[tuple[tuple[str, Any, tuple[Kind, ...]], ...]] = (
     ("messages", lazy("Messages"), (Kind.UNCERTAIN, Kind.HELD, Kind.BY_HAND)),
     ("drafts", lazy("Drafts"), (Kind.DRAFTS, Kind.REVIEW)),
     ("tasks", lazy("Promises and tasks"), (Kind.TASK,)),
-    ("dates", lazy("Dates"), (Kind.DATE,)),
+    ("dates", lazy("Dates"), (Kind.DATE, Kind.CUSTOMER, Kind.ANNIVERSARY)),
     ("touch", lazy("Keep in touch"), (Kind.CADENCE, Kind.QUIET)),
+    ("news", lazy("News"), (Kind.JOB, Kind.NEWS)),
     ("offers", lazy("Offers"), (Kind.OFFER,)),
 )
 """(name in the address, label, kinds) of the tabs behind "All"."""
@@ -92,17 +95,60 @@ def _offer(row: Waiting, _today: date) -> Line:
     return Line(row, url_for("loyalty.offer", offer_id=row.id), text, "gift", "wait", last, row.name)
 
 
-def _quiet(row: Waiting, _today: date) -> Line:
+def _cooled(row: Waiting, today: date) -> str:
+    """The arithmetic of a fall: what warmth was right after the last word, what is left, and in how many days."""
+    days = (today - in_zone(row.since).date()).days if row.since else 0
+    fall = ngettext(
+        "warmth %(before)s → %(score)s in one day",
+        "warmth %(before)s → %(score)s in %(num)d days",
+        days,
+        before=row.total,
+        score=row.count,
+    )
+    return _("Gone cold: %(fall)s", fall=fall) if row.count < COLD else _("Going cold: %(fall)s", fall=fall)
+
+
+def _quiet(row: Waiting, today: date) -> Line:
     text = _("Not a word since %(day)s", day=day(row.since)) if row.since else _("Not a word yet")
-    last = ""
-    if row.since:
-        cold = row.count < COLD
-        last = (_("Gone cold: warmth %(score)s") if cold else _("Going cold: warmth %(score)s")) % {"score": row.count}
+    last = _cooled(row, today) if row.since else ""
     return Line(row, _person(row), text, "snowflake", "plain", last, row.name)
 
 
 def _date(row: Waiting, _today: date) -> Line:
     return Line(row, _person(row), _("Birthday today"), "cake", "accent", "", row.name)
+
+
+def _years(row: Waiting, today: date) -> int:
+    return today.year - in_zone(row.until).year if row.until else 0
+
+
+def _anniversary(row: Waiting, today: date) -> Line:
+    text = ngettext("One year since your first contact", "%(num)d years since your first contact", _years(row, today))
+    return Line(row, _person(row), text, "confetti", "accent", _("On %(day)s", day=day(row.until)), row.name)
+
+
+def _customer(row: Waiting, today: date) -> Line:
+    text = ngettext("A customer for one year today", "A customer for %(num)d years today", _years(row, today))
+    last = _("Since “%(deal)s”, won on %(day)s", deal=row.text, day=day(row.until))
+    return Line(row, _person(row), text, "confetti", "accent", last, row.name)
+
+
+def _job(row: Waiting, _today: date) -> Line:
+    text = _("New place: %(company)s since %(day)s", company=row.company, day=day(row.since_on))
+    return Line(row, _person(row), text, "briefcase", "accent", row.text, row.name)
+
+
+def _news(row: Waiting, _today: date) -> Line:
+    about = row.company if row.is_company else row.name
+    field = FIELD_LABELS.get(row.reason, row.reason)
+    text = _("New about %(name)s: %(field)s", name=about, field=str(field).lower())
+    where = _("found on %(site)s on %(day)s", site=_site(row.post_url), day=day(row.until))
+    return Line(row, _person(row), text, "news", "plain", " ".join((_quoted(row.text), where)), row.name)
+
+
+def _site(url: str) -> str:
+    """The name of a site as people say it."""
+    return (urlsplit(url).hostname or _("the web")).removeprefix("www.")
 
 
 def _cadence(row: Waiting, _today: date) -> Line:
@@ -183,7 +229,11 @@ _SAID: Final[dict[Kind, Callable[[Waiting, date], Line]]] = {
     Kind.BY_HAND: _by_hand,
     Kind.TASK: _task,
     Kind.DATE: _date,
+    Kind.CUSTOMER: _customer,
+    Kind.ANNIVERSARY: _anniversary,
+    Kind.JOB: _job,
     Kind.CADENCE: _cadence,
     Kind.OFFER: _offer,
+    Kind.NEWS: _news,
     Kind.QUIET: _quiet,
 }

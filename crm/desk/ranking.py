@@ -26,8 +26,12 @@ WEIGHTS: Final[Mapping[str, int]] = {
     "late_task": 58,
     "task": 54,
     "date": 50,
+    "customer": 49,
+    "anniversary": 48,
     "offer": 46,
+    "job": 44,
     "cadence": 42,
+    "news": 20,
     "quiet": 10,
 }
 KEY: Final = 8

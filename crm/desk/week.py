@@ -12,7 +12,7 @@ from crm.clock import local_day
 from crm.contacts import queries as contacts
 from crm.contacts.kinds import Importance
 from crm.contacts.models import Contact
-from crm.desk.queue import QUIET_DAYS
+from crm.desk.queue_sources import QUIET_DAYS
 from crm.interactions.kinds import InteractionKind, Visibility
 from crm.interactions.models import Interaction, Task
 from crm.outreach.kinds import MessageState

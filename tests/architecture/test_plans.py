@@ -27,7 +27,8 @@ from crm.contacts import queries as contacts
 from crm.contacts.models import Contact
 from crm.contacts.queries import ContactSort
 from crm.db import Database, database_now, new_id
-from crm.desk import seed
+from crm.desk import counters, seed
+from crm.desk import queue as today
 from crm.filters.schema import parse
 from crm.interactions import queries as interactions
 from crm.interactions.queries import keeping
@@ -40,7 +41,7 @@ from crm.segments import services as segment_services
 
 #: Tables that grow with the number of people.
 BIG = ("contact", "company", "affiliation", "handle", "interaction", "interaction_body", "consent_state", "message",
-       "frozen_content", "conversation", "voucher", "warmth")  # fmt: skip
+       "frozen_content", "conversation", "voucher", "warmth", "cadence", "fact")  # fmt: skip
 #: So many rows of a big table may one statement look at, whatever its size: a page of a state that one message in a
 #: hundred has is found by walking over as many as this, newest first.
 MOST = 6_000
@@ -221,6 +222,8 @@ HOT = {
     "open conversations": lambda s, p, _: outreach.conversations(s, p.house.actor, state=ConversationState.OPEN).items,
     "messages": lambda s, p, _: outreach.messages(s, p.house.actor).items,
     "messages in one state": lambda s, p, _: outreach.messages(s, p.house.actor, states=[MessageState.SCHEDULED]).items,
+    "today": lambda s, p, now: today.queue(s, p.house.actor, is_mine=True, now=now),
+    "what waits": lambda s, p, now: counters.counts(s, p.house.actor, now=now),
     "a code at the till": lambda s, p, now: loyalty.redeem(s, p.house.actor, code=p.code, idempotency_key="k", now=now),
 }
 #: The lists as somebody reads them who sees their own people, their team's, or all but the restricted.
@@ -231,6 +234,8 @@ NARROWED = {
     "the warmest people": lambda s, a: keeping.warmest(s, a, where=None, after=None).items,
     "the inbox": lambda s, a: outreach.conversations(s, a).items,
     "messages": lambda s, a: outreach.messages(s, a).items,
+    "today": lambda s, a: today.queue(s, a, is_mine=False, now=database_now(s)),
+    "what waits": lambda s, a: counters.counts(s, a, now=database_now(s)),
 }
 SEARCHES = {
     "two names": "chiara rossi",

@@ -109,17 +109,31 @@ def warmth_over_time(session: Session, actor: Actor, *, contact_id: UUID, now: d
     return list(zip(moments, arithmetic.over_time(exchanges, moments=moments), strict=True))
 
 
-def scores(session: Session, actor: Actor, *, contact_ids: Iterable[UUID]) -> dict[UUID, int]:
-    """The kept score by contact id, of those who have one and whom the actor may see."""
+@dataclass(frozen=True, slots=True)
+class Fall:
+    """What warmth was right after the last exchange, and what is left of it now: 0 to 100 each."""
+
+    before: int
+    score: int
+
+
+def falls(session: Session, actor: Actor, *, contact_ids: Iterable[UUID], now: datetime) -> dict[UUID, Fall]:
+    """How far each person's warmth fell since the last exchange, by contact id, of those who have any; visible ones."""
     ids = list(contact_ids)
     if not ids:
         return {}
-    rows = session.execute(
-        select(Warmth.contact_id, Warmth.score)
+    rows = session.scalars(
+        select(Warmth)
         .join(Contact, Contact.id == Warmth.contact_id)
         .where(among(Warmth.contact_id, ids), Warmth.user_id.is_(None), contact_queries.alive(actor))
     )
-    return {row.contact_id: row.score for row in rows}
+    return {
+        row.contact_id: Fall(
+            arithmetic.warmth(_state(row), now=row.any_at or row.at).score,
+            arithmetic.warmth(_state(row), now=now).score,
+        )
+        for row in rows
+    }
 
 
 def warmest(
