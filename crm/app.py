@@ -55,6 +55,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "crm.desk.people_api:blueprint",
     "crm.desk.bulk_api:blueprint",
     "crm.desk.search_api:blueprint",
+    "crm.desk.today_api:blueprint",
     "crm.lifecycle.api:blueprint",
     "crm.enrichment.api:blueprint",
     "crm.deals.api:blueprint",

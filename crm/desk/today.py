@@ -53,7 +53,7 @@ def index() -> ResponseReturnValue:
         leaving=leaving(session, actor, now=now),
         week=figures,
         house=workspace(session, actor),
-        is_new=not figures.is_anybody,
+        is_new=not figures.is_anybody and not groups,
         now=now,
         may_write=actor.may(Permission.WRITE),
         may_edit=actor.may(Permission.EDIT),

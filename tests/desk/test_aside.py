@@ -12,9 +12,9 @@ from crm.accounts.rules import Actor
 from crm.clock import local_day
 from crm.contacts.kinds import Importance
 from crm.db import database_now
-from crm.desk.aside import set_aside, tomorrow
 from crm.desk.counters import counts
 from crm.desk.queue import Kind, queue
+from crm.desk.working import set_aside, tomorrow
 from crm.interactions.services import keeping
 
 
