@@ -109,6 +109,19 @@ def warmth_over_time(session: Session, actor: Actor, *, contact_id: UUID, now: d
     return list(zip(moments, arithmetic.over_time(exchanges, moments=moments), strict=True))
 
 
+def scores(session: Session, actor: Actor, *, contact_ids: Iterable[UUID]) -> dict[UUID, int]:
+    """The kept score by contact id, of those who have one and whom the actor may see."""
+    ids = list(contact_ids)
+    if not ids:
+        return {}
+    rows = session.execute(
+        select(Warmth.contact_id, Warmth.score)
+        .join(Contact, Contact.id == Warmth.contact_id)
+        .where(among(Warmth.contact_id, ids), Warmth.user_id.is_(None), contact_queries.alive(actor))
+    )
+    return {row.contact_id: row.score for row in rows}
+
+
 @dataclass(frozen=True, slots=True)
 class Fall:
     """What warmth was right after the last exchange, and what is left of it now: 0 to 100 each."""
