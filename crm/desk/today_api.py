@@ -41,7 +41,7 @@ class TodayQuery(ApiModel):
     kind: Kind | None = Field(None, description="Only reasons of this kind.")
 
 
-class ReasonOut(ApiModel):
+class TodayReasonOut(ApiModel):
     item: str = Field(description="Its name for done, snooze and skip.")
     kind: Kind
     because: str = Field(description="Why, in the caller's language.")
@@ -53,7 +53,7 @@ class ReasonOut(ApiModel):
     url: str = Field(description="The page where it is dealt with.")
 
 
-class LineOut(ApiModel):
+class TodayLineOut(ApiModel):
     """One person, or one thing where nobody is known, with all reasons, the first one first."""
 
     name: str
@@ -61,27 +61,27 @@ class LineOut(ApiModel):
     company: str
     is_key: bool
     weight: int = Field(description="What orders the lines, the heaviest first.")
-    reasons: list[ReasonOut]
+    reasons: list[TodayReasonOut]
 
 
-class ItemsIn(ApiModel):
+class TodayItemsIn(ApiModel):
     items: list[str] = Field(min_length=1, max_length=MOST_ITEMS, description=_ITEMS)
 
 
-class SnoozeTodayIn(ItemsIn):
+class SnoozeTodayIn(TodayItemsIn):
     until: AwareDatetime | None = Field(None, description="Null for tomorrow at eight, in the caller's zone.")
 
 
-class SkipIn(ItemsIn):
+class SkipTodayIn(TodayItemsIn):
     reason: str = Field(min_length=1, max_length=200)
 
 
-class ItemsOut(ApiModel):
+class TodayItemsOut(ApiModel):
     items: list[str] = Field(description="The reasons that it was done to.")
 
 
 @blueprint.get("/today")
-@operation(tag="today", query=TodayQuery, returns=page_model(LineOut))
+@operation(tag="today", query=TodayQuery, returns=page_model(TodayLineOut))
 @requires(Permission.VIEW_OWN)
 def read_today() -> Response:
     """List whom to write to and why, in the order of the page; at most 25 reasons of a kind, and so a single page."""
@@ -92,9 +92,9 @@ def read_today() -> Response:
     return page_answer(Page(ranked(wanted, today=today)), _line)
 
 
-def _line(found: Ranked[Waiting]) -> LineOut:
+def _line(found: Ranked[Waiting]) -> TodayLineOut:
     first = found.first
-    return LineOut(
+    return TodayLineOut(
         name=first.name,
         contact_id=first.contact_id,
         company=first.company,
@@ -104,9 +104,9 @@ def _line(found: Ranked[Waiting]) -> LineOut:
     )
 
 
-def _reason(row: Waiting) -> ReasonOut:
+def _reason(row: Waiting) -> TodayReasonOut:
     said = line(row, now=request_now(), tz=current_actor().time_zone)
-    return ReasonOut(
+    return TodayReasonOut(
         item=item_of(row),
         kind=row.kind,
         because=said.because,
@@ -125,22 +125,22 @@ def _named(items: list[str]) -> list[Waiting]:
 
 
 def _answer(rows: list[Waiting]) -> Response:
-    return answer(ItemsOut(items=[item_of(row) for row in rows]))
+    return answer(TodayItemsOut(items=[item_of(row) for row in rows]))
 
 
 @blueprint.post("/today/done")
-@operation(tag="today", body=ItemsIn, returns=ItemsOut, refuses=(404,))
+@operation(tag="today", body=TodayItemsIn, returns=TodayItemsOut, refuses=(404,))
 @requires(Permission.EDIT)
 def done() -> Response:
     """Deal with reasons: conversations are closed, complaints answered, tasks done, the others not told again."""
-    rows = _named(read_json(ItemsIn).items)
+    rows = _named(read_json(TodayItemsIn).items)
     for row in rows:
         do(current_session(), current_actor(), row=row, now=request_now())
     return _answer(rows)
 
 
 @blueprint.post("/today/snooze")
-@operation(tag="today", body=SnoozeTodayIn, returns=ItemsOut, refuses=(404,))
+@operation(tag="today", body=SnoozeTodayIn, returns=TodayItemsOut, refuses=(404,))
 @requires(Permission.EDIT)
 def snooze() -> Response:
     """Put reasons off until a moment ahead; something newer brings them back earlier."""
@@ -152,11 +152,11 @@ def snooze() -> Response:
 
 
 @blueprint.post("/today/skip")
-@operation(tag="today", body=SkipIn, returns=ItemsOut, refuses=(404,))
+@operation(tag="today", body=SkipTodayIn, returns=TodayItemsOut, refuses=(404,))
 @requires(Permission.EDIT)
 def skip() -> Response:
     """Skip reasons, with why; something newer brings them back."""
-    data = read_json(SkipIn)
+    data = read_json(SkipTodayIn)
     rows = _named(data.items)
     set_aside(current_session(), current_actor(), rows=rows, until=None, reason=data.reason, now=request_now())
     return _answer(rows)
