@@ -1,7 +1,12 @@
 """Owns time: the database's clock and calendar-aware local time."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+#: Days beyond these are slips of the hand; at the ends of the calendar another zone's clock has no day to show.
+FIRST_YEAR: Final = 1900
+LAST_YEAR: Final = 2199
 
 
 class UnknownZoneError(ValueError):
@@ -19,6 +24,11 @@ def zone(name: str) -> ZoneInfo:
 def utc_now() -> datetime:
     """The wall clock in UTC; edges without a database use it, all others read the database's `now()`."""
     return datetime.now(UTC)
+
+
+def is_near(day: date) -> bool:
+    """Whether somebody can have meant this day, or this moment."""
+    return FIRST_YEAR <= day.year <= LAST_YEAR
 
 
 def local_instant(day: date, at: time, *, tz: str) -> datetime:

@@ -4,15 +4,15 @@ from datetime import date, datetime, time
 from typing import Any
 
 from wtforms import DateField, SelectField, StringField, TextAreaField
-from wtforms.validators import InputRequired, Length, Optional
+from wtforms.validators import InputRequired, Length, Optional, ValidationError
 
 from crm.channels.base import ChannelKind
-from crm.clock import local_day, local_instant
+from crm.clock import is_near, local_day, local_instant
 from crm.consent.kinds import Basis, ConsentAction, ConsentPurpose, SuppressionReason
 from crm.consent.words import ACTION_LABELS, BASIS_LABELS, PURPOSE_LABELS, REASON_LABELS
 from crm.contacts.words import CHANNEL_LABELS
 from crm.web.forms import Form
-from crm.web.i18n import lazy
+from crm.web.i18n import _, lazy
 
 
 class ConsentForm(Form):
@@ -44,6 +44,11 @@ class ConsentForm(Form):
     note = TextAreaField(
         lazy("Evidence"), description=lazy("Where the proof can be found."), validators=[Length(max=5000)]
     )
+
+    def validate_happened_on(self, field: DateField) -> None:
+        """Refuse days that nobody can mean."""
+        if field.data and not is_near(field.data):
+            raise ValidationError(_("This day is too far away."))
 
     def values(self, *, tz: str, now: datetime) -> dict[str, Any]:
         """The arguments of `services.record`; a day of the past counts from its beginning."""

@@ -13,6 +13,7 @@ from crm.accounts.rules import Actor
 from crm.accounts.services import audit
 from crm.channels.base import ChannelKind
 from crm.channels.sentences import N_
+from crm.clock import is_near
 from crm.consent import queries
 from crm.consent.kinds import Basis, ConsentAction, ConsentPurpose, SuppressionReason
 from crm.consent.merging import SOURCE as MERGE_SOURCE
@@ -107,6 +108,9 @@ def _check(*, action: ConsentAction, basis: Basis, source: str, happened_at: dat
     if not source.strip():
         sentence = N_("Say where this comes from: a form, a conversation, a contract.")
         raise InvalidInputError(sentence, fields={"source": sentence})
+    if not is_near(happened_at):
+        sentence = N_("This day is too far away.")
+        raise InvalidInputError(sentence, fields={"happened_at": sentence})
     if happened_at > now + FUTURE_TOLERANCE:
         sentence = N_("This date is still to come.")
         raise InvalidInputError(sentence, fields={"happened_at": sentence})

@@ -20,6 +20,12 @@ def text(response):
     return response.get_data(as_text=True)
 
 
+def test_a_consent_of_the_year_one_is_refused_beside_its_field(client, ann):
+    answer = client.post(f"/contacts/{ann.id}/consents", data={**FORM, "happened_on": "0001-01-01"})
+    assert answer.status_code == 422
+    assert "This day is too far away." in text(answer)
+
+
 def test_suppressed_addresses_stand_among_the_settings(client):
     page = text(client.get("/suppressions"))
 

@@ -1,9 +1,10 @@
 """Tasks and promises: due, done, put off."""
 
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
-from factories.contacts import contact, task
+from factories.contacts import contact, interaction, task
 
 from crm.contacts import services as contact_services
 from crm.db import enter_workspace, new_id
@@ -28,6 +29,22 @@ def test_promises_stand_first_and_undated_tasks_last(session, actor):
 def test_a_due_hour_gives_the_due_day_in_the_persons_zone(session, actor):
     row = task(session, actor, due_at=datetime(2026, 11, 23, 23, 30, tzinfo=UTC))
     assert row.due_on == date(2026, 11, 24)
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        {"due_on": "0001-01-01", "due_time": "00:00"},
+        {"due_on": "9999-12-31", "due_time": "23:59"},
+        {"due_at": datetime(1, 1, 1, tzinfo=UTC)},
+        {"due_at": datetime(9999, 12, 31, 23, 59, tzinfo=UTC)},
+    ],
+    ids=str,
+)
+def test_a_day_that_nobody_can_mean_is_refused_beside_its_field(session, actor, when):
+    with pytest.raises(InvalidInputError) as refused:
+        task(session, actor, **when)
+    assert list(refused.value.fields) == ["due_on"]
 
 
 def test_done_leaves_the_open_list_and_can_be_taken_back(session, actor, now):
@@ -94,3 +111,11 @@ def test_another_workspaces_task_is_unknown(session, actor, other_actor):
     enter_workspace(session, other_actor.workspace_id)
     with pytest.raises(queries.TaskNotFoundError):
         queries.task(session, other_actor, task_id=row.id)
+
+
+def test_an_entry_of_the_year_one_is_refused_beside_its_field(session, actor):
+    """East of Greenwich it would lie before the calendar of the database, and nobody could read the page again."""
+    person = contact(session, actor)
+    with pytest.raises(InvalidInputError) as refused:
+        interaction(session, actor, person.id, "call", happened_at=datetime(1, 1, 1, tzinfo=ZoneInfo("Europe/Rome")))
+    assert list(refused.value.fields) == ["happened_at"]

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field, model_validator
 
 from crm.channels.sentences import N_
-from crm.clock import local_day, zone
+from crm.clock import is_near, local_day, zone
 from crm.contacts.inputs import Input, Line
 from crm.errors import InvalidInputError
 from crm.interactions.models import Task
@@ -90,6 +90,9 @@ def set_when(task: Task, changes: Mapping[str, Any], *, tz: str) -> None:
     if not WHEN & changes.keys():
         return
     day, hour = seen_due(task, tz=tz)
+    if any(when is not None and not is_near(when) for when in (changes.get("due_on"), changes.get("due_at"))):
+        sentence = N_("This day is too far away.")
+        raise InvalidInputError(sentence, fields={"due_on": sentence})
     if "due_at" in changes and (given := changes["due_at"]) is not None:
         local = given.astimezone(zone(tz))
         new = local.date(), local.time()

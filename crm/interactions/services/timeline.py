@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from crm.accounts.kinds import ActorKind, Permission
 from crm.accounts.rules import Actor
 from crm.channels.sentences import N_
+from crm.clock import is_near
 from crm.contacts import queries as contact_queries
 from crm.contacts.models import Company, Contact, Handle
 from crm.db import new_id
@@ -143,6 +144,9 @@ def log_many(session: Session, actor: Actor, *, entries: Sequence[Entry], now: d
 def _check(entry: Entry, *, now: datetime) -> None:
     if entry.happened_at.tzinfo is None:
         raise InvalidInputError(N_("This time needs a time zone."), fields={"happened_at": N_("Add a time zone.")})
+    if not is_near(entry.happened_at):
+        sentence = N_("This day is too far away.")
+        raise InvalidInputError(sentence, fields={"happened_at": sentence})
     if entry.happened_at > now + FUTURE_TOLERANCE:
         sentence = N_("This lies in the future. Make it a task instead.")
         raise InvalidInputError(sentence, fields={"happened_at": sentence})
