@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm.interactions.chats import reading, recurring, whatsapp
+from crm.interactions.chats import calendar, reading, recurring, whatsapp
 from crm.interactions.chats.instagram import repaired
 from crm.interactions.chats.item import MAX_TEXT, UnreadableHistoryError
 from crm.interactions.kinds import HistoryFormat
@@ -261,6 +261,15 @@ def test_a_file_that_tells_nothing_says_why(raw, code):
     with pytest.raises(UnreadableHistoryError) as refused:
         survey(raw)
     assert refused.value.code in {code, "empty"} if code == "no_calendar" else refused.value.code == code
+
+
+def test_a_calendar_of_endless_meetings_is_read_up_to_a_bound(monkeypatch):
+    monkeypatch.setattr(calendar, "MAX_TIMES", 50)
+    event = (
+        "BEGIN:VEVENT\nUID:{}\nDTSTART:19700101T090000Z\nRRULE:FREQ=DAILY\nATTENDEE:mailto:a@example.com\nEND:VEVENT\n"
+    )
+    text = f"BEGIN:VCALENDAR\n{''.join(map(event.format, range(9)))}END:VCALENDAR\n"
+    assert len(items(text)) == 50
 
 
 ENCODED = """\

@@ -12,6 +12,8 @@ from crm.interactions.chats import recurring
 from crm.interactions.chats.item import MAX_TEXT, Item, UnreadableHistoryError
 
 MAX_EVENTS: Final = 20_000
+#: Times of all events together: some of a thousand daily meetings since 1970 would fill days of reading.
+MAX_TIMES: Final = 100_000
 _MAX_PEOPLE: Final = 200
 _DECLINED: Final = "DECLINED"
 
@@ -27,12 +29,14 @@ def items(raw: str, *, zone: ZoneInfo, now: datetime) -> Iterator[Item]:
     except (ValueError, IndexError, KeyError, AttributeError, TypeError) as error:
         raise UnreadableHistoryError("no_calendar") from error
     changed = {(_uid(event), _moment(event, "RECURRENCE-ID", zone)) for event in events}
+    left = MAX_TIMES
     for event in islice(events, MAX_EVENTS):
         people = _people(event)
         uid = _uid(event)
         if not people or not uid or str(event.get("STATUS", "")).upper() == "CANCELLED":
             continue
-        for at in _safely(_times(event, zone, now)):
+        for at in islice(_safely(_times(event, zone, now)), left):
+            left -= 1
             own = _moment(event, "RECURRENCE-ID", zone)
             if own is None and (uid, at) in changed:
                 continue
