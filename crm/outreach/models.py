@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, func
+from sqlalchemy import BigInteger, CheckConstraint, Computed, ForeignKey, Identity, Index, UniqueConstraint, func
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -140,6 +140,7 @@ class Conversation(Tenant, Base):
     contact_id: Mapped[UUID | None]
     handle_id: Mapped[UUID | None]
     subject: Mapped[str] = mapped_column(server_default="")
+    search: Mapped[str] = mapped_column(Computed("public.crm_search_text(subject)", persisted=True))
     state: Mapped[str] = mapped_column(server_default=ConversationState.OPEN.value)
     assignee_id: Mapped[UUID | None] = mapped_column(ForeignKey("app_user.id"))
     visibility: Mapped[str] = mapped_column(server_default="team")
@@ -160,6 +161,13 @@ class Conversation(Tenant, Base):
         Index("ix_conversation_last", "workspace_id", "last_at", "id"),
         Index("ix_conversation_contact", "workspace_id", "contact_id", "last_at"),
         Index("ix_conversation_handle", "workspace_id", "handle_id"),
+        Index(
+            "ix_conversation_search",
+            "workspace_id",
+            "search",
+            postgresql_using="gin",
+            postgresql_ops={"search": "gin_trgm_ops"},
+        ),
         Index(
             "ix_conversation_unanswered",
             "workspace_id",

@@ -57,7 +57,7 @@ def test_a_misspelt_name_finds_the_person(session, actor, people, query):
 @pytest.mark.parametrize("query", ["C.Moretti@posta.example.com ", "+39 347 1234567", "347 1234567"])
 def test_a_whole_address_is_read_by_its_key(session, actor, people, query, monkeypatch):
     handle(session, actor, people["chiara"].id, channel="phone", address="+39 347 1234567")
-    monkeypatch.setattr(finding, "_timed", None)
+    monkeypatch.setattr(finding, "within_time", None)
     assert list(queries.search_contacts(session, actor, text=query)) == [people["chiara"].id]
 
 

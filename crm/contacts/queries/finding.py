@@ -31,7 +31,6 @@ WHOLE: Final = (ChannelKind.EMAIL, ChannelKind.PHONE, ChannelKind.WHATSAPP)
 _CONTACTS: Final = text("select id, matched from public.crm_search_contacts(:query, :limit, :scope, :viewer)")
 _CLOSE: Final = text("select id from public.crm_search_contacts_close(:query, :limit, :scope, :viewer)")
 _SET_TIMEOUT: Final = text("select set_config('statement_timeout', :value, true)")
-_GET_TIMEOUT: Final = text("select current_setting('statement_timeout')")
 _COMPANIES: Final = text("select id from public.crm_search_companies(:query, :limit)")
 
 
@@ -100,13 +99,13 @@ def search_contacts(session: Session, actor: Actor, *, text: str, limit: int = 1
     if exact:
         return exact
     given = {"query": text, "limit": limit, "scope": reach.value, "viewer": actor.user_id}
-    rows = _timed(session, _CONTACTS, given)
+    rows = within_time(session, _CONTACTS, given)
     if rows is None:
         raise SearchTooBroadError(N_("Too many people match. Write one more word."))
     found = {row.id: Matched(row.matched) for row in rows}
     # Addresses are not misspelt names.
     if len(found) < min(FEW, limit) and "@" not in text and any(letter.isalpha() for letter in text):
-        for row in _timed(session, _CLOSE, given) or ():
+        for row in within_time(session, _CLOSE, given) or ():
             found.setdefault(row.id, Matched.CLOSE)
     return dict(list(found.items())[:limit])
 
@@ -141,7 +140,7 @@ def search_companies(session: Session, actor: Actor, *, text: str, limit: int = 
     """Companies for fragments of name, domain, VAT number or city, and for nearly such names; one page."""
     if scope(actor) is Scope.NOTHING or not text.strip():
         return Page([])
-    ids = [row.id for row in _timed(session, _COMPANIES, {"query": text, "limit": limit}) or ()]
+    ids = [row.id for row in within_time(session, _COMPANIES, {"query": text, "limit": limit}) or ()]
     rows = {row.id: row for row in session.scalars(select(Company).where(Company.id.in_(ids)))} if ids else {}
     return Page([rows[company_id] for company_id in ids if company_id in rows])
 
@@ -150,16 +149,18 @@ def _sub(person: Contact) -> str:
     return person.company.name if person.company else person.email
 
 
-def _timed(session: Session, statement: Any, given: dict[str, Any]) -> list[Any] | None:
-    """The rows of a search function, None when it ran out of time; the transaction goes on either way."""
+def within_time(session: Session, statement: Any, given: dict[str, Any]) -> list[Any] | None:
+    """The rows of a search function that only reads, None when it ran out of time; the transaction goes on either way.
+
+    The savepoint is rolled back in any case, which takes the limit back with it.
+    """
+    nested = session.begin_nested()
     try:
-        with session.begin_nested():
-            before = session.execute(_GET_TIMEOUT).scalar_one()
-            session.execute(_SET_TIMEOUT, {"value": str(TIMEOUT_MS)})
-            rows = list(session.execute(statement, given))
-            session.execute(_SET_TIMEOUT, {"value": before})
+        session.execute(_SET_TIMEOUT, {"value": str(TIMEOUT_MS)})
+        return list(session.execute(statement, given))
     except OperationalError as error:
         if isinstance(error.orig, QueryCanceled):
             return None
         raise
-    return rows
+    finally:
+        nested.rollback()

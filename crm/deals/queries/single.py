@@ -6,22 +6,19 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from psycopg.errors import QueryCanceled
 from sqlalchemy import exists, select, text
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from crm.accounts.rules import Actor
 from crm.contacts import queries as contacts
 from crm.contacts.models import Company, Contact
 from crm.contacts.queries import SHORT_LIST, Scope
+from crm.contacts.queries.finding import within_time
 from crm.deals import rules
 from crm.deals.models import Deal, DealCompany, DealContact, StageChange
 from crm.deals.queries.access import alive, deal, zone_of
 from crm.deals.queries.cards import DealCard, cards
 
-#: Titles are few beside people; a search that takes longer gives up.
-TIMEOUT_MS: Final = 300
 #: What a search looks at before it leaves out what the actor may not see.
 CANDIDATES: Final = 200
 
@@ -96,18 +93,9 @@ def search(session: Session, actor: Actor, *, words: str, limit: int, now: datet
     """The visible deals whose title holds every one of the words, case and accents apart; open ones first."""
     if contacts.scope(actor) is Scope.NOTHING or not words.strip():
         return []
-    try:
-        with session.begin_nested():
-            before = session.execute(text("select current_setting('statement_timeout')")).scalar_one()
-            timeout = text("select set_config('statement_timeout', :value, true)")
-            session.execute(timeout, {"value": str(TIMEOUT_MS)})
-            found = text("select id from public.crm_search_deals(:query, :limit)")
-            ids = session.scalars(found, {"query": words, "limit": CANDIDATES}).all()
-            session.execute(timeout, {"value": before})
-    except OperationalError as error:
-        if isinstance(error.orig, QueryCanceled):
-            return []
-        raise
+    found = text("select id from public.crm_search_deals(:query, :limit)")
+    rows = within_time(session, found, {"query": words, "limit": CANDIDATES}) or ()
+    ids = [row.id for row in rows]
     if not ids:
         return []
     order = (Deal.closed_at.desc().nulls_first(), Deal.title_norm, Deal.id)

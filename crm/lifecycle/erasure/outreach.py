@@ -33,7 +33,8 @@ TABLES: Final = (
         of={"contact_id": ("contact",)},
         do=Do.CLEAR,
         clear={"subject": "", "handle_id": None, "unanswered_since": None},
-        plain={"visibility": "a code"},
+        plain={"visibility": "a code", "search": "made of the subject"},
+        hidden=("search",),
     ),
     Table(name="claim", plain={"worker": "a process"}),
     Table(
