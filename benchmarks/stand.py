@@ -52,6 +52,8 @@ class Stand:
         slug = f"seed-{self.contacts}-{self.interactions}"
         if self._workspace(slug) is None:
             size = ("--contacts", str(self.contacts), "--interactions", str(self.interactions))
+            # Whoever fills an empty database wants it for themselves.
+            self.database.dispose()
             started = time.monotonic()
             subprocess.run(
                 [sys.executable, "-m", "crm", "seed", *size, "--workspace", slug], cwd=ROOT, check=True, env=self.env()

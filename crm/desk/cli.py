@@ -57,7 +57,9 @@ def seed(contacts: int, interactions: int, number: int, slug: str, email: str) -
     """Fill a new workspace with generated people and history."""
     size = seeding.Size(contacts, interactions)
     with available(Settings.load(), command="crm seed") as settings:
-        database = Database(settings.database_url, handlers=handlers(), pooled=False)
+        # The owner may load a database of nobody's much faster; where it is not known, the application's role does it.
+        address = settings.database_owner_url or settings.database_url
+        database = Database(address, handlers=handlers(), pooled=False)
         _fill(database, size=size, number=number, slug=slug, email=email)
         database.dispose()
 
