@@ -49,6 +49,13 @@ from uuid_utils.compat import uuid7
 from crm.events import Handlers
 
 _BETWEEN = "\0"
+#: Where a session keeps when its transaction began.
+_BEGAN = "began_at"
+_ANNOUNCE = text("select now() from set_config('crm.workspace', :id, true)")
+_ANNOUNCE_WITH_LIMIT = text(
+    "select now() from set_config('crm.workspace', :id, true),"
+    " set_config('idle_in_transaction_session_timeout', :limit, true)"
+)
 #: Python types whose `str` is the text form that PostgreSQL reads.
 _PLAIN: frozenset[type] = frozenset({str, int, bool, float, Decimal, UUID, date, datetime, type(None)})
 
@@ -146,8 +153,12 @@ class WorkspaceSession(Session):
 @event.listens_for(WorkspaceSession, "after_begin")
 def _announce_workspace(session: Session, transaction: SessionTransaction, connection: Any) -> None:
     # A savepoint keeps the value of its transaction; a session without a workspace must clear an earlier one.
-    if not transaction.nested and not session.info.get("is_announced_apart"):
-        _set_workspace(connection, session.info.get("workspace_id"), limit=session.info.get("idle_limit") or "0")
+    if transaction.nested:
+        return
+    session.info.pop(_BEGAN, None)
+    if not session.info.get("is_announced_apart"):
+        limit = session.info.get("idle_limit") or "0"
+        session.info[_BEGAN] = _set_workspace(connection, session.info.get("workspace_id"), limit=limit)
 
 
 @contextmanager
@@ -171,13 +182,12 @@ def _fill_workspace(session: Session, _context: Any, _instances: Any) -> None:
             row.workspace_id = workspace_id
 
 
-def _set_workspace(connection: Any, workspace_id: UUID | None, *, limit: str = "0") -> None:
-    statement = "select set_config('crm.workspace', :id, true)"
+def _set_workspace(connection: Any, workspace_id: UUID | None, *, limit: str = "0") -> datetime:
+    """Also answers when the transaction began, which saves whoever wants to know it a question."""
     given = {"id": str(workspace_id) if workspace_id else ""}
     if limit != "0":
-        statement += ", set_config('idle_in_transaction_session_timeout', :limit, true)"
-        given["limit"] = limit
-    connection.execute(text(statement), given)
+        return connection.execute(_ANNOUNCE_WITH_LIMIT, {**given, "limit": limit}).scalar_one()
+    return connection.execute(_ANNOUNCE, given).scalar_one()
 
 
 def enter_workspace(session: Session, workspace_id: UUID | None) -> None:
@@ -207,7 +217,9 @@ def rollback(session: Session) -> None:
 
 def database_now(session: Session) -> datetime:
     """The start of the database transaction: the one clock all processes share."""
-    return session.execute(select(func.now())).scalar_one()
+    session.connection()  # Begins the transaction where none has begun.
+    began: datetime | None = session.info.get(_BEGAN)
+    return began or session.execute(select(func.now())).scalar_one()
 
 
 def commit_late(session: Session) -> None:

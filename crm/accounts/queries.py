@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, select, text, tuple_
+from sqlalchemy import ColumnElement, Select, and_, func, select, text, tuple_
 from sqlalchemy.orm import Session, aliased
 
 from crm.accounts.kinds import ActorKind, Permission, ProgressState, RecordAccess, Role
@@ -24,6 +24,7 @@ from crm.accounts.models import (
 )
 from crm.accounts.rules import BROWSER_IDLE, Actor, sees
 from crm.errors import NotFoundError
+from crm.once import read_once
 from crm.web.paging import Page, decode_cursor, page_of
 
 
@@ -127,10 +128,11 @@ def workspace_called(session: Session, *, name: str) -> UUID | None:
 
 
 def workspace(session: Session, actor: Actor) -> Workspace:
-    """The actor's workspace."""
+    """The actor's workspace; asked once by a transaction that doesn't write."""
     row = session.get(Workspace, actor.workspace_id)
     if row is None:
         raise NotFoundError
+    read_once(session).add(row)  # The session itself keeps no row that nobody holds.
     return row
 
 
@@ -248,14 +250,13 @@ def notifications(session: Session, actor: Actor, *, after: str | None = None, l
 
 def unread_notifications(session: Session, actor: Actor) -> int:
     """How many lines of the bell the actor has not read."""
-    return (
-        session.scalar(
-            select(func.count())
-            .select_from(Notification)
-            .where(Notification.user_id == actor.user_id, Notification.read_at.is_(None))
-        )
-        or 0
-    )
+    return session.scalar(counting_unread(actor.user_id)) or 0
+
+
+def counting_unread(user_id: Any) -> Select[int]:
+    """The question for `unread_notifications`, to be asked together with others; `user_id` may be a parameter."""
+    unread = select(func.count()).select_from(Notification)
+    return unread.where(Notification.user_id == user_id, Notification.read_at.is_(None))
 
 
 def progress(session: Session, actor: Actor, *, progress_id: UUID) -> Progress:  # noqa: ARG001 - RLS bounds it.

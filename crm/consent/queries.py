@@ -3,14 +3,15 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import literal, select, tuple_
+from sqlalchemy import Row, Select, Uuid, cast, literal, null, select, tuple_, union_all
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from crm.accounts.models import User, Workspace
+from crm.accounts.models import User
+from crm.accounts.queries import workspace
 from crm.accounts.rules import Actor
 from crm.channels.sentences import N_
 from crm.consent.kinds import Basis, ConsentAction, ConsentPurpose
@@ -35,8 +36,27 @@ def states(
     session: Session, actor: Actor, *, contact_ids: Collection[UUID]
 ) -> dict[UUID, dict[tuple[ConsentPurpose, str], State]]:
     """What holds for each contact, by (purpose, channel or '' for all); contacts never asked have an empty dict."""
-    found: dict[UUID, dict[tuple[ConsentPurpose, str], State]] = {contact_id: {} for contact_id in contact_ids}
-    wanted = select(
+    return _states(session.execute(_held(actor, contact_ids)), contact_ids)
+
+
+def standing(
+    session: Session, actor: Actor, *, contact_ids: Collection[UUID], pairs: Collection[tuple[str, str]]
+) -> tuple[dict[UUID, dict[tuple[ConsentPurpose, str], State]], set[tuple[str, str]]]:
+    """`states` of the contacts and `suppressed` of the pairs, with one statement."""
+    if not pairs:
+        return states(session, actor, contact_ids=contact_ids), set()
+    hashed = _hashed(session, actor, pairs)
+    nobody, nothing = cast(null(), Uuid()), literal("")
+    gone = _gone(pairs, hashed).with_only_columns(
+        nobody, nothing, Suppression.address_hash, nothing, nothing, Suppression.at
+    )
+    rows = session.execute(union_all(_held(actor, contact_ids), gone)).all()
+    held = [row for row in rows if row.contact_id is not None]
+    return _states(held, contact_ids), {hashed[row.channel] for row in rows if row.contact_id is None}
+
+
+def _held(actor: Actor, contact_ids: Collection[UUID]) -> Select[*tuple[Any, ...]]:
+    return select(
         ConsentState.contact_id,
         ConsentState.purpose,
         ConsentState.channel,
@@ -44,7 +64,13 @@ def states(
         ConsentState.basis,
         ConsentState.since,
     ).where(among(ConsentState.contact_id, contact_ids), ConsentState.workspace_id == actor.workspace_id)
-    for row in session.execute(wanted):
+
+
+def _states(
+    rows: Iterable[Row[*tuple[Any, ...]]], contact_ids: Collection[UUID]
+) -> dict[UUID, dict[tuple[ConsentPurpose, str], State]]:
+    found: dict[UUID, dict[tuple[ConsentPurpose, str], State]] = {contact_id: {} for contact_id in contact_ids}
+    for row in rows:
         found[row.contact_id][ConsentPurpose(row.purpose), row.channel] = State(
             action=ConsentAction(row.action), basis=Basis(row.basis), since=row.since
         )
@@ -53,8 +79,7 @@ def states(
 
 def policy(session: Session, actor: Actor) -> Policy:
     """The workspace's policy: which basis carries which purpose on which channel."""
-    workspace = session.get(Workspace, actor.workspace_id)
-    return policy_of(workspace.basis_policy if workspace else None)
+    return policy_of(workspace(session, actor).basis_policy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,14 +185,21 @@ def suppressed(session: Session, actor: Actor, *, pairs: Collection[tuple[str, s
     """Those of the (channel, normalised address) pairs that must get nothing any more."""
     if not pairs:
         return set()
+    hashed = _hashed(session, actor, pairs)
+    return {hashed[found] for found in session.scalars(_gone(pairs, hashed))}
+
+
+def _hashed(session: Session, actor: Actor, pairs: Collection[tuple[str, str]]) -> dict[str, tuple[str, str]]:
     key = key_of(session, actor)
-    by_hash = {address_hash(key, channel, address): (channel, address) for channel, address in pairs}
-    wanted = select(Suppression.address_hash).where(
+    return {address_hash(key, channel, address): (channel, address) for channel, address in pairs}
+
+
+def _gone(pairs: Collection[tuple[str, str]], hashes: Collection[str]) -> Select[str]:
+    return select(Suppression.address_hash).where(
         among(Suppression.channel, {channel for channel, _ in pairs}),
-        among(Suppression.address_hash, by_hash),
+        among(Suppression.address_hash, hashes),
         Suppression.lifted_at.is_(None),
     )
-    return {by_hash[found] for found in session.scalars(wanted)}
 
 
 def suppressions(

@@ -10,12 +10,11 @@ from werkzeug.datastructures import MultiDict
 
 from crm.accounts.guards import current_actor
 from crm.accounts.kinds import Permission
-from crm.accounts.rules import Actor
 from crm.clock import local_day
 from crm.consent import queries as consent
 from crm.consent import words as consent_words
 from crm.consent.kinds import ConsentPurpose
-from crm.consent.rules import latest
+from crm.consent.rules import States, latest
 from crm.consent.services import SOURCE_KIND
 from crm.contacts import queries as contacts
 from crm.contacts import words as contact_words
@@ -25,11 +24,11 @@ from crm.deals import queries as deals
 from crm.desk.keeping import keeping
 from crm.desk.own_fields import own_rows
 from crm.desk.planned import planned
-from crm.desk.reach import Reach, reach, reached_via
+from crm.desk.reach import Reach, reached, reached_via
 from crm.interactions import queries as interactions
 from crm.interactions import words as timeline_words
 from crm.interactions.forms import LogForm, NarrowForm
-from crm.interactions.queries import TimelineEntry
+from crm.interactions.queries import TimelineEntry, Word
 from crm.loyalty import queries as loyalty
 from crm.segments import queries as segments
 from crm.web.formats import day, local
@@ -76,17 +75,21 @@ def page(person: Contact, **composer: Any) -> str:
     """The page with its composer as given (see `crm.desk.composer`)."""
     session, actor, now = current_session(), current_actor(), request_now()
     contact_id = person.id
-    colleagues = contacts.colleagues(session, actor)
-    current, suggested = contacts.facts_of(session, actor, contact_id=contact_id)
+    access = contacts.access_of(session, actor, person=person)
+    colleagues = {line.user_id: line.name for line in access}
+    (current, suggested), (of_company, _also) = contacts.facts_with_company(session, actor, person=person)
     meant = [UUID(fact.value) for fact in suggested if fact.field == "company_id" and fact.value]
     names = contact_words.names_of(colleagues, person.company)
     names |= contacts.company_names(session, actor, company_ids=meant)
-    ways = reach(session, actor, contact_ids=[contact_id], now=now).get(contact_id, [])
+    handles = contacts.handles_of(session, actor, contact_ids=[contact_id], company_id=person.company_id)
+    ways, states = reached(session, actor, handles={contact_id: handles.get(contact_id, [])}, now=now)
+    circle = contacts.circle_of(session, actor, contact_id=contact_id)
+    kept = keeping(session, actor, contact_id=contact_id, now=now)
     return render_template(
         "desk/contact.html",
         owner=colleagues.get(person.owner_id) if person.owner_id else None,
-        reach=ways,
-        via=reached_via(session, actor, person=person),
+        reach=ways.get(contact_id, []),
+        via=reached_via(person.company, handles.get(person.company.id, [])) if person.company else [],
         deals=deals.deals_of(session, actor, contact_id=contact_id, now=now),
         card=loyalty.contact_card(session, actor, contact_id=contact_id, now=now),
         facts=[
@@ -96,19 +99,19 @@ def page(person: Contact, **composer: Any) -> str:
         ],
         own=own_rows(session, actor, subject=CustomSubject.CONTACT, owner_id=contact_id, facts=current),
         suggestions=_suggestions(suggested, names),
-        company_facts=_company_facts(person, names),
-        tags=contacts.tags_of(session, actor, contact_ids=[contact_id]).get(contact_id, []),
-        places=contacts.affiliations_of(session, actor, contact_id=contact_id),
-        links=contacts.links_of(session, actor, contact_id=contact_id),
+        company_facts=_company_facts(person, of_company, names),
+        tags=circle.tags,
+        places=circle.places,
+        links=circle.links,
         link_labels=contact_words.LINK_LABELS,
-        consents=consent_lines(actor, contact_id, ways),
-        access=contacts.access_of(session, actor, person=person),
+        consents=consent_lines(states[contact_id], ways.get(contact_id, [])),
+        access=access,
         access_reasons=contact_words.ACCESS_REASONS,
         me=actor.user_id,
         segments=segments.segments_of(session, actor, contact_id=contact_id),
         lifecycles=contact_words.LIFECYCLE_LABELS,
-        keeping=keeping(session, actor, contact_id=contact_id, now=now),
-        last=interactions.last_exchanges(session, actor, contact_ids=[contact_id]).get(contact_id),
+        keeping=kept,
+        last=kept.last,
         exchange_text=timeline_words.exchange_text,
         today=local_day(now, tz=actor.time_zone),
         now=now,
@@ -121,18 +124,19 @@ def parts(person: Contact, *, with_story: bool = True) -> dict[str, Any]:
     """What the composer shows of a person, and with the story what is planned and what happened."""
     session, actor = current_session(), current_actor()
     tasks = interactions.tasks_of(session, actor, contact_id=person.id)
+    words = interactions.vocabulary(session, actor)
     shown: dict[str, Any] = {
         "person": person,
         "tasks": tasks,
         "promises": sum(task.is_promise for task in tasks),
-        "log_form": LogForm(formdata=None).offer(interactions.own_kinds(session, actor)),
+        "log_form": LogForm(formdata=None).offer([word for word in words[0] if not word.is_archived]),
         "may_edit": actor.may(Permission.EDIT),
         "may_write": actor.may(Permission.WRITE),
     }
     if not with_story:
         return shown
     agreed = planned(session, actor, contact_ids=[person.id]).get(person.id, [])
-    return {**shown, "planned": agreed, **_timeline(person)}
+    return {**shown, "planned": agreed, **_timeline(person, words)}
 
 
 @blueprint.get("/contacts/<uuid:contact_id>/timeline")
@@ -140,14 +144,16 @@ def timeline(contact_id: UUID) -> str:
     """The next part of the timeline, for htmx; without script it is a page of its own."""
     person = contacts.contact(current_session(), current_actor(), contact_id=contact_id)
     template = "desk/_timeline.html" if "HX-Request" in request.headers else "desk/timeline.html"
-    return render_template(template, person=person, may_edit=current_actor().may(Permission.EDIT), **_timeline(person))
+    words = interactions.vocabulary(current_session(), current_actor())
+    shown = _timeline(person, words)
+    return render_template(template, person=person, may_edit=current_actor().may(Permission.EDIT), **shown)
 
 
-def _timeline(person: Contact) -> dict[str, Any]:
+def _timeline(person: Contact, words: tuple[list[Word], list[Word]]) -> dict[str, Any]:
     session, actor = current_session(), current_actor()
     shown = request.args.get("show", "")
     kinds = next((kinds for name, _label, kinds in timeline_words.TIMELINE_FILTERS if name == shown), ())
-    narrow = narrowed(request.args)
+    narrow = NarrowForm(request.args).offer(*words)
     where = narrow.where(kinds)
     page = interactions.timeline(
         session, actor, contact_id=person.id, where=where, after=request.args.get("after"), limit=PAGE
@@ -169,9 +175,7 @@ def _timeline(person: Contact) -> dict[str, Any]:
 
 def narrowed(given: MultiDict[str, str], people: Sequence[tuple[UUID, str]] = ()) -> NarrowForm:
     """What the address of the page narrows the timeline to."""
-    session, actor = current_session(), current_actor()
-    kinds, labels = interactions.own_kinds(session, actor, with_archived=True), interactions.labels(session, actor)
-    return NarrowForm(given).offer(kinds, labels, people)
+    return NarrowForm(given).offer(*interactions.vocabulary(current_session(), current_actor()), people)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,9 +230,8 @@ class ConsentLine:
     since: Any
 
 
-def consent_lines(actor: Actor, contact_id: UUID, ways: list[Reach]) -> list[ConsentLine]:
+def consent_lines(states: States, ways: list[Reach]) -> list[ConsentLine]:
     """Promotions on each channel the person has, and the other purposes, as they hold now."""
-    states = consent.states(current_session(), actor, contact_ids=[contact_id])[contact_id]
     channels = list(dict.fromkeys([way.channel for way in ways])) or ["email"]
     lines = []
     for channel in channels:
@@ -255,10 +258,11 @@ def _suggestions(found: list[contacts.FactView], names: dict[str, str]) -> list[
     ]
 
 
-def _company_facts(person: Contact, names: dict[str, str]) -> list[contact_words.FactRow]:
+def _company_facts(
+    person: Contact, current: dict[str, contacts.FactView], names: dict[str, str]
+) -> list[contact_words.FactRow]:
     """What is known of the company, without what nobody knows."""
     if person.company is None:
         return []
-    current, _suggested = contacts.facts_of(current_session(), current_actor(), company_id=person.company.id)
     rows = contact_words.fact_rows(person.company, COMPANY_LEFT, current, names=names)
     return [row for row in rows if not row.is_empty]

@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import visitors
 
+from crm.accounts import queries as accounts
 from crm.accounts.kinds import ActorKind, Permission, RecordAccess, Role
 from crm.accounts.rules import Actor
 from crm.clock import end_of_day, local_day
@@ -31,9 +32,9 @@ from crm.desk.queue import MOST, SOURCES, Kind, View, asked
 
 
 def counts(session: Session, actor: Actor, *, now: datetime) -> dict[str, int]:
-    """{navigation key: how many wait for the actor}: conversations unanswered, and every line of Today."""
-    waiting, lines = _numbers(session, actor, is_mine=True, now=now)
-    return {"inbox": waiting[Kind.REPLY], "today": lines}
+    """{navigation key: how many wait for the actor}: conversations unanswered, every line of Today, and the bell."""
+    waiting, lines, unread = _numbers(session, actor, is_mine=True, now=now)
+    return {"inbox": waiting[Kind.REPLY], "today": lines, "bell": unread}
 
 
 def count(session: Session, actor: Actor, *, is_mine: bool, now: datetime) -> dict[Kind, int]:
@@ -41,18 +42,18 @@ def count(session: Session, actor: Actor, *, is_mine: bool, now: datetime) -> di
     return _numbers(session, actor, is_mine=is_mine, now=now)[0]
 
 
-def _numbers(session: Session, actor: Actor, *, is_mine: bool, now: datetime) -> tuple[dict[Kind, int], int]:
-    """The reasons of each kind and the lines they make, in one statement."""
+def _numbers(session: Session, actor: Actor, *, is_mine: bool, now: datetime) -> tuple[dict[Kind, int], int, int]:
+    """The reasons of each kind, the lines they make, and what is unread of the bell, in one statement."""
     if contacts.scope(actor) is Scope.NOTHING:
-        return dict.fromkeys(SOURCES, 0), 0
+        return dict.fromkeys(SOURCES, 0), 0, accounts.unread_notifications(session, actor)
     today = local_day(now, tz=actor.time_zone)
     starts, ends = spans(today, tz=actor.time_zone)
     given = {"who": actor.user_id, "now": now, "today": today, "tonight": end_of_day(today, tz=actor.time_zone)}
     given |= {"starts": starts, "ends": ends}
-    *numbers, lines = session.execute(
+    *numbers, lines, unread = session.execute(
         _counting(actor.kind, actor.role, actor.scopes, actor.sees, actor.team, is_mine=is_mine), given
     ).one()
-    return dict(zip(SOURCES, numbers, strict=True)), lines
+    return dict(zip(SOURCES, numbers, strict=True)), lines, unread
 
 
 @lru_cache(maxsize=64)
@@ -80,6 +81,7 @@ def _counting(
     numbers = select(
         *(func.count().filter(found.c.kind == literal_column(f"'{kind.value}'")) for kind in SOURCES),
         func.count(found.c.who.distinct()),
+        accounts.counting_unread(who).scalar_subquery(),
     )
     return visitors.cloned_traverse(numbers, {}, {"bindparam": _written_out})
 

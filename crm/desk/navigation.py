@@ -1,11 +1,11 @@
 """Owns what surrounds every signed-in page: navigation, counters, workspace switcher, the New menu."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask, current_app, g, request
 
-from crm.accounts import queries as accounts
 from crm.accounts.kinds import Permission
 from crm.accounts.rules import Actor
 from crm.desk import counters
@@ -114,14 +114,14 @@ def _shell() -> dict[str, Any]:
             "bell_count": 0,
             "actor_user": None,
         }
-    session = current_session()
+    counts = counters.counts(current_session(), actor, now=request_now())
     pages = _pages()
     return {
         **common,
         "theme": g.user.theme,
         "actor": actor,
         "actor_user": {"id": g.user.id, "name": actor.name, "email": g.user.email},
-        "nav": navigation(actor),
+        "nav": navigation(actor, counts),
         "workspaces": [
             {
                 "id": row.id,
@@ -136,7 +136,7 @@ def _shell() -> dict[str, Any]:
             for label, icon, path, needs in NEW
             if path in pages and actor.may(needs)
         ],
-        "bell_count": accounts.unread_notifications(session, actor),
+        "bell_count": counts["bell"],
         "shell": {
             "search": "/search" if "/search" in pages else None,
             "bell": "/notifications" if "/notifications" in pages else None,
@@ -148,13 +148,17 @@ def _shell() -> dict[str, Any]:
     }
 
 
-def navigation(actor: Actor) -> list[dict[str, Any]]:
-    """The navigation as the shell's macros read it, with live counters beside Today and Inbox."""
-    counts = counters.counts(current_session(), actor, now=request_now())
+def live(actor: Actor) -> list[dict[str, Any]]:
+    """The navigation as it stands now."""
+    return navigation(actor, counters.counts(current_session(), actor, now=request_now()))
+
+
+def navigation(actor: Actor, counts: Mapping[str, int]) -> list[dict[str, Any]]:
+    """The navigation as the shell's macros read it, with the live `counts` beside Today and Inbox."""
     return [_line(entry, actor, counts) for entry in entries(actor)]
 
 
-def _line(entry: Entry, actor: Actor, counts: dict[str, int]) -> dict[str, Any]:
+def _line(entry: Entry, actor: Actor, counts: Mapping[str, int]) -> dict[str, Any]:
     line: dict[str, Any] = {
         "key": entry.key,
         "label": entry.label,

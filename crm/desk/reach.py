@@ -3,7 +3,7 @@
 Header, list and composer read the same answer here; hours, budgets and pace are the gate's, which is asked at sending.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -20,7 +20,7 @@ from crm.consent.kinds import Purpose
 from crm.consent.rules import Policy, States, verdict
 from crm.contacts import queries as contacts
 from crm.contacts.kinds import HandleState
-from crm.contacts.models import Contact, Handle
+from crm.contacts.models import Company, Handle
 from crm.contacts.words import CHANNEL_ICONS, CHANNEL_LABELS, STATE_LABELS
 from crm.db import among
 from crm.desk.rules import OPEN, REPLY_WINDOWS, STARTED_BY_PERSON, Address, ReachReason, reach_reason
@@ -91,9 +91,15 @@ def reach(
     handles = contacts.handles_of(session, actor, contact_ids=contact_ids)
     if primary_only:
         handles = {owner: [row for row in rows if row.is_primary] for owner, rows in handles.items()}
+    return reached(session, actor, handles=handles, now=now)[0]
+
+
+def reached(
+    session: Session, actor: Actor, *, handles: Mapping[UUID, Sequence[Handle]], now: datetime
+) -> tuple[dict[UUID, list[Reach]], Mapping[UUID, States]]:
+    """The same for addresses that were read already, by their people, and the consents of those people."""
     pairs = {(row.channel, row.address_norm) for rows in handles.values() for row in rows}
-    suppressed = consent.suppressed(session, actor, pairs=pairs)
-    states = consent.states(session, actor, contact_ids=list(handles))
+    states, suppressed = consent.standing(session, actor, contact_ids=list(handles), pairs=pairs)
     policy = consent.policy(session, actor)
     served = {account.channel for account in outreach.accounts(session, actor)}
     written = _last_inbound(session, owners=list(handles), channels={channel for channel, _norm in pairs} & served)
@@ -109,7 +115,7 @@ def reach(
                 last_inbound=written.get((owner, row.channel)),
             )
             found.setdefault(owner, []).append(_worded(row, owner, reach_reason(address, now=now)))
-    return found
+    return found, states
 
 
 def _last_inbound(
@@ -175,13 +181,10 @@ class Via:
     company: str
 
 
-def reached_via(session: Session, actor: Actor, *, person: Contact) -> list[Via]:
-    """The working addresses of the company of a person whose company is loaded."""
-    if person.company is None:
-        return []
-    rows = contacts.handles_of(session, actor, company_id=person.company.id).get(person.company.id, [])
+def reached_via(company: Company, handles: Sequence[Handle]) -> list[Via]:
+    """Those of a company's addresses that work."""
     return [
-        Via(icon=CHANNEL_ICONS[ChannelKind(row.channel)], address=row.address, company=person.company.name)
-        for row in rows
+        Via(icon=CHANNEL_ICONS[ChannelKind(row.channel)], address=row.address, company=company.name)
+        for row in handles
         if row.state == HandleState.ACTIVE
     ]

@@ -66,7 +66,7 @@ def index() -> ResponseReturnValue:
 @any_role
 def counters() -> str:
     """The numbers of the menu, which the page asks for again and again."""
-    return render_template("desk/counters.html", items=navigation.navigation(current_actor()))
+    return render_template("desk/counters.html", items=navigation.live(current_actor()))
 
 
 def _title(count: int) -> str:

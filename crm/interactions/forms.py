@@ -26,7 +26,7 @@ from crm.clock import zone
 from crm.contacts.words import CHANNEL_LABELS
 from crm.interactions.keywords import MAX_PHRASE
 from crm.interactions.kinds import Direction, InteractionKind, Sentiment, Visibility
-from crm.interactions.queries import TimelineFilter
+from crm.interactions.queries import TimelineFilter, Word
 from crm.interactions.services import ICONS, MAX_TEXT
 from crm.interactions.timeline_models import EntryLabel, OwnKind
 from crm.interactions.words import KIND_LABELS, LOGGED, SENTIMENT_LABELS, TONE_LABELS
@@ -79,7 +79,7 @@ class LogForm(Form):
     files = MultipleFileField(lazy("Files"))
     private = BooleanField(lazy("Only I see it"))
 
-    def offer(self, own: Sequence[OwnKind]) -> "LogForm":
+    def offer(self, own: Sequence[OwnKind | Word]) -> "LogForm":
         """Fill the choice of kinds with the standard ones and the workspace's own."""
         kinds = [(kind.value, str(KIND_LABELS[kind])) for kind in LOGGED]
         kinds += [(row.key, row.name) for row in own]
@@ -171,7 +171,7 @@ class NarrowForm(Form):
     person = SelectField(lazy("Person"), default="", validate_choice=False)
 
     def offer(
-        self, own: Sequence[OwnKind], labels: Sequence[EntryLabel], people: Sequence[tuple[UUID, str]] = ()
+        self, own: Sequence[Word], labels: Sequence[Word], people: Sequence[tuple[UUID, str]] = ()
     ) -> "NarrowForm":
         """Fill the choices; `people` are those of a company."""
         kinds = [(kind.value, str(label)) for kind, label in KIND_LABELS.items()]

@@ -35,6 +35,7 @@ from crm.interactions.queries import keeping
 from crm.loyalty import services as loyalty
 from crm.outreach import queries as outreach
 from crm.outreach.kinds import ConversationState, MessageState
+from crm.outreach.queries.finding import find_threads
 from crm.outreach.services.claim import claim
 from crm.segments import queries as segments
 from crm.segments import services as segment_services
@@ -48,9 +49,9 @@ MOST = 6_000
 #: Messages, conversations and codes in numbers; the owner writes them, since only their plans are looked at.
 MORE = (
     """
-    insert into conversation (id, workspace_id, channel, account_id, contact_id, state, last_at)
-    select gen_random_uuid(), :workspace, 'email', :account, id, (array['open', 'waiting', 'closed'])[1 + n % 3],
-           :now - n * interval '1 minute'
+    insert into conversation (id, workspace_id, channel, account_id, contact_id, subject, state, last_at)
+    select gen_random_uuid(), :workspace, 'email', :account, id, 'Ordine ' || n || case when n % 500 = 0
+           then ' è pronto' else '' end, (array['open', 'waiting', 'closed'])[1 + n % 3], :now - n * interval '1 minute'
     from (select id, row_number() over (order by id) as n from contact where workspace_id = :workspace) as people
     """,
     """
@@ -343,14 +344,22 @@ def is_alone(place: Place) -> bool:
         return session.scalar(others) == 0
 
 
-def check_search(place: Place, query: str) -> None:
+#: Of threads, by their subject: words that few have, and words like them.
+THREADS = {"words of a subject": "è pronto", "a misspelt word": "prontto"}
+
+
+def check_search(
+    place: Place,
+    query: str,
+    search: Callable[[Session, Actor, str], object] = lambda s, a, q: contacts.search(s, a, text=q),
+) -> None:
     # What other sessions still hold back of their own counts must not be taken for this search's: each hands them in
     # when it ends, and the server ends it in its own time.
     place.database.dispose()
     until(lambda: is_alone(place), "the end of the other sessions")
     before = sequential_reads(place)
     with place.database.scope(place.house.workspace.id) as session:
-        found = contacts.search(session, place.house.actor, text=query)
+        found = search(session, place.house.actor, query)
         session.execute(text("select pg_stat_force_next_flush()"))
     assert found
     assert sequential_reads(place) == before
@@ -359,6 +368,11 @@ def check_search(place: Place, query: str) -> None:
 @pytest.mark.parametrize("name", SEARCHES)
 def test_search_reads_no_big_table_whole(twenty_thousand, name):
     check_search(twenty_thousand, SEARCHES[name])
+
+
+@pytest.mark.parametrize("name", THREADS)
+def test_search_for_threads_reads_no_big_table_whole(twenty_thousand, name):
+    check_search(twenty_thousand, THREADS[name], lambda s, a, q: find_threads(s, a, text=q))
 
 
 def statements_of(place: Place, settings, jobs, path: str) -> int:
@@ -377,19 +391,24 @@ def statements_of(place: Place, settings, jobs, path: str) -> int:
     return len(heard)
 
 
+#: How many statements each page may take: no more than it takes today.
+PAGES = {
+    "/contacts": 19,
+    "/contacts?sort=last_exchange": 19,
+    "/contacts?sort=warmth": 19,
+    "/contacts/{id}": 25,
+    "/search?q=moretti": 22,
+    "/": 29,
+}
+
+
 def test_the_pages_of_people_ask_a_bounded_number_of_questions_at_any_size(fill, twenty_thousand, settings, jobs):
     few = fill(1_000)
 
-    for path, most in {
-        "/contacts": 23,
-        "/contacts?sort=last_exchange": 23,
-        "/contacts?sort=warmth": 23,
-        "/contacts/{id}": 54,
-    }.items():
+    for path, most in PAGES.items():
         small = statements_of(few, settings, jobs, path.format(id=few.contact_id))
         large = statements_of(twenty_thousand, settings, jobs, path.format(id=twenty_thousand.contact_id))
-        assert small == large, path
-        assert large <= most, path
+        assert large <= small <= most, path
 
 
 @pytest.mark.long

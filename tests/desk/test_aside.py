@@ -56,7 +56,7 @@ def test_put_off_is_gone_until_tomorrow_and_counted_no_more(client, session, act
     row = conversation(session, ann.id, since=now)
     assert post(client, "snooze", f"reply:{row.id}").status_code == 303
     assert kinds(session, actor, now) == set()
-    assert counts(session, actor, now=now) == {"inbox": 0, "today": 0}
+    assert counts(session, actor, now=now) == {"inbox": 0, "today": 0, "bell": 0}
     assert kinds(session, actor, tomorrow(now, tz=actor.time_zone)) == {Kind.REPLY}
 
 

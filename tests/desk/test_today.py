@@ -173,7 +173,7 @@ def test_the_counters_say_the_same_as_the_page(client, session, actor, ann, now)
     counted = count(session, actor, is_mine=True, now=now)
 
     assert counted == {kind: len(rows) for kind, rows in found.items() if kind is not Kind.QUIET}
-    assert counters.counts(session, actor, now=now) == {"inbox": 1, "today": 2}
+    assert counters.counts(session, actor, now=now) == {"inbox": 1, "today": 2, "bell": 0}
     page = client.get("/counters").text
     assert 'id="side-counter-today" hx-swap-oob="true">2<' in page
     assert "<html" not in page

@@ -11,6 +11,16 @@ from crm.contacts.queries.access import (
     scope,
     visible,
 )
+from crm.contacts.queries.circle import (
+    AffiliationView,
+    Circle,
+    LinkView,
+    TagView,
+    affiliation,
+    affiliations_of,
+    circle_of,
+    links_of,
+)
 from crm.contacts.queries.companies import (
     company,
     company_by_domain,
@@ -32,7 +42,7 @@ from crm.contacts.queries.custom import (
     custom_shapes,
     custom_values_of,
 )
-from crm.contacts.queries.facts import FactView, facts_of, tag_by_name, tags, tags_of
+from crm.contacts.queries.facts import FactView, facts_of, facts_with_company, tag_by_name, tags, tags_of
 from crm.contacts.queries.finding import (
     HitKind,
     Matched,
@@ -53,19 +63,14 @@ from crm.contacts.queries.handles import (
 )
 from crm.contacts.queries.limits import LimitLine, is_nobody_limited, limited, limits_of
 from crm.contacts.queries.people import (
-    AffiliationView,
     ContactFilter,
     ContactSort,
-    LinkView,
     PlaceView,
-    affiliation,
-    affiliations_of,
     colleagues,
     conditions_of,
     contact,
     contacts,
     count_people,
-    links_of,
     list_contacts,
     people_in_order,
     people_of,
@@ -86,6 +91,7 @@ __all__ = [
     "SHORT_LIST",
     "AccessLine",
     "AffiliationView",
+    "Circle",
     "CompanyNotFoundError",
     "ContactFilter",
     "ContactNotFoundError",
@@ -102,6 +108,7 @@ __all__ = [
     "Scope",
     "SearchHit",
     "SearchTooBroadError",
+    "TagView",
     "Values",
     "ViewNotFoundError",
     "Views",
@@ -110,6 +117,7 @@ __all__ = [
     "affiliation",
     "affiliations_of",
     "alive",
+    "circle_of",
     "colleagues",
     "company",
     "company_by_domain",
@@ -131,6 +139,7 @@ __all__ = [
     "domains_of",
     "earlier_addresses",
     "facts_of",
+    "facts_with_company",
     "handle",
     "handle_by_address",
     "handles_of",

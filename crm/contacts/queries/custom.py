@@ -54,20 +54,18 @@ def custom_shapes(
     session: Session, *, subjects: Iterable[CustomSubject] = CustomSubject, ids: Collection[UUID] = ()
 ) -> tuple[FieldShape, ...]:
     """The fields of the session's workspace, archived ones included: contacts' before companies', each in order."""
-    wanted = select(CustomField).where(CustomField.subject.in_([str(subject) for subject in subjects]))
+    wanted = select(CustomField, CustomChoice).outerjoin(CustomChoice, CustomChoice.field_id == CustomField.id)
+    wanted = wanted.where(CustomField.subject.in_([str(subject) for subject in subjects]))
     if ids:
         wanted = wanted.where(CustomField.id.in_(list(ids)))
-    order = (CustomField.subject.desc(), CustomField.position, CustomField.id)
-    rows = session.scalars(wanted.order_by(*order).execution_options(populate_existing=True)).all()
-    if not rows:
-        return ()
-    choices: defaultdict[UUID, list[ChoiceShape]] = defaultdict(list)
-    listed = select(CustomChoice).where(among(CustomChoice.field_id, [row.id for row in rows]))
-    listed = listed.order_by(CustomChoice.position, CustomChoice.id).execution_options(populate_existing=True)
-    for one in session.scalars(listed):
-        shape = ChoiceShape(id=one.id, key=one.key, label=one.label, is_archived=one.archived_at is not None)
-        choices[one.field_id].append(shape)
-    return tuple(_shape(row, tuple(choices[row.id])) for row in rows)
+    order = (CustomField.subject.desc(), CustomField.position, CustomField.id, CustomChoice.position, CustomChoice.id)
+    choices: dict[CustomField, list[ChoiceShape]] = {}
+    for row, one in session.execute(wanted.order_by(*order).execution_options(populate_existing=True)):
+        offered = choices.setdefault(row, [])
+        if one is not None:
+            is_archived = one.archived_at is not None
+            offered.append(ChoiceShape(id=one.id, key=one.key, label=one.label, is_archived=is_archived))
+    return tuple(_shape(row, tuple(offered)) for row, offered in choices.items())
 
 
 def _shape(row: CustomField, choices: tuple[ChoiceShape, ...]) -> FieldShape:

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from crm.accounts.models import User
@@ -35,24 +36,38 @@ class FactView:
     at: datetime
 
 
+#: The provenance of each current value by field, and the suggestions that wait for a decision.
+Known: TypeAlias = tuple[dict[str, FactView], list[FactView]]
+
+
 def facts_of(
     session: Session, actor: Actor, *, contact_id: UUID | None = None, company_id: UUID | None = None
-) -> tuple[dict[str, FactView], list[FactView]]:
-    """The provenance of each current value by field, and the suggestions that wait for a decision."""
+) -> Known:
+    """What is known of a person or of a company; raises their not-found errors."""
     if contact_id is not None:
         require_contact(session, actor, contact_id=contact_id)
     elif company_id is not None:
         company(session, actor, company_id=company_id)
     subject = Fact.contact_id == contact_id if contact_id is not None else Fact.company_id == company_id
+    return _facts(session, subject)[0 if contact_id is not None else 1]
+
+
+def facts_with_company(session: Session, actor: Actor, *, person: Contact) -> tuple[Known, Known]:
+    """What is known of a person and of their company, with one statement; raises the contact's not-found error."""
+    require_contact(session, actor, contact_id=person.id)
+    return _facts(session, or_(Fact.contact_id == person.id, Fact.company_id == person.company_id))
+
+
+def _facts(session: Session, subject: ColumnElement[bool]) -> tuple[Known, Known]:
+    """What is known of the people in `subject`, and of the companies."""
     wanted = (
         select(Fact, User.name)
         .outerjoin(User, User.id == Fact.user_id)
         .where(subject, Fact.state.in_([FactState.CURRENT, FactState.SUGGESTED]))
         .order_by(Fact.at, Fact.id)
-        .limit(SHORT_LIST)
+        .limit(2 * SHORT_LIST)
     )
-    current: dict[str, FactView] = {}
-    suggested: list[FactView] = []
+    found: tuple[Known, Known] = (({}, []), ({}, []))
     for row, user_name in session.execute(wanted):
         view = FactView(
             id=row.id,
@@ -65,11 +80,12 @@ def facts_of(
             user_name=user_name or "",
             at=row.at,
         )
+        current, suggested = found[0 if row.contact_id is not None else 1]
         if row.state == FactState.CURRENT:
             current[row.field] = view
         else:
             suggested.append(view)
-    return current, suggested
+    return found
 
 
 def tags_of(session: Session, actor: Actor, *, contact_ids: Iterable[UUID]) -> dict[UUID, list[Tag]]:

@@ -20,14 +20,17 @@ from crm.web.paging import Page, decode_cursor, page_of
 def handles_of(
     session: Session, actor: Actor, *, contact_ids: Iterable[UUID] = (), company_id: UUID | None = None
 ) -> dict[UUID, list[Handle]]:
-    """Live handles by owner id, primary ones first; only of contacts the actor may see."""
+    """Live handles by owner id, of people, of a company or of both; primary ones first, visible contacts' only."""
     wanted = select(Handle).where(Handle.deleted_at.is_(None))
-    if company_id is not None:
-        wanted = wanted.where(Handle.company_id == company_id)
+    people = list(contact_ids)
+    of_people, of_company = among(Handle.contact_id, people), Handle.company_id == company_id
+    if company_id is None:
+        wanted = wanted.join(Contact, Contact.id == Handle.contact_id).where(of_people, alive(actor))
+    elif not people:
+        wanted = wanted.where(of_company)
     else:
-        wanted = wanted.join(Contact, Contact.id == Handle.contact_id).where(
-            among(Handle.contact_id, list(contact_ids)), alive(actor)
-        )
+        wanted = wanted.outerjoin(Contact, Contact.id == Handle.contact_id)
+        wanted = wanted.where(or_(of_people, of_company), or_(Handle.contact_id.is_(None), alive(actor)))
     found: dict[UUID, list[Handle]] = {}
     for row in session.scalars(wanted.order_by(Handle.is_primary.desc(), Handle.created_at, Handle.id)):
         owner = row.contact_id or row.company_id

@@ -7,17 +7,17 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, case, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, func, or_, select, tuple_
 from sqlalchemy.orm import Session, aliased, joinedload
 
 from crm.accounts.models import Membership, User
 from crm.accounts.rules import Actor
 from crm.channels.sentences import N_
 from crm.contacts.kinds import Importance
-from crm.contacts.models import Affiliation, Company, Contact, ContactLink, ContactTag
+from crm.contacts.models import Affiliation, Contact, ContactTag
 from crm.contacts.queries.access import SHORT_LIST, ContactMergedError, ContactNotFoundError, alive, behind
 from crm.db import among
-from crm.errors import NotFoundError
+from crm.once import read_once
 from crm.web.paging import Page, decode_cursor, page_of
 
 NOBODY: Final = N_("There is no such person, or you may not see them.")
@@ -34,13 +34,20 @@ def contact(session: Session, actor: Actor, *, contact_id: UUID, lock: bool = Fa
     found = session.scalars(wanted).one_or_none()
     if found is None:
         raise _missing(session, actor, contact_id)
+    read_once(session).add((actor, contact_id))
     return found
 
 
 def require_contact(session: Session, actor: Actor, *, contact_id: UUID) -> None:
-    """Raise `ContactNotFoundError` unless the actor may see the contact: `contact`, without reading forty columns."""
+    """Raise `ContactNotFoundError` unless the actor may see the contact: `contact`, without reading forty columns.
+
+    Asks nothing when this transaction has just seen them.
+    """
+    if (actor, contact_id) in read_once(session):
+        return
     if session.scalar(select(Contact.id).where(Contact.id == contact_id, alive(actor))) is None:
         raise _missing(session, actor, contact_id)
+    read_once(session).add((actor, contact_id))
 
 
 def _missing(session: Session, actor: Actor, contact_id: UUID) -> ContactNotFoundError:
@@ -179,80 +186,6 @@ def people_of(session: Session, actor: Actor, *, company_id: UUID) -> Sequence[C
     """The visible people of a company now, by name, at most `SHORT_LIST`."""
     wanted = select(Contact).where(Contact.company_id == company_id, alive(actor))
     return session.scalars(wanted.order_by(Contact.sort_name, Contact.id).limit(SHORT_LIST)).all()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkView:
-    """A person whom this person knows, and how; `outgoing` is False when the other one has the link."""
-
-    id: UUID
-    kind: str
-    contact_id: UUID
-    name: str
-    outgoing: bool
-
-
-def links_of(session: Session, actor: Actor, *, contact_id: UUID) -> list[LinkView]:
-    """The visible people linked with a contact, in both directions, by name."""
-    outgoing = ContactLink.contact_id == contact_id
-    other = case((outgoing, ContactLink.other_id), else_=ContactLink.contact_id)
-    wanted = (
-        select(ContactLink.id, ContactLink.kind, outgoing.label("outgoing"), Contact.id, Contact.display_name)
-        .join(Contact, Contact.id == other)
-        .where(or_(outgoing, ContactLink.other_id == contact_id), alive(actor))
-        .limit(2 * SHORT_LIST)
-    )
-    found = [
-        LinkView(id=link_id, kind=kind, contact_id=other_id, name=name, outgoing=is_outgoing)
-        for link_id, kind, is_outgoing, other_id, name in session.execute(wanted)
-    ]
-    return sorted(found, key=lambda link: (link.name, link.kind))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AffiliationView:
-    """A place in a company, now or before."""
-
-    id: UUID
-    company_id: UUID
-    company_name: str
-    role: str
-    is_primary: bool
-    started_on: date | None
-    ended_on: date | None
-
-
-def affiliations_of(session: Session, actor: Actor, *, contact_id: UUID) -> list[AffiliationView]:
-    """The companies of a contact: the primary one first, ended ones last."""
-    require_contact(session, actor, contact_id=contact_id)
-    wanted = (
-        select(Affiliation, Company.name)
-        .join(Company, Company.id == Affiliation.company_id)
-        .where(Affiliation.contact_id == contact_id, Company.deleted_at.is_(None))
-        .order_by(Affiliation.ended_on.is_not(None), Affiliation.is_primary.desc(), Company.name_norm)
-        .limit(SHORT_LIST)
-    )
-    return [
-        AffiliationView(
-            id=row.id,
-            company_id=row.company_id,
-            company_name=name,
-            role=row.role,
-            is_primary=row.is_primary,
-            started_on=row.started_on,
-            ended_on=row.ended_on,
-        )
-        for row, name in session.execute(wanted)
-    ]
-
-
-def affiliation(session: Session, actor: Actor, *, contact_id: UUID, affiliation_id: UUID) -> AffiliationView:
-    """One place of a visible person; raises `NotFoundError`."""
-    places = affiliations_of(session, actor, contact_id=contact_id)
-    found = next((place for place in places if place.id == affiliation_id), None)
-    if found is None:
-        raise NotFoundError(N_("There is no such place in a company."))
-    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

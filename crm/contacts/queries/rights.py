@@ -13,6 +13,7 @@ from crm.contacts.kinds import AccessReason
 from crm.contacts.models import Contact, ContactAccess
 from crm.contacts.queries.access import SHORT_LIST
 from crm.contacts.rules import SEEN, Ties, access_reason
+from crm.once import read_once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +35,7 @@ class AccessLine:
 def access_of(session: Session, actor: Actor, *, person: Contact) -> list[AccessLine]:
     """Everybody who works here and what they see of `person` (whom the actor sees): first who does, then by name."""
     rows = session.execute(
-        select(Membership.user_id, Membership.role, Membership.team, User.name, User.email, ContactAccess.id)
-        .add_columns(Workspace.record_access)
+        select(Membership.user_id, Membership.role, Membership.team, User.name, User.email, ContactAccess.id, Workspace)
         .join(User, User.id == Membership.user_id)
         .join(Workspace, Workspace.id == Membership.workspace_id)
         .outerjoin(
@@ -45,6 +45,8 @@ def access_of(session: Session, actor: Actor, *, person: Contact) -> list[Access
         .order_by(User.name, User.email)
         .limit(SHORT_LIST)
     ).all()
+    # Whoever asks for the workspace next, as every page of a person does, finds it.
+    read_once(session).update(row.Workspace for row in rows)
     owners_team = next((row.team for row in rows if row.user_id == person.owner_id), _left_team(session, person))
     lines = [
         AccessLine(
@@ -54,7 +56,7 @@ def access_of(session: Session, actor: Actor, *, person: Contact) -> list[Access
             is_named=row.id is not None,
             reason=access_reason(
                 Role(row.role),
-                sees(Role(row.role), row.record_access),
+                sees(Role(row.role), row.Workspace.record_access),
                 Ties(
                     is_owner=row.user_id == person.owner_id,
                     is_named=row.id is not None,

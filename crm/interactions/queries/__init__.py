@@ -46,6 +46,7 @@ from crm.interactions.queries.vocabulary import (
     LabelView,
     OwnKindNotFoundError,
     RuleNotFoundError,
+    Word,
     keyword_rows,
     keyword_rule,
     keyword_rules,
@@ -54,6 +55,7 @@ from crm.interactions.queries.vocabulary import (
     own_kind,
     own_kinds,
     stored,
+    vocabulary,
 )
 
 __all__ = [
@@ -76,6 +78,7 @@ __all__ = [
     "TaskView",
     "TimelineEntry",
     "TimelineFilter",
+    "Word",
     "candidates",
     "earlier_texts",
     "entry",
@@ -102,4 +105,5 @@ __all__ = [
     "task",
     "tasks_of",
     "timeline",
+    "vocabulary",
 ]

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, tuple_
+from sqlalchemy import ColumnElement, func, select, true, tuple_
 from sqlalchemy.orm import Session, joinedload
 
 from crm.accounts.models import User, Workspace
@@ -18,6 +18,7 @@ from crm.interactions import rules
 from crm.interactions.keeping_models import Cadence, Warmth
 from crm.interactions.kinds import Direction, Visibility
 from crm.interactions.models import Interaction
+from crm.interactions.queries.timeline import NEWEST, Exchange
 from crm.interactions.rules import warmth as arithmetic
 from crm.interactions.rules.warmth import Exchanged, Parts, State
 from crm.web.paging import Page, decode_cursor, page_of
@@ -43,15 +44,64 @@ class Warm:
     level: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rhythm:
+    """How often to be in touch with a person: `days` holds, `own_days` is their own number (0 never, None none)."""
+
+    days: int | None
+    own_days: int | None
+    due_at: datetime | None
+    paused_at: datetime | None
+    pause_reason: str
+    snoozed_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Warmth, rhythm and the newest exchange of one person."""
+
+    warm: Warm | None
+    rhythm: Rhythm
+    last: Exchange | None
+
+
 def warmth_of(session: Session, actor: Actor, *, contact_id: UUID, now: datetime) -> Warm | None:
     """How warm a person is; None without any exchange. Raises the contact's not-found error."""
+    return kept_of(session, actor, contact_id=contact_id, now=now).warm
+
+
+def kept_of(session: Session, actor: Actor, *, contact_id: UUID, now: datetime) -> Kept:
+    """All three with one statement; raises the contact's not-found error."""
     contact_queries.require_contact(session, actor, contact_id=contact_id)
+    counted = (
+        select(
+            func.count().label("all"), func.count().filter(Interaction.direction == Direction.INBOUND).label("theirs")
+        )
+        .where(*_genuine(contact_id), Interaction.happened_at > now - WINDOW)
+        .lateral()
+    )
+    newest = NEWEST.c
     rows = session.execute(
-        select(Warmth, User.name)
+        select(Cadence, Warmth, User.name, newest.kind, newest.channel, newest.direction, newest.happened_at)
+        .add_columns(counted.c.all, counted.c.theirs)
+        .select_from(Contact)
+        .join(counted, true())
+        .outerjoin(NEWEST, true())
+        .outerjoin(Cadence, Cadence.contact_id == Contact.id)
+        .outerjoin(Warmth, Warmth.contact_id == Contact.id)
         .outerjoin(User, User.id == Warmth.user_id)
-        .where(Warmth.contact_id == contact_id)
+        .where(Contact.id == contact_id)
         .order_by(User.name)
     ).all()
+    cadence, _warmth, _name, kind, channel, direction, at, exchanges, theirs = rows[0]
+    last = Exchange(kind=kind, channel=channel, direction=direction, happened_at=at) if at else None
+    warm = _warm(actor, [(row[1], row[2]) for row in rows if row[1] is not None], (exchanges, theirs), now)
+    return Kept(warm, _rhythm(cadence), last)
+
+
+def _warm(
+    actor: Actor, rows: Sequence[tuple[Warmth, str | None]], counted: tuple[int, int], now: datetime
+) -> Warm | None:
     house = next((_state(row) for row, _name in rows if row.user_id is None), None)
     if house is None:
         return None
@@ -61,12 +111,7 @@ def warmth_of(session: Session, actor: Actor, *, contact_id: UUID, now: datetime
         user: arithmetic.warmth(arithmetic.of_colleague(state, house=house, everybody=states), now=now).score
         for user, (_name, state) in everybody.items()
     }
-    counted, theirs = session.execute(
-        select(
-            func.count(),
-            func.count().filter(Interaction.direction == Direction.INBOUND),
-        ).where(*_genuine(contact_id), Interaction.happened_at > now - WINDOW)
-    ).one()
+    exchanges, theirs = counted
     parts = arithmetic.warmth(house, now=now)
     level = 50 if parts.value >= 50 else arithmetic.COLD  # noqa: PLR2004 - half of the scale.
     return Warm(
@@ -74,7 +119,7 @@ def warmth_of(session: Session, actor: Actor, *, contact_id: UUID, now: datetime
         mine=scores.get(actor.user_id) if actor.user_id else None,
         others=[(everybody[user][0], score) for user, score in scores.items() if user != actor.user_id],
         last_at=house.any_at,
-        exchanges=counted,
+        exchanges=exchanges,
         theirs=theirs,
         cold_on=arithmetic.cold_on(house, now=now, level=level),
         level=level,
@@ -179,22 +224,13 @@ def warmest(
     return Page([person for person, _score in page.items], page.next)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rhythm:
-    """How often to be in touch with a person: `days` holds, `own_days` is their own number (0 never, None none)."""
-
-    days: int | None
-    own_days: int | None
-    due_at: datetime | None
-    paused_at: datetime | None
-    pause_reason: str
-    snoozed_until: datetime | None
-
-
 def rhythm_of(session: Session, actor: Actor, *, contact_id: UUID) -> Rhythm:
     """The rhythm of a person; raises the contact's not-found error."""
     contact_queries.require_contact(session, actor, contact_id=contact_id)
-    row = session.scalars(select(Cadence).where(Cadence.contact_id == contact_id)).one_or_none()
+    return _rhythm(session.scalars(select(Cadence).where(Cadence.contact_id == contact_id)).one_or_none())
+
+
+def _rhythm(row: Cadence | None) -> Rhythm:
     if row is None:
         return Rhythm(days=None, own_days=None, due_at=None, paused_at=None, pause_reason="", snoozed_until=None)
     return Rhythm(

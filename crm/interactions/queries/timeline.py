@@ -38,7 +38,7 @@ from crm.errors import NotFoundError
 from crm.interactions import rules
 from crm.interactions.kinds import Visibility
 from crm.interactions.models import Interaction, InteractionBody
-from crm.interactions.queries.vocabulary import FileView, LabelView, files_of, labels_of
+from crm.interactions.queries.vocabulary import FileView, LabelView, beside_entries
 from crm.interactions.timeline_models import LabelledEntry, OwnKind
 from crm.web.paging import Page, decode_cursor, page_of
 
@@ -126,7 +126,7 @@ def interaction(session: Session, actor: Actor, *, interaction_id: UUID, lock: b
 def entry(session: Session, actor: Actor, *, interaction_id: UUID) -> TimelineEntry:
     """One entry as the timeline shows it; raises `InteractionNotFoundError`."""
     interaction(session, actor, interaction_id=interaction_id)
-    return _entries(session, [interaction_id])[0]
+    return _entries(session, select(Interaction.id).where(Interaction.id == interaction_id))[0]
 
 
 def timeline(
@@ -148,18 +148,17 @@ def timeline(
     which = _Which(actor, where, decode_cursor(after, datetime, UUID) if after else None, limit)
     if contact_id is not None:
         contact_queries.require_contact(session, actor, contact_id=contact_id)
-        keys = _keys(Interaction.contact_id == contact_id, which)
-        ids = [row.id for row in session.execute(keys)]
+        entries = _entries(session, _keys(Interaction.contact_id == contact_id, which))
     elif company_id is not None:
         contact_queries.company(session, actor, company_id=company_id)
-        ids = _company_ids(session, company_id, which)
+        entries = _entries(session, _company_keys(company_id, which))
     elif handle_id is not None:
         contact_queries.stranger(session, actor, handle_id=handle_id)
         whose = and_(Interaction.handle_id == handle_id, Interaction.contact_id.is_(None))
-        ids = [row.id for row in session.execute(_keys(whose, which))]
+        entries = _entries(session, _keys(whose, which))
     else:
         raise ValueError("a timeline is of a contact, a company or a stranger's address")
-    return page_of(_entries(session, ids), limit=limit, key=lambda row: (row.happened_at, row.id))
+    return page_of(entries, limit=limit, key=lambda row: (row.happened_at, row.id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +196,7 @@ def _narrowed(where: TimelineFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _company_ids(session: Session, company_id: UUID, which: _Which) -> list[UUID]:
+def _company_keys(company_id: UUID, which: _Which) -> Select[UUID]:
     """The newest of each person by one index range each, merged; nobody's whole history is read."""
     about = and_(Interaction.company_id == company_id, Interaction.contact_id.is_(None))
     if which.where.person_id is not None:
@@ -216,25 +215,24 @@ def _company_ids(session: Session, company_id: UUID, which: _Which) -> list[UUID
         select(own.c.id, own.c.happened_at),
         select(theirs.c.id, theirs.c.happened_at).select_from(people).join(theirs, true()),
     ).subquery()
-    newest = select(both.c.id).order_by(both.c.happened_at.desc(), both.c.id.desc()).limit(which.limit + 1)
-    return list(session.scalars(newest))
+    return select(both.c.id).order_by(both.c.happened_at.desc(), both.c.id.desc()).limit(which.limit + 1)
 
 
-def _entries(session: Session, ids: Collection[UUID]) -> list[TimelineEntry]:
-    """The entries with words, names and address, newest first."""
-    if not ids:
-        return []
+def _entries(session: Session, keys: Select[UUID, *tuple[Any, ...]]) -> list[TimelineEntry]:
+    """The entries of those `keys` (their first column) with words, names and address, newest first."""
+    chosen = keys.subquery()
     wanted = (
         select(Interaction, InteractionBody, Contact.display_name, Handle.address, User.name, OwnKind)
+        .join(chosen, chosen.c.id == Interaction.id)
         .outerjoin(InteractionBody, InteractionBody.interaction_id == Interaction.id)
         .outerjoin(Contact, Contact.id == Interaction.contact_id)
         .outerjoin(Handle, Handle.id == Interaction.handle_id)
         .outerjoin(User, User.id == Interaction.author_id)
         .outerjoin(OwnKind, OwnKind.key == Interaction.kind)
-        .where(among(Interaction.id, ids))
         .order_by(Interaction.happened_at.desc(), Interaction.id.desc())
     )
-    labels, files = labels_of(session, ids), files_of(session, ids)
+    rows = session.execute(wanted).all()
+    labels, files = beside_entries(session, [row[0].id for row in rows]) if rows else ({}, {})
     return [
         TimelineEntry(
             id=row.id,
@@ -270,7 +268,7 @@ def _entries(session: Session, ids: Collection[UUID]) -> list[TimelineEntry]:
             labels=labels.get(row.id, ()),
             files=files.get(row.id, ()),
         )
-        for row, words, contact_name, address, author_name, own in session.execute(wanted)
+        for row, words, contact_name, address, author_name, own in rows
     ]
 
 

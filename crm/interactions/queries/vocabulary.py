@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, literal, select
+from sqlalchemy import ColumnElement, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from crm.accounts.rules import Actor
@@ -81,6 +81,26 @@ def labels(session: Session, actor: Actor, *, with_archived: bool = False) -> li
     return list(session.scalars(wanted if with_archived else wanted.where(EntryLabel.archived_at.is_(None))))
 
 
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of the workspace's own, as a choice; `is_archived` is one that is no longer given."""
+
+    id: UUID
+    key: str
+    name: str
+    is_archived: bool
+
+
+def vocabulary(session: Session, actor: Actor) -> tuple[list[Word], list[Word]]:
+    """The workspace's own kinds, archived ones too, and the labels that are given, by name, with one statement."""
+    kinds = select(literal("kind"), OwnKind.id, OwnKind.key, OwnKind.name, OwnKind.archived_at.is_not(None))
+    open_labels = select(literal("label"), EntryLabel.id, EntryLabel.key, EntryLabel.name, literal(value=False))
+    open_labels = open_labels.where(EntryLabel.archived_at.is_(None))
+    rows = session.execute(union_all(*(each.where(_open(actor)).limit(MOST) for each in (kinds, open_labels)))).all()
+    words = sorted(((row[0], Word(*row[1:])) for row in rows), key=lambda found: (found[1].name, found[1].id))
+    return [word for what, word in words if what == "kind"], [word for what, word in words if what == "label"]
+
+
 def label(session: Session, actor: Actor, *, label_id: UUID) -> EntryLabel:
     """One label, archived or not; raises `LabelNotFoundError`."""
     row = session.scalars(select(EntryLabel).where(EntryLabel.id == label_id, _open(actor))).one_or_none()
@@ -119,26 +139,31 @@ def keyword_rules(session: Session) -> list[Rule]:
     return [Rule(phrase, Sentiment(mood) if mood else None, label_id) for phrase, mood, label_id in rows]
 
 
-def labels_of(session: Session, entry_ids: Collection[UUID]) -> dict[UUID, tuple[LabelView, ...]]:
-    """The labels of each entry, by name; who asks has read the entries already."""
-    rows = session.execute(
+def beside_entries(
+    session: Session, entry_ids: Collection[UUID]
+) -> tuple[dict[UUID, tuple[LabelView, ...]], dict[UUID, tuple[FileView, ...]]]:
+    """The labels of each entry, by name, and its files, in the order in which they came, with one statement.
+
+    Who asks has read the entries already.
+    """
+    labelled = (
         select(LabelledEntry.interaction_id, EntryLabel.id, EntryLabel.key, EntryLabel.name, EntryLabel.tone)
+        .add_columns(literal(0))
         .join(EntryLabel, EntryLabel.id == LabelledEntry.label_id)
         .where(among(LabelledEntry.interaction_id, entry_ids))
-        .order_by(EntryLabel.name, EntryLabel.id)
     )
-    return _grouped((entry, LabelView(key, word, name, Tone(tone))) for entry, key, word, name, tone in rows)
-
-
-def files_of(session: Session, entry_ids: Collection[UUID]) -> dict[UUID, tuple[FileView, ...]]:
-    """The files of each entry, in the order in which they came; who asks has read the entries already."""
-    rows = session.execute(
-        select(EntryFile.interaction_id, EntryFile.id, StoredFile.name, StoredFile.size)
+    filed = (
+        select(EntryFile.interaction_id, EntryFile.id, literal(""), StoredFile.name, literal(""), StoredFile.size)
         .join(StoredFile, StoredFile.id == EntryFile.file_id)
         .where(among(EntryFile.interaction_id, entry_ids))
-        .order_by(EntryFile.id)
     )
-    return _grouped((entry, FileView(key, name, size)) for entry, key, name, size in rows)
+    rows = session.execute(union_all(labelled, filed)).all()
+    labels = sorted((row for row in rows if row[2]), key=lambda row: (row[3], row[1]))
+    files = sorted((row for row in rows if not row[2]), key=lambda row: row[1])
+    return (
+        _grouped((entry, LabelView(key, word, name, Tone(tone))) for entry, key, word, name, tone, _size in labels),
+        _grouped((entry, FileView(key, name, size)) for entry, key, _word, name, _tone, size in files),
+    )
 
 
 def _grouped(rows: Iterable[tuple[UUID, T]]) -> dict[UUID, tuple[T, ...]]:

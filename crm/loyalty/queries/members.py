@@ -17,7 +17,7 @@ from crm.db import database_now, new_id
 from crm.errors import NotFoundError, worded
 from crm.loyalty.kinds import EntryKind
 from crm.loyalty.models import EarningRule, LedgerNote, LedgerTransaction, Lot, Member, Posting, Program
-from crm.loyalty.queries.offers import OfferView, VoucherView, givable_offers, vouchers_of
+from crm.loyalty.queries.offers import VoucherView, vouchers_of
 from crm.loyalty.rules.ledger import is_over
 from crm.web.paging import Page, decode_cursor, page_of
 
@@ -91,8 +91,6 @@ class ContactCard:
     has_program: bool
     standing: Standing | None
     vouchers: list[VoucherView]
-    offers: list[OfferView]
-    movements: list[StatementLine]
     may_give_points: bool
     may_give_offer: bool
     may_join: bool
@@ -261,18 +259,27 @@ def statement(
 
 
 def contact_card(session: Session, actor: Actor, *, contact_id: UUID, now: datetime) -> ContactCard:
-    """Everything the card "offers and points" of a contact page shows."""
-    held = standing(session, actor, contact_id=contact_id, now=now)
-    may_give = actor.may(Permission.WRITE)
+    """Everything the card "offers and points" of a contact page shows; of a person who can't be seen, nothing."""
+    actor.require(Permission.VIEW_OWN)
+    row = session.execute(
+        select(Member, Program, select(Program.id).where(Program.is_default).correlate(None).exists())
+        .select_from(Contact)
+        .outerjoin(Member, Member.contact_id == Contact.id)
+        .outerjoin(Program, Program.id == Member.program_id)
+        .where(Contact.id == contact_id, visible(actor))
+        .order_by(Program.is_default.desc().nulls_last(), Member.joined_at, Member.id)
+        .limit(1)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    member, program, has_program = row or (None, None, False)
+    held = _standing(session, member, program, now=now) if member and program else None
     return ContactCard(
         contact_id=contact_id,
-        has_program=session.scalar(select(Program.id).where(Program.is_default)) is not None,
+        has_program=has_program,
         standing=held,
         vouchers=vouchers_of(session, actor, contact_id=contact_id, now=now),
-        offers=givable_offers(session, actor, now=now) if may_give else [],
-        movements=statement(session, actor, member_id=held.member_id, limit=5).items if held else [],
         may_give_points=held is not None and held.left_at is None and actor.may(Permission.ADJUST_POINTS),
-        may_give_offer=may_give,
+        may_give_offer=actor.may(Permission.WRITE),
         may_join=(held is None or held.left_at is not None) and actor.may(Permission.EDIT),
         key=str(new_id()),
     )
