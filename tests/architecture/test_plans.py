@@ -398,7 +398,7 @@ PAGES = {
     "/contacts?sort=warmth": 22,
     "/contacts/{id}": 27,
     "/search?q=moretti": 24,
-    "/": 31,
+    "/": 34,
 }
 
 
