@@ -53,8 +53,8 @@ _BETWEEN = "\0"
 _BEGAN = "began_at"
 _ANNOUNCE = text("select now() from set_config('crm.workspace', :id, true)")
 _ANNOUNCE_WITH_LIMIT = text(
-    "select now() from set_config('crm.workspace', :id, true),"
-    " set_config('idle_in_transaction_session_timeout', :limit, true)"
+    "select now() from set_config('crm.workspace', :id, true) as workspace,"
+    " set_config('idle_in_transaction_session_timeout', :limit, true) as idle"
 )
 #: Python types whose `str` is the text form that PostgreSQL reads.
 _PLAIN: frozenset[type] = frozenset({str, int, bool, float, Decimal, UUID, date, datetime, type(None)})
