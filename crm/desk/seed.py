@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from crm.accounts.rules import system_actor
 from crm.contacts.kinds import CompanyKind, Lifecycle
+from crm.db import renew_statistics
 from crm.desk.seed_load import rows_first
 from crm.filters.text import normalise
 from crm.interactions.services import keeping
@@ -125,8 +126,10 @@ def fill(
             wanted = {name: value for name, value in {**shared, **extra}.items() if f":{name}" in statement}
             session.execute(text(statement), wanted)
     tell("warmth")
+    renew_statistics(session)
     count_everybody(session, workspace_id=workspace_id, now=now)
     tell("rhythms")
+    renew_statistics(session)
     keeping.follow_importance(session, system_actor(workspace_id), now=now, most=size.contacts)
 
 

@@ -63,6 +63,8 @@ def rows_first(session: Session, tables: Sequence[str], *, tell: Callable[[str],
             tell(f"indexes and references of {one.table}")
         for statement in (*one.indexes, *one.references):
             session.execute(text(statement.replace(":", "\\:")))
+        # What comes next must not be planned for tables of which nothing is known.
+        session.execute(text(f'analyze public."{one.table}"'))
 
 
 def _is_empty(session: Session, name: str) -> bool:
