@@ -3,7 +3,7 @@
 import io
 import zipfile
 import zlib
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import xlsxwriter
@@ -107,14 +107,47 @@ def test_a_zip_that_lies_about_its_sizes_is_refused():
         (FAR.format("><v>1</v><"), "workbook_too_large"),
         ('<row r="1"><c r="ZZZZ1"><v>1</v></c></row>', "broken_workbook"),
         ('<row r="1"><c r="A1"><v>1</v></row>', "broken_workbook"),
+        ('<row r="²"><c><v>1</v></c></row>', "broken_workbook"),
+        (f'<row r="{"1" * 5000}"><c><v>1</v></c></row>', "broken_workbook"),
+        (f'<row r="1"><c r="A{"1" * 5000}"><v>1</v></c></row>', "broken_workbook"),
     ],
-    ids=["two cells far apart", "a column that is none", "broken XML"],
+    ids=["two cells far apart", "a column that is none", "broken XML", "no digit", "no row", "no cell"],
 )  # fmt: skip
 def test_a_sheet_that_would_fill_the_memory_or_is_damaged_is_refused(cells, code):
     with pytest.raises(UnreadableFileError) as refusal:
         list(tables.open_table(with_sheet(XML.format(cells))).rows)
 
     assert refusal.value.code == code
+
+
+def test_a_title_above_the_header_is_passed_over():
+    lines = [["Clienti 2026"], ["Estratto a novembre"], ["Nome", "E-mail"], ["Ann", "ann@example.com"]]
+
+    table = tables.open_table(book(lines))
+
+    assert (table.columns, list(table.rows)) == (["Nome", "E-mail"], [["Ann", "ann@example.com"]])
+
+
+@pytest.mark.parametrize(
+    ("lines", "columns"),
+    [
+        ([["Nome"], ["Ann"], ["Bo"]], ["Nome"]),
+        ([["Nome"]], ["Nome"]),
+        ([["E-mail"], ["ann@example.com", "at the fair"]], ["E-mail"]),
+        ([["Nome"], *[["Ann"]] * 9, ["Bo", "a note"]], ["Nome"]),
+    ],
+    ids=["names alone", "no rows", "a value with a note", "a note far down"],
+)
+def test_a_header_of_one_column_is_no_title(lines, columns):
+    table = tables.open_table(book(lines))
+
+    assert (table.columns, list(table.rows)) == (columns, lines[1:])
+
+
+def test_hours_are_read_as_hours_and_minutes():
+    cells = [timedelta(hours=36), timedelta(minutes=59, seconds=59.9), timedelta(hours=-1, minutes=-5)]
+
+    assert [workbook.text(cell) for cell in cells] == ["36:00", "1:00", "-1:05"]
 
 
 def test_formatted_cells_without_a_value_do_not_make_a_sheet_large():

@@ -162,12 +162,17 @@ def _lines(file: BinaryIO, encoding: str) -> Iterator[str]:
         yield left
 
 
+def holds_values(line: list[str]) -> bool:
+    """Whether the line holds what a header never does: an address, a number, a day."""
+    return any(_VALUE.fullmatch(cell) for cell in line)
+
+
 def header(first: list[str]) -> list[str]:
     """The names of the columns from the first row; unnamed ones get a number, repeated ones a suffix.
 
     Raises `UnreadableFileError` when the row holds values instead of names.
     """
-    if sum(bool(_VALUE.fullmatch(cell)) for cell in first) > 0:
+    if holds_values(first):
         raise UnreadableFileError(
             worded(
                 "The first line holds values, not the names of the columns. Add a first line such as"

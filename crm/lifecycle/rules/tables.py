@@ -9,7 +9,7 @@ import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import chain
+from itertools import chain, islice
 from typing import BinaryIO, Final
 
 from crm.errors import worded
@@ -20,6 +20,8 @@ from crm.lifecycle.rules.formulas import safe
 SAMPLE_BYTES: Final = 4096
 #: How the tables that we write ourselves are written.
 OWN: Final = reading.Dialect("utf-8", ",")
+#: How many lines a title above the header has at most.
+MAX_TITLE: Final = 5
 #: The largest table that a file may become.
 MAX_TABLE: Final = 300 * 1024 * 1024
 
@@ -92,13 +94,26 @@ def _sniffed(file: BinaryIO) -> FileKind:
 
 
 def _workbook(file: BinaryIO) -> Table:
-    lines = (line for line in map(_trimmed, workbook.rows(file)) if line)
+    lines = _below_title(line for line in map(_trimmed, workbook.rows(file)) if line)
     first = next(lines, None)
     if first is None:
         raise reading.UnreadableFileError(worded("The file is empty."), code="empty_file")
     if len(first) > reading.MAX_COLUMNS:
         raise reading.UnreadableFileError(worded("A line has more than 200 columns."), code="too_wide")
     return Table(FileKind.XLSX, reading.header(first), {}, lines)
+
+
+def _below_title(lines: Iterator[list[str]]) -> Iterator[list[str]]:
+    """The lines from the header on: a title above it, mostly in merged cells, is one cell alone."""
+    above = list(islice(lines, 1))
+    while above and len(above) <= MAX_TITLE and sum(map(bool, above[-1])) == 1:
+        following = next(lines, None)
+        if following is None:
+            break
+        above.append(following)
+    begins = above[-1:]
+    is_header = begins and sum(map(bool, begins[0])) > 1 and not reading.holds_values(begins[0])
+    return chain(begins if is_header else above, lines)
 
 
 def _trimmed(line: Iterable[str]) -> list[str]:

@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import BinaryIO, Final
 from xml.parsers import expat
@@ -21,6 +21,8 @@ OLD_MAGIC: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 MAX_UNPACKED: Final = 150 * 1024 * 1024
 MAX_CELLS: Final = 5_000_000
 MAX_PARTS: Final = 2_000
+#: The last row of a sheet has this number.
+MAX_ROWS: Final = 1_048_576
 CHUNK: Final = 256 * 1024
 #: Beyond this many digits a number of a workbook is no longer exact (IEEE 754 double precision).
 DIGITS: Final = 15
@@ -60,6 +62,9 @@ def text(cell: object) -> str:
             found = cell.date().isoformat() if cell.time() == time() else cell.isoformat(" ", "minutes")
         case time():
             found = cell.isoformat("minutes")
+        case timedelta():
+            minutes = round(cell / timedelta(minutes=1))
+            found = f"{'-' if minutes < 0 else ''}{abs(minutes) // 60}:{abs(minutes) % 60:02}"
         case _:
             found = "" if cell is None else str(cell)
     return found
@@ -163,8 +168,7 @@ class _Sheet:
             if self.last_row * self.last_column > MAX_CELLS:
                 raise too_large()
         elif kind == "row":
-            number = given.get("r", "")
-            self.row, self.column = int(number) if number.isdigit() else self.row + 1, 0
+            self.row, self.column = _number(given.get("r", "")) or self.row + 1, 0
 
     def _place(self, name: str) -> None:
         letters = name.rstrip("0123456789")
@@ -176,7 +180,14 @@ class _Sheet:
         column = 0
         for letter in letters.upper():
             column = column * 26 + ord(letter) - ord("A") + 1
-        self.column, self.row = column, int(name[len(letters) :] or self.row)
+        self.column, self.row = column, _number(name[len(letters) :]) or self.row
+
+
+def _number(digits: str) -> int:
+    """The number of a row, 0 for none; more digits than the last one has are no number of a row."""
+    if len(digits) > len(str(MAX_ROWS)) or not (digits.isascii() and (digits.isdigit() or not digits)):
+        raise _damaged()
+    return int(digits or 0)
 
 
 def _damaged() -> UnreadableFileError:
