@@ -107,6 +107,13 @@ class ChangeAction(StrEnum):
     DELETE = "delete"
 
 
+class ListSubject(StrEnum):
+    """Of what a list is, of which somebody chooses columns and keeps views."""
+
+    PEOPLE = "people"
+    COMPANIES = "companies"
+
+
 class CustomSubject(StrEnum):
     """What a field of the workspace's own describes."""
 

@@ -54,6 +54,23 @@ class Company(Tenant, Base):
         reference("company", "parent_id", ondelete="SET NULL"),
         Index("ix_company_parent", "workspace_id", "parent_id", postgresql_where=text("parent_id is not null")),
         Index("ix_company_name", "workspace_id", "name_norm", "id", postgresql_where=text("deleted_at is null")),
+        Index("ix_company_created", "workspace_id", "created_at", "id", postgresql_where=text("deleted_at is null")),
+        Index(
+            "ix_company_owner",
+            "workspace_id",
+            "owner_id",
+            "name_norm",
+            "id",
+            postgresql_where=text("deleted_at is null"),
+        ),
+        Index(
+            "ix_company_city",
+            "workspace_id",
+            "city_norm",
+            "name_norm",
+            "id",
+            postgresql_where=text("deleted_at is null"),
+        ),
         Index(
             "ix_company_deleted", "workspace_id", "deleted_at", "id", postgresql_where=text("deleted_at is not null")
         ),

@@ -8,17 +8,19 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crm.db import Attached, Base, Tenant, created_at, reference, tenant_args, user_fk
+from crm.contacts.kinds import ListSubject
+from crm.db import Attached, Base, Tenant, created_at, one_of, reference, tenant_args, user_fk
 
 
 class SavedView(Tenant, Base):
-    """A view of the list of people: of its maker alone, or shared with everybody here.
+    """A view of a list, of people or of companies: of its maker alone, or shared with everybody here.
 
-    It holds a question, never people: who reads it sees the rule and what they may see.
+    It holds a question, never people or companies: who reads it sees the rule and what they may see.
     """
 
     __tablename__ = "saved_view"
 
+    subject: Mapped[str] = mapped_column(server_default=ListSubject.PEOPLE.value)
     name: Mapped[str]
     user_id: Mapped[UUID | None] = mapped_column(ForeignKey("app_user.id"))
     is_shared: Mapped[bool] = mapped_column(server_default=text("false"))
@@ -29,20 +31,25 @@ class SavedView(Tenant, Base):
     created_at: Mapped[created_at]
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
-    __table_args__ = tenant_args(Index("ix_saved_view_name", "workspace_id", "name", "id"))
+    __table_args__ = tenant_args(
+        one_of("subject", ListSubject),
+        Index("ix_saved_view_subject", "workspace_id", "subject", "name", "id"),
+    )
 
 
 class DefaultView(Attached, Base):
-    """The view with which the list of people opens for somebody."""
+    """The view with which the list of a subject, the one of the view, opens for somebody."""
 
     __tablename__ = "default_view"
 
     user_id: Mapped[user_fk]
+    subject: Mapped[str] = mapped_column(server_default=ListSubject.PEOPLE.value)
     view_id: Mapped[UUID]
 
     __table_args__ = tenant_args(
         reference("saved_view", "view_id", ondelete="CASCADE"),
-        UniqueConstraint("workspace_id", "user_id"),
+        one_of("subject", ListSubject),
+        UniqueConstraint("workspace_id", "user_id", "subject"),
         Index("ix_default_view_view", "workspace_id", "view_id"),
         referred=False,
     )

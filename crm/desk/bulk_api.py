@@ -9,10 +9,10 @@ from pydantic import Field
 
 from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
-from crm.contacts import queries
 from crm.contacts.kinds import ChangeSetState
+from crm.desk.listing import address_of
 from crm.desk.people_bulk import chosen_by
-from crm.desk.people_query import FILTERS, address_of
+from crm.desk.people_views import PEOPLE
 from crm.errors import InvalidInputError, worded
 from crm.lifecycle.kinds import BulkField
 from crm.lifecycle.queries.changes import bulk_edits
@@ -67,10 +67,10 @@ def _chosen(given: BulkEditIn) -> Chosen:
         raise InvalidInputError(worded("Say either contact_ids, or view_id, or args."), code="which_people")
     if given.view_id is not None:
         session, actor = current_session(), current_actor()
-        queries.saved_view(session, actor, view_id=given.view_id)
-        return chosen_by(address_of(session, actor, {"view": str(given.view_id)}).args)
+        named = {"view": str(given.view_id)}
+        return chosen_by(address_of(session, actor, named, listing=PEOPLE).args)
     if given.args is not None:
-        strange = sorted(given.args.keys() - set(FILTERS))
+        strange = sorted(given.args.keys() - set(PEOPLE.filters))
         if strange:
             raise InvalidInputError(worded("There is no filter or column “%(name)s”.", name=strange[0][:80]))
         return chosen_by(given.args)

@@ -20,18 +20,15 @@ from crm.contacts.kinds import Importance
 from crm.contacts.queries import Matched
 from crm.contacts.view_models import SavedView
 from crm.db import among
-from crm.desk import people_columns, people_filter
+from crm.desk import people_filter
+from crm.desk.listing import EVERYTHING, RIGHT, Address, address_of, id_of, is_days, is_id
 from crm.desk.people_query import (
-    EVERYBODY,
-    Address,
     ListSort,
-    address_of,
-    id_of,
-    is_days,
     listed,
     sort_of,
     where_of,
 )
+from crm.desk.people_views import PEOPLE
 from crm.desk.planned import planned
 from crm.desk.reach import reach
 from crm.filters.registry import catalogue_of
@@ -58,9 +55,8 @@ SORTS: Final = {
     ListSort.WARMTH: lazy("Warmest"),
     ListSort.NEWEST: lazy("Newest"),
 }
-#: So many segments stand beside the views, and so many views of one's own and shared ones.
+#: So many segments stand beside the views.
 TABS: Final = 6
-VIEWS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +73,7 @@ class Choice:
 def index() -> str:
     """The list."""
     session, actor, now = current_session(), current_actor(), request_now()
-    asked = address_of(session, actor, request.args)
+    asked = address_of(session, actor, request.args, listing=PEOPLE)
     args, sort = asked.args, sort_of(asked.args)
     text, problem, rule = args.get("q", "").strip()[:200], "", people_filter.NOTHING
     try:
@@ -94,9 +90,10 @@ def index() -> str:
     ids = [row.id for row in page.items]
     colleagues = contacts.colleagues(session, actor)
     view, tags = asked.view, contacts.tags_of(session, actor, contact_ids=ids)
-    own = people_columns.own_fields()
-    columns = people_columns.columns_of(g.get("user"), view=view, own=own)
-    was = str(base.id) if (base := view or asked.was) else None
+    own = PEOPLE.own_fields(session, actor)
+    columns = PEOPLE.columns_of(g.get("user"), view=view, own=own)
+    base = asked.base
+    was = str(base.id) if base else None
 
     def at(**changed: str | None) -> str:
         """The address with something changed; one that began with a view remembers it."""
@@ -104,6 +101,7 @@ def index() -> str:
 
     return render_template(
         "desk/people.html",
+        listing=PEOPLE,
         page=page,
         text=text,
         problem=problem,
@@ -120,9 +118,9 @@ def index() -> str:
         may_share=actor.may(Permission.EDIT),
         next_url=_next(args, view, page.next),
         columns=columns,
-        all_columns=people_columns.labels_of(own),
-        right={"points", *(field.name for field in own if field.type in people_columns.RIGHT)},
-        own=people_columns.own_cells(session, actor, own=own, columns=columns, contact_ids=ids),
+        all_columns=PEOPLE.labels_of(own),
+        right={"points", *(field.name for field in own if field.type in RIGHT)},
+        own=PEOPLE.own_cells(actor, own=own, columns=columns, ids=ids),
         warmth=keeping.scores(session, actor, contact_ids=ids) if "warmth" in columns else {},
         reach=reach(session, actor, contact_ids=ids, primary_only=True, now=now) if "reach" in columns else {},
         planned=planned(session, actor, contact_ids=ids) if "next" in columns else {},
@@ -149,7 +147,7 @@ def index() -> str:
 @requires(Permission.WRITE)
 def write_to_many() -> ResponseReturnValue:
     """Begin a campaign with the chosen people."""
-    ids = [value for value in request.form.getlist("ids") if _is_id(value)]
+    ids = [value for value in request.form.getlist("ids") if is_id(value)]
     if not ids:
         flash(_("Choose somebody first."), "wait")
         return redirect(local_or(request.form.get("back"), url_for(".index")), code=303)
@@ -180,7 +178,7 @@ def _tabs(session: Session, actor: Actor, asked: Address) -> list[dict[str, Any]
     args, view = asked.args, asked.view
     plain = {key: value for key, value in args.items() if key not in {"after", "sort"}}
     tabs = [
-        (pgettext("people", "All"), {"view": EVERYBODY}),
+        (pgettext("people", "All"), {"view": EVERYTHING}),
         (_("Mine"), {"owner": "me"}),
         (_("Key people"), {"importance": Importance.KEY.value}),
         (_("Not heard for 30 days"), {"quiet": "30", "sort": ListSort.LAST_EXCHANGE.value}),
@@ -196,7 +194,7 @@ def _tabs(session: Session, actor: Actor, asked: Address) -> list[dict[str, Any]
     ]
     shown += [
         {"label": one.name, "url": url_for(".index", view=one.id), "active": view is not None and one.id == view.id}
-        for one in _shown_views(asked.views, view)
+        for one in asked.tabs()
     ]
     saved = segments.segments(session, actor, limit=TABS).items
     counts = segments.member_counts(session, actor, segments=saved)
@@ -207,12 +205,6 @@ def _tabs(session: Session, actor: Actor, asked: Address) -> list[dict[str, Any]
             {"label": segment.name, "url": url, "active": view is None and plain == given, "count": counts[segment.id]}
         )
     return shown
-
-
-def _shown_views(views: list[SavedView], open_one: SavedView | None) -> list[SavedView]:
-    """The first views, and the open one wherever it stands."""
-    shown = views[:VIEWS]
-    return shown if open_one is None or open_one in shown else [*shown, open_one]
 
 
 def _filters(
@@ -249,7 +241,7 @@ def _exported(args: dict[str, str], actor: Actor) -> dict[str, str] | None:
 def _url(args: dict[str, str], **changed: str | None) -> str:
     kept: dict[str, Any] = {key: value for key, value in {**args, **changed}.items() if value}
     if not kept.keys() - {"was"}:
-        kept = {"view": EVERYBODY}
+        kept = {"view": EVERYTHING}
     return url_for(".index", **kept)
 
 
@@ -257,11 +249,3 @@ def _points(session: Session, ids: list[UUID]) -> dict[UUID, int]:
     """The points of those who are members."""
     wanted = select(Member.contact_id, Member.balance).where(among(Member.contact_id, ids), Member.left_at.is_(None))
     return {contact_id: balance for contact_id, balance in session.execute(wanted) if contact_id is not None}
-
-
-def _is_id(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True

@@ -14,7 +14,8 @@ from crm.contacts import queries as contacts
 from crm.contacts import words
 from crm.contacts.kinds import Importance, Lifecycle
 from crm.desk import people_filter
-from crm.desk.people_query import FILTERS, where_of
+from crm.desk.people_query import where_of
+from crm.desk.people_views import PEOPLE
 from crm.errors import AppError, InvalidInputError
 from crm.filters.schema import RuleError
 from crm.lifecycle.kinds import BulkField
@@ -63,7 +64,7 @@ def preview() -> ResponseReturnValue:
     if not found.changing:
         flash(_("Nothing would change for anybody.") if found.meant else _("Choose somebody first."), "wait")
         return redirect(_back(), code=303)
-    kept = {**{key: request.form[key] for key in FILTERS if request.form.get(key)}, "back": _back()}
+    kept = {**{key: request.form[key] for key in PEOPLE.filters if request.form.get(key)}, "back": _back()}
     return render_template(
         "desk/people_bulk_preview.html",
         found=found,
@@ -174,7 +175,7 @@ def _told(title: str) -> tuple[BulkField, str]:
 
 
 def _args(given: Mapping[str, str]) -> dict[str, str]:
-    return {key: given[key] for key in FILTERS if given.get(key)}
+    return {key: given[key] for key in PEOPLE.filters if given.get(key)}
 
 
 def _chosen() -> Chosen:

@@ -24,8 +24,8 @@ from crm.accounts.services import browsers
 from crm.app import create_app
 from crm.channels.base import ChannelKind
 from crm.contacts import queries as contacts
-from crm.contacts.models import Contact
-from crm.contacts.queries import ContactSort
+from crm.contacts.models import Company, Contact
+from crm.contacts.queries import CompanyFilter, CompanySort, ContactSort
 from crm.db import Database, database_now, new_id
 from crm.desk import counters, seed
 from crm.desk import queue as today
@@ -200,6 +200,25 @@ def _second_page(session, place, sort):
     return contacts.list_contacts(session, place.house.actor, sort=sort, after=first.next).items
 
 
+def _second_page_of_companies(session, place, sort):
+    first = contacts.list_companies(session, place.house.actor, sort=sort)
+    return contacts.list_companies(session, place.house.actor, sort=sort, after=first.next).items
+
+
+def _in_a_city(session):
+    city = session.scalars(select(Company.city).where(Company.city != "").limit(1)).one()
+    session.execute(text("/* from here on */ select 1"))
+    return CompanyFilter(city=city)
+
+
+def _silent_companies(session, actor):
+    """Those of whose people nobody was heard for a year, and when the others were."""
+    since = database_now(session) - timedelta(days=365)
+    found = contacts.list_companies(session, actor, where=CompanyFilter(quiet_since=since)).items
+    contacts.company_exchanges(session, actor, company_ids=[row.id for row in found])
+    return found
+
+
 def _warm_pages(session, actor):
     first = keeping.warmest(session, actor, where=None, after=None)
     return keeping.warmest(session, actor, where=None, after=first.next).items
@@ -212,6 +231,12 @@ HOT = {
     "newest people": lambda s, p, _: _second_page(s, p, ContactSort.NEWEST),
     "people heard last": lambda s, p, _: _second_page(s, p, ContactSort.LATEST_EXCHANGE),
     "the warmest people": lambda s, p, _: _warm_pages(s, p.house.actor),
+    "companies by name": lambda s, p, _: _second_page_of_companies(s, p, CompanySort.NAME),
+    "newest companies": lambda s, p, _: _second_page_of_companies(s, p, CompanySort.NEWEST),
+    "companies of a city": lambda s, p, _: contacts.list_companies(s, p.house.actor, where=_in_a_city(s)).items,
+    "my companies": lambda s, p, _: (
+        contacts.list_companies(s, p.house.actor, where=CompanyFilter(owner_id=p.house.user.id)).items
+    ),
     "one person": lambda s, p, _: contacts.contact(s, p.house.actor, contact_id=p.contact_id),
     "a timeline": lambda s, p, _: interactions.timeline(s, p.house.actor, contact_id=p.contact_id).items,
     "an address": lambda s, p, _: contacts.handle_by_address(
@@ -233,6 +258,7 @@ NARROWED = {
     "people by last exchange": lambda s, a: contacts.list_contacts(s, a, sort=ContactSort.LAST_EXCHANGE).items,
     "newest people": lambda s, a: contacts.list_contacts(s, a, sort=ContactSort.NEWEST).items,
     "the warmest people": lambda s, a: keeping.warmest(s, a, where=None, after=None).items,
+    "silent companies": _silent_companies,
     "the inbox": lambda s, a: outreach.conversations(s, a).items,
     "messages": lambda s, a: outreach.messages(s, a).items,
     "today": lambda s, a: today.queue(s, a, is_mine=False, now=database_now(s)),
@@ -396,6 +422,7 @@ PAGES = {
     "/contacts": 21,
     "/contacts?sort=last_exchange": 21,
     "/contacts?sort=warmth": 22,
+    "/companies": 14,
     "/contacts/{id}": 27,
     "/search?q=moretti": 24,
     "/": 34,

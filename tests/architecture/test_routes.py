@@ -101,7 +101,7 @@ def test_every_change_asks_for_a_right_or_says_that_every_role_may(app):
 def test_a_role_that_only_looks_may_send_nothing_that_changes(app, role):
     actor = Actor(workspace_id=None, kind=ActorKind.USER, role=role, user_id=None, name="", locale="en")  # type: ignore[arg-type]
     # Private views and columns are one's own; what others read too asks for the right to edit in its service.
-    own = {"accounts", "security", "people_columns", "people_views", "people_api"}
+    own = {"accounts", "security", "people_columns", "people_views", "company_columns", "company_views", "views_api"}
     # They answer with what a rule would find, or what the gate says; keeping or sending asks for more rights.
     previews = {
         "segments.preview",

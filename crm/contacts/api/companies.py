@@ -38,7 +38,7 @@ from crm.web.sessions import current_session, request_now
 SOURCE = "API"
 
 
-def _shown(rows: Sequence[Company]) -> list[CompanyOut]:
+def shown_companies(rows: Sequence[Company]) -> list[CompanyOut]:
     """Companies with their own fields and further domains, read for all of them at once."""
     session, actor = current_session(), current_actor()
     fields = queries.custom_fields(session, actor, subject=CustomSubject.COMPANY)
@@ -50,7 +50,7 @@ def _shown(rows: Sequence[Company]) -> list[CompanyOut]:
 def _one(row: Company, status: int = 200, **headers: str) -> Response:
     session = current_session()
     session.flush()
-    return answer(_shown([row])[0], status, {"ETag": etag(row.version), **headers})
+    return answer(shown_companies([row])[0], status, {"ETag": etag(row.version), **headers})
 
 
 @blueprint.get("/companies")
@@ -62,7 +62,7 @@ def list_companies() -> Response:
         page = queries.search_companies(session, actor, text=query.q, limit=query.limit)
     else:
         page = queries.list_companies(session, actor, after=query.after, limit=query.limit)
-    return page_answer(Page(_shown(page.items), page.next), lambda item: item)
+    return page_answer(Page(shown_companies(page.items), page.next), lambda item: item)
 
 
 @blueprint.post("/companies")

@@ -22,8 +22,11 @@ from crm.contacts.queries.circle import (
     links_of,
 )
 from crm.contacts.queries.companies import (
+    CompanyFilter,
+    CompanySort,
     company,
     company_by_domain,
+    company_exchanges,
     company_named,
     company_names,
     company_tags_of,
@@ -31,6 +34,7 @@ from crm.contacts.queries.companies import (
     list_companies,
     people_counts,
     subsidiaries,
+    tags_of_companies,
 )
 from crm.contacts.queries.custom import (
     CustomFieldNotFoundError,
@@ -92,7 +96,9 @@ __all__ = [
     "AccessLine",
     "AffiliationView",
     "Circle",
+    "CompanyFilter",
     "CompanyNotFoundError",
+    "CompanySort",
     "ContactFilter",
     "ContactNotFoundError",
     "ContactSort",
@@ -121,6 +127,7 @@ __all__ = [
     "colleagues",
     "company",
     "company_by_domain",
+    "company_exchanges",
     "company_named",
     "company_names",
     "company_tags_of",
@@ -168,5 +175,6 @@ __all__ = [
     "tag_by_name",
     "tags",
     "tags_of",
+    "tags_of_companies",
     "visible",
 ]

@@ -1,9 +1,12 @@
 """Owns reading companies."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, exists, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from crm.accounts.rules import Actor
@@ -12,7 +15,27 @@ from crm.contacts.domain_models import CompanyDomain
 from crm.contacts.models import Company, CompanyTag, Contact, Tag
 from crm.contacts.queries.access import SHORT_LIST, CompanyNotFoundError, Scope, alive, behind, scope
 from crm.filters.text import normalise
-from crm.web.paging import Page, page_of
+from crm.web.paging import Page, decode_cursor, page_of
+
+
+class CompanySort(StrEnum):
+    """The orders of the list of companies, each with an index of its own."""
+
+    NAME = "name"
+    NEWEST = "newest"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompanyFilter:
+    """Plain filters of the list of companies, each None or empty for "any"; all must hold."""
+
+    owner_id: UUID | None = None
+    tag_id: UUID | None = None
+    kind: str = ""
+    #: As it is written; accents and capitals don't matter.
+    city: str = ""
+    #: No exchange since this instant with any of its people whom the reader may see, companies without any included.
+    quiet_since: datetime | None = None
 
 
 def company(session: Session, actor: Actor, *, company_id: UUID, lock: bool = False) -> Company:
@@ -26,14 +49,46 @@ def company(session: Session, actor: Actor, *, company_id: UUID, lock: bool = Fa
     return found
 
 
-def list_companies(session: Session, actor: Actor, *, after: str | None = None, limit: int = 50) -> Page[Company]:
-    """A page of companies by name."""
+def list_companies(
+    session: Session,
+    actor: Actor,
+    *,
+    where: CompanyFilter | None = None,
+    sort: CompanySort = CompanySort.NAME,
+    after: str | None = None,
+    limit: int = 50,
+) -> Page[Company]:
+    """A page of companies, by name or the newest first."""
     if scope(actor) is Scope.NOTHING:
         return Page([])
-    wanted = select(Company).where(Company.deleted_at.is_(None))
+    wanted = select(Company).where(Company.deleted_at.is_(None), *_conditions(actor, where or CompanyFilter()))
+    if sort is CompanySort.NEWEST:
+        if after:
+            wanted = wanted.where(tuple_(Company.created_at, Company.id) < tuple(decode_cursor(after, datetime, UUID)))
+        rows = session.scalars(wanted.order_by(Company.created_at.desc(), Company.id.desc()).limit(limit + 1)).all()
+        return page_of(rows, limit=limit, key=lambda row: (row.created_at, row.id))
     wanted = behind(wanted, (Company.name_norm, Company.id), after, (str, UUID))
     rows = session.scalars(wanted.order_by(Company.name_norm, Company.id).limit(limit + 1)).all()
     return page_of(rows, limit=limit, key=lambda row: (row.name_norm, row.id))
+
+
+def _conditions(actor: Actor, where: CompanyFilter) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if where.owner_id is not None:
+        found.append(Company.owner_id == where.owner_id)
+    if where.kind:
+        found.append(Company.kind == where.kind)
+    if where.city:
+        found.append(Company.city_norm == normalise(where.city))
+    if where.tag_id is not None:
+        found.append(exists().where(CompanyTag.company_id == Company.id, CompanyTag.tag_id == where.tag_id))
+    if where.quiet_since is not None:
+        heard = select(Contact.id).where(
+            Contact.company_id == Company.id, Contact.last_interaction_at >= where.quiet_since, alive(actor)
+        )
+        # One look for each company of the page, which NOT EXISTS would turn into reading all people first.
+        found.append(heard.limit(1).correlate(Company).scalar_subquery().is_(None))
+    return found
 
 
 def subsidiaries(session: Session, actor: Actor, *, company_id: UUID) -> Sequence[Company]:
@@ -100,3 +155,25 @@ def people_counts(session: Session, actor: Actor, *, company_ids: Collection[UUI
         .group_by(Contact.company_id)
     )
     return {company_id: count for company_id, count in session.execute(wanted) if company_id is not None}
+
+
+def company_exchanges(session: Session, actor: Actor, *, company_ids: Collection[UUID]) -> dict[UUID, datetime]:
+    """When anybody visible of each company was last in touch; companies without any exchange are left out."""
+    wanted = (
+        select(Contact.company_id, func.max(Contact.last_interaction_at))
+        .where(Contact.company_id.in_(list(company_ids)), Contact.last_interaction_at.is_not(None), alive(actor))
+        .group_by(Contact.company_id)
+    )
+    return {company_id: at for company_id, at in session.execute(wanted) if company_id and at}
+
+
+def tags_of_companies(session: Session, actor: Actor, *, company_ids: Collection[UUID]) -> dict[UUID, list[Tag]]:
+    """The tags of companies, by name; companies without any are left out."""
+    if scope(actor) is Scope.NOTHING or not company_ids:
+        return {}
+    wanted = select(CompanyTag.company_id, Tag).join(Tag, CompanyTag.tag_id == Tag.id)
+    wanted = wanted.where(CompanyTag.company_id.in_(list(company_ids))).order_by(Tag.name_norm)
+    found: dict[UUID, list[Tag]] = {}
+    for company_id, tag in session.execute(wanted):
+        found.setdefault(company_id, []).append(tag)
+    return found

@@ -10,11 +10,12 @@ from sqlalchemy.orm import Session
 from crm.accounts.kinds import Permission
 from crm.accounts.rules import Actor
 from crm.channels.sentences import N_
+from crm.contacts.kinds import ListSubject
 from crm.contacts.queries.access import Scope, scope
 from crm.contacts.view_models import DefaultView, SavedView
 from crm.errors import NotFoundError
 
-#: So many views may one workspace keep; lists of them are shown whole.
+#: So many views of one subject may a workspace keep; lists of them are shown whole.
 MOST_VIEWS: Final = 200
 NO_VIEW: Final = N_("There is no such view.")
 
@@ -46,24 +47,28 @@ class Views:
         return found
 
 
-def saved_views(session: Session, actor: Actor) -> Views:
-    """The views that the actor may read."""
+def saved_views(session: Session, actor: Actor, *, subject: ListSubject = ListSubject.PEOPLE) -> Views:
+    """The views of that list which the actor may read."""
     if scope(actor) is Scope.NOTHING:
         return Views([], None)
     mine = and_(DefaultView.view_id == SavedView.id, DefaultView.user_id == actor.user_id)
     rows = session.execute(
         select(SavedView, DefaultView.id)
         .outerjoin(DefaultView, mine)
-        .where(SavedView.workspace_id == actor.workspace_id, _readable(actor))
+        .where(SavedView.workspace_id == actor.workspace_id, SavedView.subject == subject, _readable(actor))
         .order_by(SavedView.name, SavedView.id)
         .limit(MOST_VIEWS)
     ).all()
     return Views([view for view, _default in rows], next((view for view, default in rows if default), None))
 
 
-def saved_view(session: Session, actor: Actor, *, view_id: UUID, lock: bool = False) -> SavedView:
-    """A view that the actor may read; raises `ViewNotFoundError`."""
+def saved_view(
+    session: Session, actor: Actor, *, view_id: UUID, subject: ListSubject | None = None, lock: bool = False
+) -> SavedView:
+    """A view that the actor may read, of that list when one is named; raises `ViewNotFoundError`."""
     wanted = select(SavedView).where(SavedView.id == view_id, _readable(actor))
+    if subject is not None:
+        wanted = wanted.where(SavedView.subject == subject)
     if lock:
         wanted = wanted.with_for_update().execution_options(populate_existing=True)
     found = session.scalar(wanted) if scope(actor) is not Scope.NOTHING else None

@@ -14,6 +14,7 @@ from crm.accounts.kinds import Permission
 from crm.accounts.rules import Actor
 from crm.channels.sentences import N_
 from crm.contacts import queries
+from crm.contacts.kinds import ListSubject
 from crm.contacts.queries.saved_views import MOST_VIEWS
 from crm.contacts.view_models import DefaultView, SavedView
 from crm.db import new_id
@@ -24,12 +25,16 @@ LONGEST_NAME: Final = 80
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewInput:
-    """A view as it is written; the caller has checked that `args` can be read."""
+    """A view as it is written; the caller has checked that `args` can be read.
+
+    `subject` is the list of a new one; a view stays with the list that it began with.
+    """
 
     name: str
     is_shared: bool = False
     args: Mapping[str, str]
     columns: Sequence[str] | None = None
+    subject: ListSubject = ListSubject.PEOPLE
 
 
 def create_view(session: Session, actor: Actor, *, data: ViewInput, now: datetime) -> SavedView:
@@ -38,7 +43,8 @@ def create_view(session: Session, actor: Actor, *, data: ViewInput, now: datetim
     Raises `InvalidInputError` naming the field, `ForbiddenError`.
     """
     actor.require(Permission.VIEW_OWN)
-    if session.scalar(select(func.count()).select_from(SavedView)) >= MOST_VIEWS:  # pyright: ignore[reportOptionalOperand]
+    kept = select(func.count()).select_from(SavedView).where(SavedView.subject == data.subject)
+    if session.scalar(kept) >= MOST_VIEWS:  # pyright: ignore[reportOptionalOperand]
         raise InvalidInputError(N_("There are too many views. Delete some first."), code="too_many_views")
     if actor.user_id is None and not data.is_shared:
         sentence = N_("A token makes shared views only.")
@@ -47,6 +53,7 @@ def create_view(session: Session, actor: Actor, *, data: ViewInput, now: datetim
         actor.require(Permission.EDIT)
     row = SavedView(
         workspace_id=actor.workspace_id,
+        subject=data.subject,
         name=_name(data.name),
         user_id=actor.user_id,
         is_shared=data.is_shared,
@@ -81,22 +88,32 @@ def change_view(session: Session, actor: Actor, *, view_id: UUID, data: ViewInpu
 
 
 def delete_view(session: Session, actor: Actor, *, view_id: UUID) -> None:
-    """Delete a view; whose default it was sees everybody again. Raises `ViewNotFoundError`, `ForbiddenError`."""
+    """Delete a view; whose default it was sees everything again. Raises `ViewNotFoundError`, `ForbiddenError`."""
     session.delete(_changeable(session, actor, view_id=view_id))
     session.flush()
 
 
-def set_default_view(session: Session, actor: Actor, *, view_id: UUID | None) -> None:
-    """Let the list open with this view for the actor, or (None) with everybody; raises `ViewNotFoundError`."""
+def set_default_view(
+    session: Session, actor: Actor, *, view_id: UUID | None, subject: ListSubject = ListSubject.PEOPLE
+) -> None:
+    """Let the list open with this view for the actor, or (None) with everything; raises `ViewNotFoundError`."""
     if actor.user_id is None:
         raise ForbiddenError(N_("A token has no view of its own."), code="no_user")
     if view_id is None:
-        session.execute(delete(DefaultView).where(DefaultView.user_id == actor.user_id))
+        mine = (DefaultView.user_id == actor.user_id, DefaultView.subject == subject)
+        session.execute(delete(DefaultView).where(*mine))
         return
-    view = queries.saved_view(session, actor, view_id=view_id)
-    row = {"id": new_id(), "workspace_id": actor.workspace_id, "user_id": actor.user_id, "view_id": view.id}
+    view = queries.saved_view(session, actor, view_id=view_id, subject=subject)
+    row = {
+        "id": new_id(),
+        "workspace_id": actor.workspace_id,
+        "user_id": actor.user_id,
+        "subject": subject,
+        "view_id": view.id,
+    }
     made = insert(DefaultView).values(**row)
-    session.execute(made.on_conflict_do_update(index_elements=["workspace_id", "user_id"], set_={"view_id": view.id}))
+    one = ["workspace_id", "user_id", "subject"]
+    session.execute(made.on_conflict_do_update(index_elements=one, set_={"view_id": view.id}))
 
 
 def _changeable(session: Session, actor: Actor, *, view_id: UUID) -> SavedView:

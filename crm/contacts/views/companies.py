@@ -1,8 +1,8 @@
-"""Pages of companies: the list, making, changing and deleting one."""
+"""Pages of companies: making, changing and deleting one."""
 
 from uuid import UUID
 
-from flask import redirect, render_template, request, url_for
+from flask import redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
 from crm.accounts.guards import current_actor, requires
@@ -16,25 +16,6 @@ from crm.contacts.views.custom_values import custom_of, their_custom
 from crm.errors import AppError, InvalidInputError, worded
 from crm.web.i18n import _
 from crm.web.sessions import current_session, request_now
-
-
-@blueprint.get("/companies")
-def companies() -> str:
-    """Companies by name, or those that a search finds."""
-    session, actor, text = current_session(), current_actor(), request.args.get("q", "").strip()
-    if text:
-        page = queries.search_companies(session, actor, text=text, limit=50)
-    else:
-        page = queries.list_companies(session, actor, after=request.args.get("after"))
-    people = queries.people_counts(session, actor, company_ids=[row.id for row in page.items])
-    return render_template(
-        "contacts/companies.html",
-        page=page,
-        text=text,
-        people=people,
-        kinds=words.COMPANY_KIND_LABELS,
-        owners=queries.colleagues(session, actor),
-    )
 
 
 @blueprint.get("/companies/new")
