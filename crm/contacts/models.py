@@ -167,6 +167,14 @@ class Contact(Tenant, Base):
             postgresql_where=text("deleted_at is null and importance <> 'normal'"),
         ),
         Index("ix_contact_company", "workspace_id", "company_id", "sort_name"),
+        # When anybody of a company was last heard.
+        Index(
+            "ix_contact_heard",
+            "workspace_id",
+            "company_id",
+            "last_interaction_at",
+            postgresql_where=text("deleted_at is null and company_id is not null"),
+        ),
         Index("ix_contact_external", "workspace_id", "external_id", postgresql_where=text("external_id <> ''")),
         Index(
             "ix_contact_mail_domain",

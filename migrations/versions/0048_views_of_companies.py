@@ -22,11 +22,19 @@ def upgrade() -> None:
     op.create_unique_constraint(
         op.f("uq_default_view_workspace_id_user_id_subject"), "default_view", ["workspace_id", "user_id", "subject"]
     )
-    for name, columns in {"created": ["created_at"], "owner": ["owner_id", "name_norm"], "city": ["city_norm", "name_norm"]}.items():
+    indexes = {"created": ["created_at"], "owner": ["owner_id", "name_norm"], "city": ["city_norm", "name_norm"]}
+    for name, columns in indexes.items():
         op.create_index(f"ix_company_{name}", "company", ["workspace_id", *columns, "id"], postgresql_where=ALIVE)
+    op.create_index(
+        "ix_contact_heard",
+        "contact",
+        ["workspace_id", "company_id", "last_interaction_at"],
+        postgresql_where=sa.text("deleted_at is null and company_id is not null"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("ix_contact_heard", table_name="contact")
     for name in ("city", "owner", "created"):
         op.drop_index(f"ix_company_{name}", table_name="company")
     # What is left could not be told from views of people.

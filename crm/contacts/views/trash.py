@@ -60,7 +60,7 @@ def delete_company(company_id: UUID) -> Response:
     row = services.delete_company(current_session(), current_actor(), company_id=company_id, now=request_now())
     undo = url_for(".restore_company", company_id=company_id)
     flash({"text": _("%(name)s was deleted; its people stay.", name=row.name), "undo_url": undo}, "ok")  # type: ignore[arg-type]
-    return redirect(url_for(".companies"), 303)
+    return redirect(url_for("companies.index"), 303)
 
 
 @blueprint.post("/companies/<uuid:company_id>/restore")
