@@ -6,13 +6,15 @@ from typing import Any
 from uuid import UUID
 
 from flask import Response
+from pydantic import Field
 
 from crm.accounts import queries
 from crm.accounts.guards import any_role, current_actor, requires
 from crm.accounts.kinds import ActorKind, Permission, RecordAccess
 from crm.accounts.queries import AuditFilter, AuditLine
 from crm.accounts.rules import NARROWED, RIGHTS, sees
-from crm.accounts.services import access
+from crm.accounts.services import access, workspaces
+from crm.accounts.services.workspaces import WorkspaceInput
 from crm.accounts.views.operations import checks
 from crm.web.api import (
     ApiModel,
@@ -35,7 +37,26 @@ class WorkspaceOut(ApiModel):
     name: str
     time_zone: str
     locale: str
+    country: str = Field(description="ISO 3166 code: where phone numbers without a prefix belong.")
     currency: str
+
+
+class WorkspacePatch(ApiModel):
+    """The settings of the workspace; what is left out stays."""
+
+    name: str = ""
+    time_zone: str = Field("", description="IANA name, like Europe/Rome.")
+    locale: str = Field("", description="it or en.")
+    country: str = Field("", description="ISO 3166 code of two letters, like IT.")
+    postal_address: str = Field("", max_length=500, description="Stands under every promotion.")
+    window_start: str = Field("", description="From when promotions may arrive, like 09:00.")
+    window_end: str = Field("", description="Until when, like 19:00.")
+    window_days: str = Field("", description="On which days, 1 being Monday, like 1,2,3,4,5.")
+    promotional_per_week: int = Field(0, description="Most promotions to one person in a week.")
+    company_per_week: int = Field(0, description="Most messages to one company in a week.")
+    audience_limit: int = Field(0, description="Most people in one campaign.")
+    second_approval: bool = Field(False, description="Whether a second person approves campaigns.")
+    require_second_factor: bool = Field(False, description="Whether everybody signs in with a second factor.")
 
 
 class MeOut(ApiModel):
@@ -97,6 +118,16 @@ def me() -> Response:
             workspace=WorkspaceOut.model_validate(row, extra="ignore"),
         )
     )
+
+
+@blueprint.patch("/workspace")
+@operation(tag="me", body=WorkspacePatch, returns=WorkspaceOut)
+@requires(Permission.MANAGE_WORKSPACE)
+def change_workspace() -> Response:
+    """Change settings of the workspace; phone numbers that come in from now on are read by its country."""
+    given = read_json(WorkspacePatch).model_dump(exclude_unset=True)
+    row = workspaces.change(current_session(), current_actor(), changes=WorkspaceInput(**given))
+    return answer(WorkspaceOut.model_validate(row, extra="ignore"))
 
 
 @blueprint.get("/audit")

@@ -3,6 +3,8 @@
 from typing import Any
 from zoneinfo import available_timezones
 
+from babel import Locale
+from flask_babel import get_locale
 from wtforms import (
     BooleanField,
     DateField,
@@ -21,6 +23,7 @@ from wtforms.widgets import TimeInput
 from crm.accounts.kinds import Permission, Role
 from crm.accounts.services.workspaces import PER_WEEK_LIMITS, PER_WEEK_SENTENCE
 from crm.accounts.words import PERMISSIONS, ROLES
+from crm.channels.addresses import DEFAULT_REGION, REGIONS
 from crm.web.forms import Form
 from crm.web.i18n import lazy, lazy_p
 
@@ -40,6 +43,12 @@ ZONES: list[tuple[str, Any]] = [
     (name, name) for name in sorted(available_timezones()) if "/" in name and not name.startswith(("Etc/", "SystemV/"))
 ]
 """The time zones to choose from: places, without the historical short names."""
+
+
+def countries() -> list[tuple[str, str]]:
+    """The countries to choose from, by their name in the reader's language."""
+    names = (get_locale() or Locale("en")).territories
+    return sorted(((code, names.get(code, code)) for code in REGIONS), key=lambda pair: pair[1])
 
 
 def new_password_field(label: Any, **extra: Any) -> PasswordField:
@@ -67,6 +76,7 @@ class FirstRunForm(Form):
     password = new_password_field(lazy("Password"))
     locale = SelectField(lazy("Language"), choices=LANGUAGES)
     time_zone = SelectField(lazy("Time zone"), choices=ZONES)
+    country = SelectField(lazy("Country"), choices=countries, default=DEFAULT_REGION)
 
 
 class AcceptForm(Form):
@@ -144,6 +154,11 @@ class WorkspaceForm(Form):
     name = StringField(lazy("Name"), validators=[InputRequired(), Length(max=120)])
     locale = SelectField(lazy("Language"), choices=LANGUAGES)
     time_zone = SelectField(lazy("Time zone"), choices=ZONES)
+    country = SelectField(
+        lazy("Country"),
+        choices=countries,
+        description=lazy("Phone numbers without a prefix, VAT numbers and public holidays are those of this country."),
+    )
     postal_address = TextAreaField(
         lazy("Postal address"),
         validators=[Length(max=500)],

@@ -14,6 +14,8 @@ from crm.channels.sentences import ADDRESS_SENTENCES
 
 MAX_ADDRESS: Final = 320
 DEFAULT_REGION: Final = "IT"
+#: The countries (ISO 3166) whose numbers can be read where they stand without a prefix.
+REGIONS: Final = frozenset(phonenumbers.SUPPORTED_REGIONS)
 #: RFC 5321, sections 4.5.3.1.1 and 4.5.3.1.3.
 MAX_LOCAL: Final = 64
 MAX_EMAIL: Final = 254

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from crm.accounts import queries as accounts
 from crm.accounts.kinds import Permission
 from crm.accounts.rules import Actor
 from crm.accounts.services import audit
@@ -15,7 +16,7 @@ from crm.channels.sentences import N_
 from crm.contacts import queries as contact_queries
 from crm.contacts import services as contacts
 from crm.contacts.kinds import FactOrigin, FactState
-from crm.contacts.models import Fact
+from crm.contacts.models import Company, Fact
 from crm.db import new_id
 from crm.enrichment import queries, rules
 from crm.enrichment.kinds import Choice, RunState, SourceName
@@ -53,6 +54,8 @@ class Task:
 
     source: SourceName
     address: str
+    country: str
+    """ISO 3166 code of the company, else of the workspace: where its phone numbers without a prefix belong."""
     etag: str
     last_modified: str
 
@@ -141,7 +144,9 @@ def claim(session: Session, actor: Actor, *, run_id: UUID, now: datetime) -> Tas
         return wait
     run.state, run.started_at = RunState.RUNNING, now
     session.flush()
-    return Task(source=name, address=run.address, etag=run.etag, last_modified=run.last_modified)
+    about = session.scalar(select(Company.country).where(Company.id == run.company_id))
+    country = about or accounts.workspace(session, actor).country
+    return Task(source=name, address=run.address, country=country, etag=run.etag, last_modified=run.last_modified)
 
 
 def settle(session: Session, actor: Actor, *, run_id: UUID, found: Found, now: datetime) -> EnrichmentRun | None:

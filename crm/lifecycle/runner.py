@@ -60,8 +60,9 @@ def run(
         row = queries.get(session, actor, import_id=import_id)
         if row.state not in LIVE:
             return
+        region = accounts.workspace(session, actor).country
         source = files.open_file(session, folder=folder, file_id=row.file_id)
-    with source, _Reader(_parts(source, row)) as reader:
+    with source, _Reader(_parts(source, row, region)) as reader:
         while part := reader.take():
             if not _load(database, workspace_id, import_id, part, meanwhile=reader.go_on):
                 return
@@ -73,10 +74,10 @@ def run(
             services.finish(session, actor, row=row, now=database_now(session))
 
 
-def _parts(source: BinaryIO, row: Import) -> Iterator[tuple[ReadRow, ...]]:
+def _parts(source: BinaryIO, row: Import, region: str) -> Iterator[tuple[ReadRow, ...]]:
     left = dropwhile(lambda entry: entry[0] <= row.next_row, queries.numbered(source, row))
     while part := tuple(islice(left, PART_ROWS)):
-        yield queries.read(part, row)
+        yield queries.read(part, row, region=region)
 
 
 class _Reader:

@@ -22,6 +22,7 @@ FORM = {
     "password": "correct horse battery",
     "locale": "it",
     "time_zone": "Europe/Rome",
+    "country": "AT",
 }
 
 
@@ -41,6 +42,7 @@ def test_the_first_step_makes_owner_and_workspace_and_signs_in(anonymous, sessio
     enter_workspace(session, owner.last_workspace_id)
     workspace = session.scalars(select(Workspace)).one()
     assert (workspace.name, workspace.slug, workspace.locale) == ("Lanterna Dati", "lanterna-dati", "it")
+    assert workspace.country == "AT"
     assert session.scalars(select(Membership.role)).one() == Role.OWNER
     assert session.scalars(select(AuditEntry.action)).one() == "workspace.created"
     assert anonymous.get("/setup/sender").status_code == 200

@@ -19,6 +19,7 @@ WORKSPACE = {
     "name": "Lanterna Dati",
     "locale": "it",
     "time_zone": "Europe/Rome",
+    "country": "DE",
     "postal_address": "Via Roma 1\nGenova",
     "window_start": "08:30",
     "window_end": "18:00",
@@ -114,6 +115,7 @@ def test_the_workspace_is_changed(client, session, house):
     assert (row.window_start, row.window_end, row.window_days) == ("08:30", "18:00", "1,5")
     assert (row.promotional_per_week, row.company_per_week, row.audience_limit) == (3, 4, 50)
     assert (row.second_approval, row.require_second_factor) == (True, False)
+    assert row.country == "DE"
     assert row.postal_address.splitlines() == ["Via Roma 1", "Genova"]
     page = client.get("/settings/workspace").text
     assert 'value="08:30"' in page
@@ -133,6 +135,7 @@ def test_the_workspace_is_changed(client, session, house):
         ("audience_limit", "100000"),
         ("company_per_week", "many"),
         ("time_zone", "Mars/Olympus"),
+        ("country", "XX"),
     ],
 )
 def test_an_impossible_workspace_is_refused_and_nothing_changes(client, session, house, field, value):
@@ -141,6 +144,18 @@ def test_an_impossible_workspace_is_refused_and_nothing_changes(client, session,
     session.expire_all()
     assert answer.status_code == 422
     assert session.get(Workspace, house.workspace.id).postal_address == ""
+
+
+def test_a_program_changes_the_settings_it_names(client, session, house):
+    answer = client.patch("/api/v1/workspace", json={"country": "FR", "audience_limit": 60})
+
+    assert (answer.status_code, answer.get_json()["country"]) == (200, "FR")
+    session.refresh(house.workspace)
+    assert (house.workspace.country, house.workspace.audience_limit) == ("FR", 60)
+    refused = client.patch("/api/v1/workspace", json={"country": "xx", "name": "Other"})
+    assert refused.status_code == 422
+    session.refresh(house.workspace)
+    assert (house.workspace.country, house.workspace.name) == ("FR", "Lanterna Dati")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ import pytest
 from factories.contacts import company, contact, handle
 from sqlalchemy import text
 
+from crm.accounts.models import Workspace
+from crm.channels.base import ChannelKind
 from crm.contacts import queries, services
 from crm.contacts.queries import finding
 from crm.contacts.queries.finding import Matched
@@ -115,3 +117,10 @@ def test_a_search_that_takes_too_long_is_refused_and_the_transaction_goes_on(ses
 def test_a_deleted_person_is_not_found(session, actor, people, now):
     services.delete(session, actor, contact_id=people["niccolo"].id, now=now)
     assert names(session, actor, "niccolo") == []
+
+
+def test_a_number_without_prefix_is_looked_for_in_the_country_of_the_workspace(session, actor, people):
+    handle(session, actor, people["sara"].id, channel=ChannelKind.WHATSAPP, address="+49 171 1234567")
+    assert names(session, actor, "0171 1234567") == []
+    session.get_one(Workspace, actor.workspace_id).country = "DE"
+    assert names(session, actor, "0171 1234567") == ["Sara 100%_\\ Esposito"]

@@ -126,3 +126,9 @@ def test_any_shape_of_structured_data_is_survived(data):
 )
 def test_the_address_to_ask(website, domain, address):
     assert Website().address(Subject(name="x", website=website, domain=domain)) == address
+
+
+def test_a_number_without_prefix_belongs_to_the_country_of_the_company():
+    page = '<script type="application/ld+json">{"@type":"Organization","name":"x","telephone":"030 901820"}</script>'
+    found = read_page(page, url="https://lampe.example/", country="DE")
+    assert {one.field: one.value for one in found.findings}["phone"] == "+49 30 901820"

@@ -8,7 +8,7 @@ from factories import accounts as factory
 from sqlalchemy import func, select
 
 from crm.accounts.kinds import ActorKind, RecordAccess, Role
-from crm.accounts.models import AuditDetail, AuditEntry, Progress
+from crm.accounts.models import AuditDetail, AuditEntry, Progress, Workspace
 from crm.accounts.rules import Actor
 from crm.channels.base import ChannelKind
 from crm.consent.kinds import Basis, ConsentAction
@@ -348,6 +348,15 @@ def test_impossible_choices_are_refused_beside_their_field(session, actor, folde
         services.configure(session, actor, import_id=row.id, choices=choices, now=now)
 
     assert field in refusal.value.fields
+
+
+def test_phone_numbers_are_read_by_the_country_of_the_workspace(session, actor, bring, run, folder):
+    session.get_one(Workspace, actor.workspace_id).country = "DE"
+    row = bring("Nome;Telefono;WhatsApp\nAnn;030 901820;0171 1234567\n")
+
+    assert [one.action for one in queries.preview(session, actor, row=row, folder=folder)] == [Action.CREATE]
+    run(row)
+    assert set(session.scalars(select(Handle.address_norm))) == {"+4930901820", "+491711234567"}
 
 
 def test_another_workspaces_import_does_not_exist(session, other_actor, bring):

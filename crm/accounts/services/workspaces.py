@@ -4,6 +4,7 @@ import re
 import secrets
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
@@ -14,6 +15,7 @@ from crm.accounts.kinds import ActorKind, Permission, Role
 from crm.accounts.models import Membership, User, Workspace
 from crm.accounts.rules import Actor
 from crm.accounts.services import audit, users
+from crm.channels.addresses import DEFAULT_REGION, REGIONS
 from crm.db import enter_workspace, new_id
 from crm.errors import ConflictError, InvalidInputError, NotFoundError, worded
 from crm.filters.text import normalise
@@ -23,6 +25,7 @@ FIRST_RUN_LOCK = 0x0F110D1
 AUDIENCE_LIMITS = (1, 5000)
 PER_WEEK_LIMITS = (1, 50)
 
+_NOT_OFFERED: Final = worded("Choose one of the offered values.")
 PER_WEEK_SENTENCE = worded("Write a number from 1 to 50. To let no promotion leave at all, pause promotions.")
 
 
@@ -42,6 +45,7 @@ class FirstRun:
     workspace_name: str
     locale: str
     time_zone: str
+    country: str = DEFAULT_REGION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +55,7 @@ class WorkspaceInput:
     name: str | None = None
     time_zone: str | None = None
     locale: str | None = None
+    country: str | None = None
     postal_address: str | None = None
     window_start: str | None = None
     window_end: str | None = None
@@ -83,18 +88,29 @@ def first_run(session: Session, *, first: FirstRun, now: datetime) -> tuple[User
         name=first.workspace_name,
         locale=first.locale,
         time_zone=first.time_zone,
+        country=first.country,
         now=now,
     )
     return owner, workspace
 
 
 def create(
-    session: Session, *, owner: User, name: str, locale: str = "it", time_zone: str = "Europe/Rome", now: datetime
+    session: Session,
+    *,
+    owner: User,
+    name: str,
+    locale: str = "it",
+    time_zone: str = "Europe/Rome",
+    country: str = DEFAULT_REGION,
+    now: datetime,
 ) -> Workspace:
     """A new workspace with its owner; leaves the session in it. Raises `InvalidInputError` naming the field."""
     checked = _checked_name(name)
     users.checked_zone(time_zone)
+    if country not in REGIONS:
+        raise InvalidInputError(_NOT_OFFERED, fields={"country": _NOT_OFFERED})
     workspace = _with_free_slug(session, checked, locale=locale, time_zone=time_zone)
+    workspace.country = country
     session.add(Membership(user_id=owner.id, role=Role.OWNER, created_at=now))
     owner.last_workspace_id = workspace.id
     session.flush()
@@ -207,7 +223,9 @@ def _refusals(values: dict[str, object]) -> dict[str, str]:
     except InvalidInputError as error:
         found.update(error.fields)
     if values["locale"] not in users.LOCALES:
-        found["locale"] = worded("Choose one of the offered values.")
+        found["locale"] = _NOT_OFFERED
+    if values["country"] not in REGIONS:
+        found["country"] = _NOT_OFFERED
     start, end = str(values["window_start"]), str(values["window_end"])
     for name, value in (("window_start", start), ("window_end", end)):
         if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):

@@ -100,4 +100,5 @@ def _first(form: FirstRunForm) -> FirstRun:
         workspace_name=str(form.workspace_name.data),
         locale=form.locale.data,
         time_zone=form.time_zone.data,
+        country=form.country.data,
     )

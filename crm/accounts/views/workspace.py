@@ -4,7 +4,7 @@ from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from crm.accounts import queries
-from crm.accounts.forms import WorkspaceForm
+from crm.accounts.forms import WorkspaceForm, countries
 from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
 from crm.accounts.services import workspaces
@@ -43,10 +43,12 @@ def change_workspace() -> ResponseReturnValue:
 
 def _page(form: WorkspaceForm) -> ResponseReturnValue:
     actor = current_actor()
+    row = queries.workspace(current_session(), actor)
     page = render_template(
         "settings/workspace.html",
         form=form,
-        row=queries.workspace(current_session(), actor),
+        row=row,
+        country=dict(countries()).get(row.country, row.country),
         may_change=actor.may(Permission.MANAGE_WORKSPACE),
         may_pause=actor.may(Permission.MANAGE_CHANNELS),
     )

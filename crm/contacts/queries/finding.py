@@ -10,8 +10,9 @@ from sqlalchemy import select, text, tuple_
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from crm.accounts import queries as accounts
 from crm.accounts.rules import Actor
-from crm.channels.addresses import AddressError, normalise
+from crm.channels.addresses import DEFAULT_REGION, AddressError, normalise
 from crm.channels.base import ChannelKind
 from crm.channels.sentences import N_
 from crm.contacts.models import Company, Contact, Handle
@@ -112,10 +113,11 @@ def search_contacts(session: Session, actor: Actor, *, text: str, limit: int = 1
 
 def _by_address(session: Session, actor: Actor, *, text: str) -> dict[UUID, Matched]:
     """Whoever has exactly this e-mail address or phone number; the parts of a whole one are in many others as well."""
+    region = accounts.workspace(session, actor).country if any(sign.isdigit() for sign in text) else DEFAULT_REGION
     whole = []
     for channel in WHOLE:
         try:
-            whole.append((channel.value, normalise(channel, text).address_norm))
+            whole.append((channel.value, normalise(channel, text, region=region).address_norm))
         except AddressError:
             continue
     if not whole:

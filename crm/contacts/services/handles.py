@@ -8,8 +8,8 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from crm.accounts import queries as accounts
 from crm.accounts.kinds import Permission
-from crm.accounts.models import Workspace
 from crm.accounts.rules import Actor
 from crm.channels.addresses import Address, AddressError, normalise
 from crm.channels.base import ChannelKind
@@ -42,8 +42,7 @@ class HandleTakenError(ConflictError):
 
 def normalised(session: Session, actor: Actor, *, channel: ChannelKind, address: str) -> Address:
     """The address as it is kept, read with the workspace's country; raises `InvalidInputError` on `address`."""
-    workspace = session.get(Workspace, actor.workspace_id)
-    region = workspace.country if workspace else "IT"
+    region = accounts.workspace(session, actor).country
     try:
         return normalise(channel, address, region=region)
     except AddressError as error:

@@ -106,6 +106,11 @@ class Source(Protocol):
         """Where to ask about `subject`; None when something it needs is missing."""
         ...
 
-    def fetch(self, client: HttpClient, address: str, *, etag: str = "", last_modified: str = "") -> Found:
-        """Ask. Raises `NetError` for the way there and `SourceError` for the answer."""
+    def fetch(
+        self, client: HttpClient, address: str, *, country: str = "", etag: str = "", last_modified: str = ""
+    ) -> Found:
+        """Ask; `country` is taken where the answer names none.
+
+        Raises `NetError` for the way there and `SourceError` for the answer.
+        """
         ...

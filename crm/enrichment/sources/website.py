@@ -12,7 +12,7 @@ from stdnum.eu import vat as eu_vat
 from stdnum.exceptions import ValidationError as NumberError
 from stdnum.it import iva
 
-from crm.channels.addresses import AddressError, channel_of_url, normalise
+from crm.channels.addresses import DEFAULT_REGION, AddressError, channel_of_url, normalise
 from crm.channels.base import ChannelKind
 from crm.channels.html import MAX_HTML, is_tame
 from crm.channels.sentences import N_
@@ -55,7 +55,9 @@ class Website:
             return None
         return text if re.match(r"https?://", text, re.IGNORECASE) else f"https://{text}/"
 
-    def fetch(self, client: HttpClient, address: str, *, etag: str = "", last_modified: str = "") -> Found:
+    def fetch(
+        self, client: HttpClient, address: str, *, country: str = "", etag: str = "", last_modified: str = ""
+    ) -> Found:
         """Read the page; asks only for what changed since the last look. Raises `NetError` and `SourceError`."""
         headers = {"Accept": "text/html,application/xhtml+xml"}
         if etag:
@@ -69,6 +71,7 @@ class Website:
         return read_page(
             _decoded(answer),
             url=answer.url,
+            country=country,
             etag=answer.headers.get("etag", "")[:_SHORT],
             last_modified=answer.headers.get("last-modified", "")[:_SHORT],
         )
@@ -101,8 +104,11 @@ def _decoded(answer: Response) -> str:
     return answer.content.decode("cp1252", "replace")
 
 
-def read_page(html: str, *, url: str, etag: str = "", last_modified: str = "") -> Found:
-    """What one page says. Raises `SourceError` for a page that was made to hurt a parser."""
+def read_page(html: str, *, url: str, country: str = "", etag: str = "", last_modified: str = "") -> Found:
+    """What one page says, `country` being the one that is taken for it where it names none.
+
+    Raises `SourceError` for a page that was made to hurt a parser.
+    """
     html = html[:MAX_HTML].replace("\x00", "")
     if not is_tame(html):
         raise SourceError("unreadable", retry_after=timedelta(days=30))
@@ -111,7 +117,7 @@ def read_page(html: str, *, url: str, etag: str = "", last_modified: str = "") -
     known = organizations([node.text() for node in tree.css('script[type="application/ld+json"]')[:20]])
     organization = next(iter(known), {})
     findings: dict[str, Finding] = {}
-    for field, value, confidence in _candidates(tree, meta, organization):
+    for field, value, confidence in _candidates(tree, meta, organization, country):
         clean = " ".join(str(value).split())[: _MAX_DESCRIPTION if field == "description" else _SHORT]
         if clean and field not in findings:
             findings[field] = Finding(field=field, value=clean, confidence=confidence)
@@ -137,7 +143,7 @@ def _meta(tree: LexborHTMLParser) -> dict[str, str]:
 
 
 def _candidates(
-    tree: LexborHTMLParser, meta: dict[str, str], organization: dict[str, Any]
+    tree: LexborHTMLParser, meta: dict[str, str], organization: dict[str, Any], home: str
 ) -> Iterator[tuple[str, object, int]]:
     """(field, value, confidence), the surest of each field first."""
     yield "name", organization.get("legalName") or organization.get("name") or "", _STATED
@@ -147,7 +153,7 @@ def _candidates(
     title = tree.css_first("title")
     yield "description", title.text() if title is not None else "", _GUESSED
     country = _country(organization)
-    yield "phone", _phone(str(organization.get("telephone") or ""), country), _STATED
+    yield "phone", _phone(str(organization.get("telephone") or ""), country or home), _STATED
     yield "street", organization.get("streetAddress") or "", _STATED
     yield "city", organization.get("addressLocality") or "", _STATED
     yield "country", country, _STATED
@@ -163,9 +169,9 @@ def _country(organization: dict[str, Any]) -> str:
 
 
 def _phone(text: str, country: str) -> str:
-    """International form; empty for what is no number. A number without prefix is read in the page's own country."""
+    """International form; empty for what is no number. A number without prefix is read in the page's own `country`."""
     try:
-        number = phonenumbers.parse(text, country or "IT")
+        number = phonenumbers.parse(text, country or DEFAULT_REGION)
     except phonenumbers.NumberParseException:
         return ""
     if not phonenumbers.is_valid_number(number):

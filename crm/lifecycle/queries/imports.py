@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, select, true
 from sqlalchemy.orm import Session
 
+from crm.accounts import queries as accounts
 from crm.accounts.kinds import Permission
 from crm.accounts.models import Progress
 from crm.accounts.rules import Actor
@@ -96,9 +97,8 @@ def preview(session: Session, actor: Actor, *, row: Import, folder: Path) -> lis
     """What would happen to the first rows with the mapping and mode as they are now."""
     with files.open_file(session, folder=folder, file_id=row.file_id) as file:
         sample = list(islice(numbered(file, row), PREVIEW_ROWS))
-    return plan(
-        session, actor, rows=read(sample, row), mode=ImportMode(row.mode), match=MatchKey(row.match), tag=row.tag
-    )
+    rows = read(sample, row, region=accounts.workspace(session, actor).country)
+    return plan(session, actor, rows=rows, mode=ImportMode(row.mode), match=MatchKey(row.match), tag=row.tag)
 
 
 def samples(session: Session, *, row: Import, folder: Path) -> dict[str, str]:
@@ -119,9 +119,9 @@ def numbered(file: BinaryIO, row: Import):  # noqa: ANN201 - an iterator of (row
     return ((number, cells) for number, cells in enumerate(lines, start=2))
 
 
-def read(rows: Iterable[tuple[int, list[str]]], row: Import) -> tuple[ReadRow, ...]:
-    """The numbered `rows` of the file with what each says; needs no database."""
-    return read_rows(rows, Layout(row.columns, targets(row.mapping), row.month_first))
+def read(rows: Iterable[tuple[int, list[str]]], row: Import, *, region: str) -> tuple[ReadRow, ...]:
+    """The numbered `rows` of the file with what each says, phone numbers by the country; needs no database."""
+    return read_rows(rows, Layout(row.columns, targets(row.mapping), row.month_first, region))
 
 
 def targets(mapping: dict[str, str]) -> dict[str, Meaning]:

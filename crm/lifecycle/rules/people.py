@@ -11,7 +11,7 @@ from babel import Locale
 from nameparser import HumanName
 from pydantic import ValidationError
 
-from crm.channels.addresses import AddressError
+from crm.channels.addresses import DEFAULT_REGION, AddressError
 from crm.channels.addresses import normalise as normalise_address
 from crm.channels.base import ChannelKind
 from crm.contacts.inputs import ContactInput, HandleInput
@@ -101,11 +101,15 @@ class ReadRow:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the rows of a file are to be read: the names of its columns, what they mean, and 4/12 as 12 April or not."""
+    """How the rows of a file are to be read: the names of its columns, what they mean, and 4/12 as 12 April or not.
+
+    `region` is the country (ISO 3166) of phone numbers without a prefix.
+    """
 
     columns: list[str]
     mapping: Mapping[str, Meaning]
     month_first: bool = False
+    region: str = DEFAULT_REGION
 
 
 def read_rows(rows: Iterable[tuple[int, list[str]]], layout: Layout) -> tuple[ReadRow, ...]:
@@ -138,7 +142,7 @@ def read_person(cells: list[str], layout: Layout) -> Person:
             continue
         where[target.value] = column
         if target in CHANNELS:
-            addresses += _addresses(CHANNELS[target], cell, column)
+            addresses += _addresses(CHANNELS[target], cell, column, layout.region)
         elif target is Target.TAGS:
             tags += split_tags(cell)
         elif target is Target.FULL_NAME:
@@ -195,15 +199,15 @@ def _validated(
     return Person(data, told, unique)
 
 
-def _addresses(channel: ChannelKind, cell: str, column: str) -> list[tuple[ChannelKind, str, str]]:
+def _addresses(channel: ChannelKind, cell: str, column: str, region: str) -> list[tuple[ChannelKind, str, str]]:
     if _BETWEEN in cell:
-        return [_address(channel, part, column) for entry in cell.split(_BETWEEN) if (part := entry.strip())]
-    return [_address(channel, cell, column)]
+        return [_address(channel, part, column, region) for entry in cell.split(_BETWEEN) if (part := entry.strip())]
+    return [_address(channel, cell, column, region)]
 
 
-def _address(channel: ChannelKind, cell: str, column: str) -> tuple[ChannelKind, str, str]:
+def _address(channel: ChannelKind, cell: str, column: str, region: str) -> tuple[ChannelKind, str, str]:
     try:
-        address = normalise_address(channel, cell)
+        address = normalise_address(channel, cell, region=region)
     except AddressError as error:
         raise RowError(f"bad_{channel.value}", column) from error
     return channel, address[0], address[1]
