@@ -259,10 +259,13 @@ def counting_unread(user_id: Any) -> Select[int]:
     return unread.where(Notification.user_id == user_id, Notification.read_at.is_(None))
 
 
-def progress(session: Session, actor: Actor, *, progress_id: UUID) -> Progress:  # noqa: ARG001 - RLS bounds it.
-    """One piece of long work; raises `NotFoundError`."""
+def progress(session: Session, actor: Actor, *, progress_id: UUID) -> Progress:
+    """One piece of the actor's own long work; raises `NotFoundError`.
+
+    Its title tells what a colleague brought in or took out. Who may see that finds it on the page of the work itself.
+    """
     row = session.scalar(select(Progress).where(Progress.id == progress_id).execution_options(populate_existing=True))
-    if row is None:
+    if row is None or row.created_by_id != actor.user_id:
         raise NotFoundError
     return row
 

@@ -3,11 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from conftest import House
 from factories import accounts as factory
 
 from crm.accounts import places, queries
-from crm.accounts.kinds import ProgressState
+from crm.accounts.kinds import ProgressState, Role
 from crm.accounts.services import notifications, progress
+from crm.accounts.services.progress import stands_still
 from crm.accounts.views.work import seconds_left
 from crm.db import enter_workspace, new_id
 from crm.errors import NotFoundError
@@ -56,6 +58,26 @@ def test_work_of_another_workspace_does_not_exist(session, other_house, house, a
     ):
         with pytest.raises(NotFoundError):
             call()
+
+
+def test_a_colleague_does_not_see_the_work_of_others(session, house, signed_in, work):
+    user, _, seller = factory.member(session, house, role=Role.SALES)
+
+    with pytest.raises(NotFoundError):
+        queries.progress(session, seller, progress_id=work.id)
+    answer = signed_in(House(house.workspace, user, seller)).get(f"/progress/{work.id}")
+    assert answer.status_code == 404
+    assert "people.csv" not in answer.text
+
+
+def test_work_stands_still_when_nobody_moved_it_for_a_while(session, actor, work, now):
+    soon, later = now + timedelta(seconds=10), now + timedelta(minutes=1)
+    assert (stands_still(work, now=soon), stands_still(work, now=later)) == (False, True)
+
+    progress.advance(session, actor, progress_id=work.id, done=50, now=later)
+    assert stands_still(work, now=later) is False
+    progress.finish(session, actor, progress_id=work.id, now=later)
+    assert stands_still(work, now=later + timedelta(hours=1)) is False
 
 
 def test_the_time_left_is_told_only_when_it_can_be_known(session, actor, work, now):

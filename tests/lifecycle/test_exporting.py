@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select, text
 
 from crm.accounts.kinds import ActorKind, RecordAccess, Role
-from crm.accounts.models import AuditEntry, Membership
+from crm.accounts.models import AuditEntry, Membership, Progress
 from crm.accounts.rules import Actor
 from crm.channels.base import ChannelKind
 from crm.consent.kinds import Basis
@@ -249,6 +249,9 @@ def test_a_list_goes_from_its_page_to_a_file(session, actor, client, jobs, trans
     row = session.scalars(select(Export)).one()
     assert answer.headers["Location"].endswith(f"/exports/{row.id}")
     assert jobs.rung[-1] == (JobName.RUN_EXPORT, {"workspace_id": row.workspace_id, "export_id": row.id})
+    assert "Wake it up" not in client.get(f"/exports/{row.id}").text
+    session.get_one(Progress, row.progress_id).updated_at = now - timedelta(minutes=2)
+    session.flush()
     assert "Wake it up" in client.get(f"/exports/{row.id}").text
     runner.export(transaction, workspace_id=row.workspace_id, export_id=row.id, folder=settings.home / "files")
     session.expire_all()

@@ -1,7 +1,7 @@
 """Keeps the state of long work: started by a request, moved on by a worker, ended with a result and the bell."""
 
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import select
@@ -13,6 +13,8 @@ from crm.accounts.rules import Actor
 from crm.accounts.services import notifications
 from crm.errors import NotFoundError
 
+#: Parts take a few seconds, and the clock wakes what stands still for fifteen (`crm_open_work`).
+STILL_AFTER: Final = timedelta(seconds=30)
 ENDED = frozenset({ProgressState.DONE, ProgressState.FAILED, ProgressState.CANCELLED})
 
 
@@ -98,6 +100,11 @@ def finish(
             now=now,
         )
     return row
+
+
+def stands_still(row: Progress, *, now: datetime) -> bool:
+    """Whether the work has not ended and nobody moved it for so long that somebody may want to wake it."""
+    return ProgressState(row.state) not in ENDED and now - row.updated_at >= STILL_AFTER
 
 
 def _locked(session: Session, progress_id: UUID) -> Progress:

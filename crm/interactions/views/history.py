@@ -10,6 +10,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from crm.accounts.guards import admit, current_actor, requires
 from crm.accounts.kinds import Permission
+from crm.accounts.services.progress import stands_still
 from crm.contacts import queries as contact_queries
 from crm.db import after_commit
 from crm.errors import AppError
@@ -108,6 +109,7 @@ def history_file(history_id: UUID) -> str:
         view=view,
         row=view.row,
         running=view.row.state in _LIVE,
+        still=view.progress is not None and stands_still(view.progress, now=request_now()),
         states=words.HISTORY_STATES,
         sentences=words.history_sentences(view.row),
     )

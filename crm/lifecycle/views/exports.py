@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
+from crm.accounts.services.progress import stands_still
 from crm.db import after_commit
 from crm.errors import AppError
 from crm.files import services as files
@@ -70,7 +71,12 @@ def show_export(export_id: UUID) -> str:
     """How far it is, and the file."""
     view = queries.export_view(current_session(), current_actor(), export_id=export_id)
     return render_template(
-        "lifecycle/export.html", view=view, row=view.row, states=words.EXPORT_STATES, formats=words.FORMATS
+        "lifecycle/export.html",
+        view=view,
+        row=view.row,
+        still=view.progress is not None and stands_still(view.progress, now=request_now()),
+        states=words.EXPORT_STATES,
+        formats=words.FORMATS,
     )
 
 

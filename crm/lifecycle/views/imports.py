@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from crm.accounts.guards import admit, current_actor, requires
 from crm.accounts.kinds import Permission, ProgressState
 from crm.accounts.places import Choice, Step, Words, add_choice, add_words
+from crm.accounts.services.progress import stands_still
 from crm.contacts import queries as contacts
 from crm.contacts.custom_rules import FieldShape
 from crm.contacts.kinds import CustomSubject
@@ -267,6 +268,7 @@ def _result(view: queries.ImportView) -> str:
         "lifecycle/result.html",
         view=view,
         row=view.row,
+        still=view.progress is not None and stands_still(view.progress, now=request_now()),
         refused=queries.refused(session, actor, import_id=view.row.id, limit=100),
         tag=contacts.tag_by_name(session, actor, name=view.row.tag),
         reason=words.reason,
