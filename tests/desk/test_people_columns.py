@@ -122,6 +122,14 @@ def test_pages_by_warmth_name_everybody_once(session, actor, now, limit):
     assert found[2:4] == ["P2 Bo", "P1 Bo"]
 
 
+def test_people_whose_processing_is_limited_are_found_and_left_out(session, client, fields, now):
+    fields[0].limited_at = now
+    session.flush()
+    for limited, found in ((True, ["Ann Bo"]), (False, ["Bo Li"])):
+        rule = json.dumps({"field": "processing_limited", "op": "is", "value": limited})
+        assert names(client.get("/contacts", query_string={"rule": rule})) == found
+
+
 def test_restricted_people_are_found_by_those_who_may_see_them(session, actor, client, house, fields):
     fields[0].restricted = True
     session.flush()

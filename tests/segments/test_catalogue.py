@@ -175,6 +175,7 @@ class World:
                 created_at=self.moment(),
                 deleted_at=self.chance(self.now, 0.1),
                 restricted=self.one([False, True]),
+                limited_at=self.one([None, self.now]),
             )
         )
         for channel in self.dice.sample([ChannelKind.EMAIL, ChannelKind.TELEGRAM, ChannelKind.X], self.one([0, 1, 2])):

@@ -65,6 +65,7 @@ def _person_facts(contact: Contact) -> dict[str, Any]:
         "importance": contact.importance,
         "owner": contact.owner_id,
         "restricted": contact.restricted,
+        "processing_limited": contact.limited_at is not None,
         "city": contact.city,
         "country": contact.country,
         "language": contact.language,

@@ -128,6 +128,17 @@ FIELDS: Final = (
         icon="lock",
     ),
     Field(
+        "processing_limited",
+        FieldType.BOOLEAN,
+        _("Processing limited"),
+        _PERSON,
+        _("whose data are only kept"),
+        lambda _ask: Contact.limited_at.is_not(None),
+        fact("processing_limited"),
+        phrases={Op.IS: _("whose data are only kept"), Op.IS_NOT: _("whose data may be processed")},
+        icon="player-pause",
+    ),
+    Field(
         "tag",
         FieldType.MULTI,
         _("Tag"),
