@@ -1,7 +1,7 @@
 """Builds the demo workspace through the same use cases as everybody else: people, two years of history, an offer."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from random import Random
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from crm.accounts.models import Membership, User, Workspace
 from crm.accounts.rules import Actor
 from crm.accounts.services import users, workspaces
 from crm.channels.base import ChannelKind
-from crm.clock import local_day
+from crm.clock import local_day, local_instant
 from crm.consent import services as consent
 from crm.consent.kinds import Basis, ConsentAction, ConsentPurpose, Purpose
 from crm.contacts import services as contacts
@@ -326,7 +326,8 @@ def _today(stage: Stage, people: Sequence[Contact], account: SenderAccount) -> N
 
 def _incoming(stage: Stage, account: SenderAccount, contact: Contact, subject: str, text: str) -> None:
     """A real message through the same way in as every other."""
-    sent = stage.now - timedelta(hours=16)
+    yesterday = local_day(stage.now, tz=stage.actor.time_zone) - timedelta(days=1)
+    sent = local_instant(yesterday, time(17, 40), tz=stage.actor.time_zone).astimezone(UTC)
     raw = (
         f"From: {contact.display_name} <{contact.email}>\r\nTo: {account.address}\r\nSubject: {subject}\r\n"
         f"Message-ID: <demo-{contact.id}@{contact.email.partition('@')[2]}>\r\n"

@@ -2,18 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from random import Random
+from typing import Final
 
 from sqlalchemy.orm import Session
 
 from crm.accounts.rules import Actor
 from crm.channels.base import ChannelKind
+from crm.clock import local_day, local_instant
 from crm.contacts.models import Contact
 from crm.desk.demo_people import COMMENTS, EXCHANGES, NOTES, PEOPLE
 from crm.interactions import services as interactions
 from crm.interactions.kinds import Direction, InteractionKind, Sentiment, Visibility
 from crm.interactions.services import Entry
+
+#: The first and the last hour in which somebody picks up the phone.
+HOURS: Final = (9, 16)
+FRIDAY: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,18 @@ class Stage:
     now: datetime
     random: Random
 
+    def at_work(self, *, days_ago: int, later: int, hour: int) -> datetime:
+        """A moment of office hours in the workspace's time zone, so many days ago at an hour of its clock.
+
+        A weekend counts as the Friday before it; `later` is how many working days come behind that. The time of day at
+        which the demo is built has no part in it; the minutes are made of what is given.
+        """
+        day = local_day(self.now, tz=self.actor.time_zone) - timedelta(days=days_ago)
+        day -= timedelta(days=max(0, day.isoweekday() - FRIDAY))
+        for _ in range(later):
+            day += timedelta(days=1 if day.isoweekday() < FRIDAY else 3)
+        return local_instant(day, time(hour, (days_ago * 7 + hour * 11) % 60), tz=self.actor.time_zone)
+
 
 def tell(stage: Stage, people: Sequence[Contact]) -> None:
     """Two years of calls, notes, comments and e-mail, more for those who matter more."""
@@ -33,8 +51,8 @@ def tell(stage: Stage, people: Sequence[Contact]) -> None:
     for index, contact in enumerate(people):
         times = {"key": 9, "high": 6}.get(contact.importance, 3)
         for _ in range(times):
-            start = stage.now - timedelta(days=stage.random.randint(6, 690), hours=stage.random.randint(1, 8))
-            entries += _scene(stage, contact, start)
+            days_ago, hour = stage.random.randint(6, 690), stage.random.randint(*HOURS)
+            entries += _scene(stage, contact, days_ago, hour)
         if PEOPLE[index].instagram:
             comments += _comments(stage, contact)
     entries.sort(key=lambda entry: entry.happened_at)
@@ -44,7 +62,8 @@ def tell(stage: Stage, people: Sequence[Contact]) -> None:
         interactions.log_many(stage.session, stage.actor, entries=[comment], now=comment.happened_at)
 
 
-def _scene(stage: Stage, contact: Contact, start: datetime) -> list[Entry]:
+def _scene(stage: Stage, contact: Contact, days_ago: int, hour: int) -> list[Entry]:
+    start = stage.at_work(days_ago=days_ago, later=0, hour=hour)
     draw = stage.random.random()
     if draw < 0.2:  # noqa: PLR2004 - a fifth are notes.
         body = stage.random.choice(NOTES)
@@ -62,18 +81,23 @@ def _scene(stage: Stage, contact: Contact, start: datetime) -> list[Entry]:
             )
         ]
     scene = stage.random.choice(EXCHANGES)
+    # One of us writes in the morning, the other answers in the afternoon, and so on.
+    moments = [
+        stage.at_work(days_ago=days_ago, later=step // 2, hour=9 + hour % 3 + (5 if step % 2 else 0))
+        for step in range(len(scene))
+    ]
     return [
         Entry(
             kind=InteractionKind.MESSAGE_SENT if who == "out" else InteractionKind.MESSAGE_RECEIVED,
             contact_id=contact.id,
-            happened_at=start + timedelta(hours=5 * step),
+            happened_at=at,
             direction=Direction.OUTBOUND if who == "out" else Direction.INBOUND,
             channel=ChannelKind.EMAIL,
             subject="Report di solvibilità",
             body=words.format(name=contact.first_name),
         )
-        for step, (who, words) in enumerate(scene)
-        if start + timedelta(hours=5 * step) < stage.now - timedelta(days=5)
+        for at, (who, words) in zip(moments, scene, strict=True)
+        if at < stage.now - timedelta(days=5)
     ]
 
 
@@ -82,7 +106,7 @@ def _comments(stage: Stage, contact: Contact) -> list[Entry]:
         Entry(
             kind=InteractionKind.COMMENT,
             contact_id=contact.id,
-            happened_at=stage.now - timedelta(days=stage.random.randint(5, 300)),
+            happened_at=stage.at_work(days_ago=stage.random.randint(5, 300), later=0, hour=13 + number),
             direction=Direction.INBOUND,
             channel=ChannelKind.INSTAGRAM,
             body=stage.random.choice(COMMENTS),

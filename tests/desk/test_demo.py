@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from conftest import House
@@ -11,6 +12,7 @@ from crm.accounts.credentials import Passwords
 from crm.accounts.models import User, Workspace
 from crm.contacts.models import Contact
 from crm.desk import demo
+from crm.interactions.kinds import InteractionKind
 from crm.interactions.models import Interaction, Task
 from crm.loyalty import queries as loyalty
 from crm.outreach.models import Conversation, Message
@@ -50,6 +52,24 @@ def test_its_owner_reads_the_language_of_their_browser_until_they_choose(signed_
 def _bare(page):
     """Without attributes."""
     return re.sub(r"<(\w+) [^>]*>", r"<\1>", page)
+
+
+def test_people_spoke_in_office_hours_whenever_the_demo_is_built(session):
+    now = datetime(2026, 3, 4, 22, 30, tzinfo=UTC)
+    built = demo.build(session, password=Passwords("test").new("lanterna-vetro-porto-filo"), now=now)
+
+    spoken = [
+        InteractionKind.CALL,
+        InteractionKind.NOTE,
+        InteractionKind.MESSAGE_SENT,
+        InteractionKind.MESSAGE_RECEIVED,
+    ]
+    moments = session.scalars(select(Interaction.happened_at).where(Interaction.kind.in_(spoken))).all()
+    local = [moment.astimezone(ZoneInfo(built.time_zone)) for moment in moments]
+    assert len(local) > 100
+    assert all(moment < now for moment in moments)
+    assert [at for at in local if not 9 <= at.hour < 18 or at.isoweekday() > 5] == []
+    assert len({at.minute for at in local}) > 20
 
 
 def test_its_ledger_is_proven(session, built):
