@@ -125,6 +125,7 @@ def _chores(settings: Settings) -> list[Chore]:
         Chore("stale_segments", 30.0, wake_for_segments),
         Chore("open_erasures", 60.0, wake_for_erasures),
         Chore("open_work", 5.0, wake_for_work),
+        Chore("open_enrichment", 30.0, wake_for_enrichment),
         Chore("retention", 600.0, wake_for_retention),
         Chore("due_reminders", 5.0, ring_reminders),
         Chore("faded_warmth", 60.0, let_warmth_fade),
@@ -323,6 +324,12 @@ def wake_for_work(clock: Clock) -> None:
         if kind in LONG_WORK:
             job, begins, called = LONG_WORK[kind]
             clock.jobs.enqueue(job, id=f"{begins}:{object_id}", workspace_id=workspace_id, **{called: object_id})
+
+
+def wake_for_enrichment(clock: Clock) -> None:
+    """Ask again for looks at sources that wait or were lost; who is still at it keeps the job's id taken."""
+    for workspace_id, run_id in _pairs(clock, "crm_open_enrichment(:most)", MOST_WORK):
+        clock.jobs.enqueue(JobName.ENRICH, id=f"run:{run_id}", workspace_id=workspace_id, run_id=run_id)
 
 
 def wake_for_retention(clock: Clock) -> None:

@@ -38,6 +38,7 @@ class EnrichmentRun(Tenant, Base):
         reference("company", "company_id", ondelete="CASCADE"),
         Index("ix_enrichment_run_company", "workspace_id", "company_id", "created_at"),
         Index("ix_enrichment_run_contact", "workspace_id", "contact_id", "created_at"),
+        Index("ix_enrichment_run_open", "created_at", postgresql_where=text("state in ('queued', 'running')")),
     )
 
 

@@ -14,7 +14,7 @@ from crm.enrichment.sources.base import Found, SourceError
 from crm.net.client import HttpClient
 from crm.net.errors import NetError
 
-#: A run whose turn does not come in this time stays queued, and whoever asks next wakes it again.
+#: A run whose turn does not come in this time stays queued, and the clock wakes it again.
 MOST_WAIT: Final = timedelta(seconds=60)
 
 
@@ -50,7 +50,9 @@ def _claimed(database: Database, *, workspace_id: UUID, run_id: UUID) -> Task | 
 
 def _ask(client: HttpClient, task: Task) -> Found | tuple[str, timedelta]:
     try:
-        return SOURCES[task.source].fetch(client, task.address, etag=task.etag, last_modified=task.last_modified)
+        return SOURCES[task.source].fetch(
+            client, task.address, country=task.country, etag=task.etag, last_modified=task.last_modified
+        )
     except NetError as error:
         return error.code.value, rules.retry_after(error.code)
     except SourceError as error:
