@@ -128,7 +128,7 @@ def _people(stage: Stage, *, owners: Sequence[UUID]) -> list[Contact]:
     ]
     made = []
     for index, person in enumerate(PEOPLE):
-        joined = stage.now - timedelta(days=700 - 17 * index)
+        joined = stage.at_work(days_ago=700 - 17 * index, later=0, hour=9 + index % 8)
         contact = contacts.create(
             stage.session,
             stage.actor,
@@ -190,7 +190,7 @@ def _agree(stage: Stage, contact: Contact, *, agrees: bool, at: datetime) -> Non
 def _programme(stage: Stage, people: Sequence[Contact]) -> None:
     """A programme with three rules, two offers, and the faithful ones as members."""
     session, actor = stage.session, stage.actor
-    began = stage.now - timedelta(days=400)
+    began = stage.at_work(days_ago=400, later=0, hour=10)
     loyalty.create_program(
         session,
         actor,

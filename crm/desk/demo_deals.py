@@ -1,12 +1,12 @@
 """Owns the deals of the demo: a pipeline with a dozen of them at every stage, one of them standing too long."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 from sqlalchemy.orm import Session
 
 from crm.accounts.rules import Actor
-from crm.clock import local_day
+from crm.clock import local_day, local_instant
 from crm.contacts.inputs import parsed
 from crm.contacts.models import Contact
 from crm.deals import queries, services
@@ -65,10 +65,15 @@ def sell(session: Session, actor: Actor, *, people: Sequence[Contact], now: date
             "contact_id": person.id,
             "company_ids": [person.company_id] if person.company_id else [],
         }
-        at = now - timedelta(days=days_ago)
+        at = _at_work(today, days_ago, actor)
         deal = services.create(session, actor, data=parsed(NewDealInput, values), now=at)
         for stage, ago in way:
             target = named[stage]
             why = reasons[1].id if target.kind == StageKind.LOST else None
             moved = MoveInput(stage_id=target.id, lost_reason_id=why)
-            services.move(session, actor, deal_id=deal.id, data=moved, now=now - timedelta(days=ago))
+            services.move(session, actor, deal_id=deal.id, data=moved, now=_at_work(today, ago, actor))
+
+
+def _at_work(today: date, days_ago: int, actor: Actor) -> datetime:
+    """A moment of that day in office hours; deals move on days of their own, so their order stays."""
+    return local_instant(today - timedelta(days=days_ago), time(10 + days_ago % 7, days_ago % 60), tz=actor.time_zone)
