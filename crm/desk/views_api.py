@@ -157,12 +157,12 @@ def people_of_view(view_id: UUID) -> Response:
     return page_answer(Page(shown_contacts(page.items), page.next), lambda item: item)
 
 
-@blueprint.get("/views/<uuid:view_id>/companies")
+@blueprint.get("/views/<uuid:company_view_id>/companies")
 @operation(tag="views", query=PageQuery, returns=page_model(CompanyOut), refuses=(404,))
 @requires(Permission.VIEW_OWN)
-def companies_of_view(view_id: UUID) -> Response:
+def companies_of_view(company_view_id: UUID) -> Response:
     """The companies of a view, in its order, each reader's own where it asks for those."""
     session, actor, query = current_session(), current_actor(), read_query(PageQuery)
-    args = address_of(session, actor, {"view": str(view_id)}, listing=COMPANIES).args
+    args = address_of(session, actor, {"view": str(company_view_id)}, listing=COMPANIES).args
     page = company_views.listed(session, actor, args, after=query.after, limit=query.limit)
     return page_answer(Page(shown_companies(page.items), page.next), lambda item: item)

@@ -1,4 +1,4 @@
-"""A shared view in two browsers: one keeps it, the other opens it and sees whom they may see; then many are changed."""
+"""Shared views in two browsers: one keeps it, the other opens it and sees their own; then many people are changed."""
 
 import re
 
@@ -6,7 +6,7 @@ import pytest
 from browser.conftest import cookie_of, served
 from conftest import make_house
 from factories import accounts as factory
-from factories.contacts import contact
+from factories.contacts import company, contact
 from playwright.sync_api import expect
 from stack.chromium import tab
 
@@ -31,6 +31,8 @@ def two(fresh_database, settings, jobs):
         contact(session, house.actor, "Ann Bo", lifecycle="customer", now=now)
         contact(session, house.actor, "Bea Conti", lifecycle="customer", owner_id=seller.id, now=now)
         contact(session, house.actor, "Carl Dini", lifecycle="lead", now=now)
+        company(session, house.actor, "Alfa", owner_id=house.user.id, now=now)
+        company(session, house.actor, "Beta", owner_id=seller.id, now=now)
         cookies = {
             user.fs_uniquifier: browsers.start(session, user_id=user.id, ip="127.0.0.1", agent="test", now=now)
             for user in (house.user, seller)
@@ -86,4 +88,19 @@ def test_what_one_shares_the_other_opens_with_their_own_people_and_changes_them(
         expect(seller.get_by_text("1 person changed.")).to_be_visible()
         seller.get_by_role("button", name="Undo").click()
         expect(seller.get_by_text("Taken back.")).to_be_visible()
+
+        owner.goto(f"{address}/companies")
+        owner.get_by_role("button", name="Filter", exact=True).click()
+        owner.get_by_role("group", name="Filter").get_by_label("Owner").select_option("me")
+        owner.get_by_role("group", name="Filter").get_by_role("button", name="Show these").click()
+        owner.get_by_role("link", name="Save view").click()
+        owner.get_by_label("Name", exact=True).fill("Our firms")
+        owner.get_by_label("Shared with everybody here").check()
+        owner.get_by_role("button", name="Save view").click()
+        expect(owner.get_by_text("The view is saved.")).to_be_visible()
+        assert names(owner) == ["Alfa"]
+        seller.goto(f"{address}/companies")
+        seller.get_by_role("link", name="Our firms").click()
+        expect(seller.get_by_role("link", name="Alfa")).to_have_count(0)
+        assert names(seller) == ["Beta"]
         assert said == said_too == []

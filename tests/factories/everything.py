@@ -20,7 +20,7 @@ from crm.channels.sandbox import SandboxStore
 from crm.consent import services as consents
 from crm.consent.kinds import Basis, Purpose, SuppressionReason
 from crm.contacts import services as people
-from crm.contacts.kinds import CustomSubject, CustomType, LinkKind
+from crm.contacts.kinds import CustomSubject, CustomType, LinkKind, ListSubject
 from crm.db import new_id
 from crm.deals import services as deal_services
 from crm.enrichment import services as enrichment
@@ -116,6 +116,12 @@ def everything(
     return {
         "company_id": company.id,
         "export_id": asked.id,
+        "company_view_id": people.create_view(
+            session,
+            actor,
+            data=people.ViewInput(subject=ListSubject.COMPANIES, name="Our own", is_shared=True, args={"owner": "me"}),
+            now=now,
+        ).id,
         "view_id": people.create_view(
             session, actor, data=people.ViewInput(name="Our own", is_shared=True, args={"owner": "me"}), now=now
         ).id,
