@@ -87,8 +87,16 @@ def _aware(value: date | datetime, zone: ZoneInfo) -> datetime:
 
 
 def _moment(event: Any, name: str, zone: ZoneInfo) -> datetime | None:
-    found = getattr(event.get(name), "dt", None)
+    found = _dt(event, name)
     return _aware(found, zone) if isinstance(found, date) else None
+
+
+def _dt(event: Any, name: str) -> object:
+    """What the property means; None where it is missing, or holds what nobody can mean."""
+    try:
+        return getattr(event.get(name), "dt", None)
+    except ValueError:
+        return None
 
 
 def _times(event: Any, zone: ZoneInfo, now: datetime) -> Iterator[datetime]:
@@ -121,7 +129,7 @@ def _dates(event: Any, name: str, zone: ZoneInfo) -> Iterator[datetime]:
 
 def _minutes(event: Any, at: datetime, zone: ZoneInfo) -> int | None:
     start, end = _moment(event, "DTSTART", zone), _moment(event, "DTEND", zone)
-    length = getattr(event.get("DURATION"), "dt", None)
+    length = _dt(event, "DURATION")
     if isinstance(length, timedelta):
         minutes = length // timedelta(minutes=1)
     elif start and end:

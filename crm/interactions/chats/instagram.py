@@ -19,6 +19,11 @@ def repaired(text: str) -> str:
         return text
 
 
+def _typed(text: str) -> str:
+    """The same without what escapes can stand for and no database takes: NUL and halves of characters."""
+    return repaired(text).replace("\0", "").encode(errors="replace").decode()
+
+
 def items(raw: str) -> Iterator[Item]:
     """The messages, oldest first; what has no words but a photo or a link says which.
 
@@ -41,13 +46,14 @@ def _people(data: dict[str, Any]) -> tuple[str, ...]:
     members = data.get("participants")
     told = [one.get("name") for one in members if isinstance(one, dict)] if isinstance(members, list) else []
     wrote = [message.get("sender_name") for message in data["messages"] if isinstance(message, dict)]
-    names = (repaired(name).strip() for name in (*told, *wrote) if isinstance(name, str))
+    names = (_typed(name).strip() for name in (*told, *wrote) if isinstance(name, str))
     return tuple(dict.fromkeys(name for name in names if name))[:MAX_PEOPLE]
 
 
 def _item(message: dict[str, Any], thread: str, people: tuple[str, ...]) -> Item | None:
     who, stamp = message.get("sender_name"), message.get("timestamp_ms")
-    if not isinstance(who, str) or not who.strip() or not isinstance(stamp, int) or message.get("is_unsent"):
+    name = _typed(who).strip() if isinstance(who, str) else ""
+    if not name or not isinstance(stamp, int) or message.get("is_unsent"):
         return None
     try:
         at = datetime.fromtimestamp(stamp / 1000, tz=UTC)
@@ -56,7 +62,6 @@ def _item(message: dict[str, Any], thread: str, people: tuple[str, ...]) -> Item
     text = _words(message)[:MAX_TEXT]
     if not text:
         return None
-    name = repaired(who).strip()
     return Item(
         key=key_of("instagram", thread, stamp, name, text),
         who=name,
@@ -73,15 +78,15 @@ def _files(message: dict[str, Any]) -> Iterator[str]:
         for one in given if isinstance(given, list) else ():
             uri = one.get("uri") if isinstance(one, dict) else None
             if isinstance(uri, str) and uri:
-                yield repaired(uri)
+                yield _typed(uri)
 
 
 def _words(message: dict[str, Any]) -> str:
     said = message.get("content")
-    text = repaired(said).strip() if isinstance(said, str) else ""
+    text = _typed(said).strip() if isinstance(said, str) else ""
     share = message.get("share")
     link = share.get("link") if isinstance(share, dict) else None
     if isinstance(link, str) and link.startswith(("http://", "https://")) and link not in text:
-        text = f"{text}\n{repaired(link)}".strip()
+        text = f"{text}\n{_typed(link)}".strip()
     media = [name for name in _MEDIA if message.get(name)]
     return text or " ".join(f"<{name.partition('_')[0]}>" for name in media)
