@@ -41,6 +41,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "crm.campaigns.views:blueprint",
     "crm.deals.views:blueprint",
     "crm.desk.deal_page:blueprint",
+    "crm.desk.deal_tasks:blueprint",
     "crm.lifecycle.views:blueprint",
     "crm.portal.views:blueprint",
     "crm.portal.views:one_click",

@@ -63,6 +63,14 @@ class HandleLinked(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRepeated(Event):
+    """A task that comes back was done: `task_id` is its next time, `follows_id` the one that was done."""
+
+    task_id: UUID
+    follows_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InteractionLogged(Event):
     interaction_id: UUID
     contact_id: UUID | None

@@ -7,6 +7,7 @@ from crm.campaigns import handlers as campaigns_handlers
 from crm.consent import fields as consent
 from crm.contacts import fields as contacts
 from crm.deals import fields as deals
+from crm.deals import handlers as deals_handlers
 from crm.events import (
     ContactDeleted,
     DealWon,
@@ -23,6 +24,7 @@ from crm.events import (
     ProcessingLimited,
     ProcessingResumed,
     ReplyReceived,
+    TaskRepeated,
     VoucherRedeemed,
 )
 from crm.filters import registry
@@ -64,6 +66,7 @@ EVENTS: tuple[tuple[type[Event], Handler], ...] = (
     (VoucherRedeemed, outreach_handlers.skip_redeemed),
     (ReplyReceived, campaigns_handlers.end_after_reply),
     (DealWon, campaigns_handlers.credit_won_deal),
+    (TaskRepeated, deals_handlers.keep_next_task),
     (ResetLinkAsked, accounts_handlers.send_reset_link),
 )
 

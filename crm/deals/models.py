@@ -1,4 +1,4 @@
-"""Owns the tables of pipelines, stages, deals, the people and companies in them, and the history of stages."""
+"""Owns the tables of pipelines, stages, deals, the people, companies and tasks in them, and the history of stages."""
 
 from datetime import date, datetime
 from typing import Final
@@ -161,6 +161,23 @@ class DealCompany(Attached, Base):
         reference("company", "company_id", ondelete="CASCADE"),
         UniqueConstraint("workspace_id", "deal_id", "company_id"),
         Index("ix_deal_company_company", "workspace_id", "company_id", "deal_id"),
+        referred=False,
+    )
+
+
+class DealTask(Attached, Base):
+    """A task that is about a deal; seen by those who see both."""
+
+    __tablename__ = "deal_task"
+
+    deal_id: Mapped[UUID]
+    task_id: Mapped[UUID]
+
+    __table_args__ = tenant_args(
+        reference("deal", "deal_id", ondelete="CASCADE"),
+        reference("task", "task_id", ondelete="CASCADE"),
+        UniqueConstraint("workspace_id", "deal_id", "task_id"),
+        Index("ix_deal_task_task", "workspace_id", "task_id"),
         referred=False,
     )
 

@@ -47,7 +47,7 @@ def show(deal_id: UUID) -> str:
         steps=_steps(card),
         origin=campaigns.origin_of(session, actor, deal_id=deal_id, contact_id=card.contact_id),
         origin_days=campaigns.ORIGIN_WITHIN.days,
-        tasks=interactions.tasks_of(session, actor, contact_id=card.contact_id) if card.contact_id else [],
+        **_tasks(card),
         today=local_day(now, tz=actor.time_zone),
         now=now,
         may_edit=actor.may(Permission.EDIT),
@@ -69,6 +69,15 @@ def _steps(card: DealCard) -> list[dict[str, Any]]:
         for row in rows
         if row.kind != StageKind.LOST
     ]
+
+
+def _tasks(card: DealCard) -> dict[str, Any]:
+    """What is to do about the deal, and what else about its main person."""
+    session, actor = current_session(), current_actor()
+    own = queries.tasks_of(session, actor, deal_id=card.id)
+    known = {task.id for task in own}
+    of_person = interactions.tasks_of(session, actor, contact_id=card.contact_id) if card.contact_id else []
+    return {"tasks": own, "other_tasks": [task for task in of_person if task.id not in known]}
 
 
 def _story(card: DealCard) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""REST: deals, their people and companies, pipelines and stages."""
+"""REST: deals, their people, companies and tasks, pipelines and stages."""
 
-from crm.deals.api import deals, pipelines
+from crm.deals.api import deals, pipelines, tasks
 from crm.deals.api.blueprint import blueprint
 
-__all__ = ["blueprint", "deals", "pipelines"]
+__all__ = ["blueprint", "deals", "pipelines", "tasks"]

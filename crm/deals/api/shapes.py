@@ -9,6 +9,7 @@ from pydantic import Field
 from crm.contacts.inputs import Input, Line
 from crm.deals.kinds import DealSort, StageKind, Whose
 from crm.deals.services.inputs import Amount, Currency, Day, MoveInput, Name, NewDealInput, Percent, StageInput
+from crm.interactions.api.tasks import TaskOut
 from crm.web.api import ApiModel, PageQuery
 
 
@@ -92,6 +93,10 @@ class DealPersonOut(ApiModel):
 
 class DealPeopleOut(ApiModel):
     items: list[DealPersonOut]
+
+
+class DealTasksOut(ApiModel):
+    items: list[TaskOut]
 
 
 class DealPersonPut(Input):

@@ -16,7 +16,7 @@ from crm.deals.queries.pipelines import (
     stage_names,
     stages,
 )
-from crm.deals.queries.single import Person, card, companies_of, deals_of, people_of, search, stays
+from crm.deals.queries.single import Person, card, companies_of, deals_of, people_of, search, stays, tasks_of
 
 __all__ = [
     "COLUMN",
@@ -51,6 +51,7 @@ __all__ = [
     "stage_names",
     "stages",
     "stays",
+    "tasks_of",
     "totals",
     "visible",
     "zone_of",

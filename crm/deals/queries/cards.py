@@ -1,11 +1,11 @@
 """Owns what a list, a board or another page shows of a deal: its people, its days, its next task, in a few queries."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select, union_all
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
@@ -16,14 +16,14 @@ from crm.contacts import queries as contacts
 from crm.contacts.models import Company, Contact
 from crm.deals import rules
 from crm.deals.kinds import StageKind
-from crm.deals.models import Deal, DealCompany, DealContact, DealStage
+from crm.deals.models import Deal, DealCompany, DealContact, DealStage, DealTask
 from crm.deals.queries.access import zone_of
 from crm.interactions.models import Task
 
 
 @dataclass(frozen=True, slots=True)
 class NextTask:
-    """The open task of a person that is due first."""
+    """The open task of a deal or its main person that is due first."""
 
     id: UUID
     title: str
@@ -73,7 +73,7 @@ def cards(session: Session, actor: Actor, *, deals: Sequence[Deal], now: datetim
     stages = _stages(session, deals)
     owners = _owners(session, deals)
     people, companies = _people(session, actor, deals), _companies(session, deals)
-    tasks = _tasks(session, {contact_id for contact_id, _name in people.values()})
+    tasks = _tasks(session, actor, {deal.id: people.get(deal.id, (None, ""))[0] for deal in deals})
     today = local_day(now, tz=tz)
     found = []
     for deal in deals:
@@ -113,7 +113,7 @@ def cards(session: Session, actor: Actor, *, deals: Sequence[Deal], now: datetim
                 contact_name=contact_name,
                 company_id=company_id,
                 company_name=company_name,
-                next_task=tasks.get(contact_id) if contact_id and is_open else None,
+                next_task=tasks.get(deal.id) if is_open else None,
             )
         )
     return found
@@ -151,18 +151,31 @@ def _companies(session: Session, deals: Sequence[Deal]) -> dict[UUID, tuple[UUID
     return {row.deal_id: (row.id, row.name) for row in session.execute(wanted)}
 
 
-def _tasks(session: Session, contact_ids: set[UUID]) -> dict[UUID, NextTask]:
-    """The next open task of each of these people, whom the actor sees."""
-    if not contact_ids:
-        return {}
-    wanted = (
-        select(Task.contact_id, Task.id, Task.title, Task.due_on)
-        .where(Task.contact_id.in_(contact_ids), Task.done_at.is_(None))
-        .ext(distinct_on(Task.contact_id))
-        .order_by(Task.contact_id, Task.due_on.asc().nulls_last(), Task.id)
+def _tasks(session: Session, actor: Actor, people: Mapping[UUID, UUID | None]) -> dict[UUID, NextTask]:
+    """The next open task of each of these deals: one about itself, or about its main person, whom the actor sees."""
+    of_person = (
+        select(DealContact.deal_id, Task.id, Task.title, Task.due_on)
+        .join(Task, Task.contact_id == DealContact.contact_id)
+        .where(
+            DealContact.is_main,
+            DealContact.deal_id.in_([deal_id for deal_id, contact_id in people.items() if contact_id]),
+            Task.done_at.is_(None),
+        )
     )
-    return {
-        row.contact_id: NextTask(row.id, row.title, row.due_on)
-        for row in session.execute(wanted)
-        if row.contact_id is not None
-    }
+    own = (
+        select(DealTask.deal_id, Task.id, Task.title, Task.due_on)
+        .join(Task, Task.id == DealTask.task_id)
+        .outerjoin(Contact, Contact.id == Task.contact_id)
+        .where(
+            DealTask.deal_id.in_(people.keys()),
+            Task.done_at.is_(None),
+            or_(Task.contact_id.is_(None), contacts.alive(actor)),
+        )
+    )
+    both = union_all(of_person, own).subquery()
+    wanted = (
+        select(both.c.deal_id, both.c.id, both.c.title, both.c.due_on)
+        .ext(distinct_on(both.c.deal_id))
+        .order_by(both.c.deal_id, both.c.due_on.asc().nulls_last(), both.c.id)
+    )
+    return {row.deal_id: NextTask(row.id, row.title, row.due_on) for row in session.execute(wanted)}

@@ -15,9 +15,11 @@ from crm.contacts.models import Company, Contact
 from crm.contacts.queries import SHORT_LIST, Scope
 from crm.contacts.queries.finding import within_time
 from crm.deals import rules
-from crm.deals.models import Deal, DealCompany, DealContact, StageChange
+from crm.deals.models import Deal, DealCompany, DealContact, DealTask, StageChange
 from crm.deals.queries.access import alive, deal, zone_of
 from crm.deals.queries.cards import DealCard, cards
+from crm.interactions import queries as timeline
+from crm.interactions.models import Task
 
 #: What a search looks at before it leaves out what the actor may not see.
 CANDIDATES: Final = 200
@@ -66,6 +68,18 @@ def companies_of(session: Session, actor: Actor, *, deal_id: UUID) -> Sequence[C
         .limit(SHORT_LIST)
     )
     return session.scalars(wanted).all()
+
+
+def tasks_of(session: Session, actor: Actor, *, deal_id: UUID) -> list[timeline.TaskView]:
+    """The open tasks about a deal that the actor sees: promises first, then by date."""
+    deal(session, actor, deal_id=deal_id)
+    wanted = (
+        select(DealTask.task_id)
+        .join(Task, Task.id == DealTask.task_id)
+        .where(DealTask.deal_id == deal_id, Task.done_at.is_(None))
+        .limit(SHORT_LIST)
+    )
+    return timeline.open_tasks(session, actor, task_ids=session.scalars(wanted).all())
 
 
 def stays(session: Session, actor: Actor, *, deal_id: UUID, now: datetime) -> list[rules.Stay]:

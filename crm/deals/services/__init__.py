@@ -21,6 +21,7 @@ from crm.deals.services.pipelines import (
     unarchive_pipeline,
 )
 from crm.deals.services.placing import NeighbourMovedError
+from crm.deals.services.tasking import add_task, keep_next, link_task, unlink_task
 from crm.deals.services.telling import SOURCE_KIND
 
 __all__ = [
@@ -38,11 +39,14 @@ __all__ = [
     "add_person",
     "add_reason",
     "add_stage",
+    "add_task",
     "archive_pipeline",
     "change_stage",
     "create",
     "create_pipeline",
     "delete",
+    "keep_next",
+    "link_task",
     "move",
     "order_pipelines",
     "order_stages",
@@ -56,5 +60,6 @@ __all__ = [
     "shift_stage",
     "text_of",
     "unarchive_pipeline",
+    "unlink_task",
     "update",
 ]

@@ -1,5 +1,6 @@
 """REST: tasks and promises."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, time
 from typing import Annotated, Final
 from uuid import UUID
@@ -97,7 +98,14 @@ def _shown(row: Task, links: queries.Links) -> TaskOut:
     )
 
 
-def _task(row: Task) -> TaskOut:
+def tasks_out(rows: Sequence[Task]) -> list[TaskOut]:
+    """Tasks with all that they are about, in two statements."""
+    links = queries.links_of_tasks(current_session(), current_actor(), task_ids=[row.id for row in rows])
+    return [_shown(row, links[row.id]) for row in rows]
+
+
+def task_out(row: Task) -> TaskOut:
+    """A task with all that it is about, as far as the actor sees it."""
     return _shown(row, queries.links_of_task(current_session(), current_actor(), task_id=row.id))
 
 
@@ -106,14 +114,14 @@ def _task(row: Task) -> TaskOut:
 def create_task() -> Response:
     """Add a task or promise."""
     row = services.create_task(current_session(), current_actor(), data=read_json(TaskInput), now=request_now())
-    return answer(_task(row), 201, {"Location": f"/api/v1/tasks/{row.id}"})
+    return answer(task_out(row), 201, {"Location": f"/api/v1/tasks/{row.id}"})
 
 
 @blueprint.get("/tasks/<uuid:task_id>")
 @operation(tag="tasks", returns=TaskOut, refuses=(404,))
 def read_task(task_id: UUID) -> Response:
     """Read a task."""
-    return answer(_task(queries.task(current_session(), current_actor(), task_id=task_id)))
+    return answer(task_out(queries.task(current_session(), current_actor(), task_id=task_id)))
 
 
 @blueprint.patch("/tasks/<uuid:task_id>")
@@ -122,7 +130,7 @@ def change_task(task_id: UUID) -> Response:
     """Change some fields of a task."""
     changes = read_json(TaskPatch).model_dump(exclude_unset=True)
     row = services.update_task(current_session(), current_actor(), task_id=task_id, changes=changes, now=request_now())
-    return answer(_task(row))
+    return answer(task_out(row))
 
 
 @blueprint.delete("/tasks/<uuid:task_id>")
@@ -138,14 +146,14 @@ def delete_task(task_id: UUID) -> Response:
 def complete_task(task_id: UUID) -> Response:
     """Mark a task done; twice is once. A repeating task makes its next one."""
     row = services.complete_task(current_session(), current_actor(), task_id=task_id, now=request_now())
-    return answer(_task(row))
+    return answer(task_out(row))
 
 
 @blueprint.post("/tasks/<uuid:task_id>/reopen")
 @operation(tag="tasks", returns=TaskOut, refuses=(404,))
 def reopen_task(task_id: UUID) -> Response:
     """Mark a task not done after all; the next one that its completion made goes, unless it is done too."""
-    return answer(_task(services.reopen_task(current_session(), current_actor(), task_id=task_id)))
+    return answer(task_out(services.reopen_task(current_session(), current_actor(), task_id=task_id)))
 
 
 @blueprint.post("/tasks/<uuid:task_id>/snooze")
@@ -154,4 +162,4 @@ def snooze_task(task_id: UUID) -> Response:
     """Keep a task out of sight until a time ahead."""
     data = read_json(SnoozeIn)
     row = services.snooze_task(current_session(), current_actor(), task_id=task_id, until=data.until, now=request_now())
-    return answer(_task(row))
+    return answer(task_out(row))

@@ -24,6 +24,7 @@ from crm.interactions.queries.tasks import (
     links_of_task,
     links_of_tasks,
     list_tasks,
+    open_tasks,
     task,
     tasks_of,
 )
@@ -98,6 +99,7 @@ __all__ = [
     "links_of_tasks",
     "list_tasks",
     "open_complaints",
+    "open_tasks",
     "own_kind",
     "own_kinds",
     "readable",

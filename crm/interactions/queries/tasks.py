@@ -141,6 +141,14 @@ def tasks_of(
     return _views(session, wanted.limit(contact_queries.SHORT_LIST))
 
 
+def open_tasks(session: Session, actor: Actor, *, task_ids: Collection[UUID]) -> list[TaskView]:
+    """Those of some tasks that are open and that the actor sees: promises first, then by date."""
+    if not task_ids or contact_queries.scope(actor) is contact_queries.Scope.NOTHING:
+        return []
+    wanted = _select(actor).where(among(Task.id, list(task_ids)), Task.done_at.is_(None))
+    return _views(session, wanted.order_by(Task.is_promise.desc(), Task.due_on.asc().nulls_last(), Task.id))
+
+
 def links_of_tasks(session: Session, actor: Actor, *, task_ids: Collection[UUID]) -> dict[UUID, Links]:
     """What else each task is about, by task id, in one statement; hidden people are left out."""
     found = {task_id: Links() for task_id in task_ids}

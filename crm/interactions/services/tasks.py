@@ -17,6 +17,7 @@ from crm.clock import local_day
 from crm.contacts import queries as contact_queries
 from crm.contacts.inputs import parsed
 from crm.errors import InvalidInputError
+from crm.events import TaskRepeated, publish
 from crm.interactions import queries
 from crm.interactions.models import Task, TaskLink
 from crm.interactions.rules.due import due_instant
@@ -156,6 +157,8 @@ def _make_next(session: Session, task: Task, *, now: datetime) -> None:
     for contact_id, company_id in session.execute(links).all():
         session.add(TaskLink(task_id=following.id, contact_id=contact_id, company_id=company_id))
     session.flush()
+    workspace_id: UUID = session.info["workspace_id"]
+    publish(session, TaskRepeated(workspace_id=workspace_id, now=now, task_id=following.id, follows_id=task.id))
 
 
 def reopen_task(session: Session, actor: Actor, *, task_id: UUID) -> Task:

@@ -18,6 +18,7 @@ TABLES: Final = (
     ),
     Table(name="deal_contact", of={"contact_id": ("contact",)}, do=Do.DELETE),
     Table(name="deal_company"),
+    Table(name="deal_task"),
     Table(name="deal_stage_change"),
     Table(name="campaign_deal"),
 )
