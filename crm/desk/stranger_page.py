@@ -16,7 +16,7 @@ from crm.web.sessions import current_session
 blueprint = Blueprint("stranger_page", __name__)
 
 
-@blueprint.get("/handles/<uuid:handle_id>")
+@blueprint.get("/strangers/<uuid:handle_id>")
 @requires(Permission.EDIT)
 def show(handle_id: UUID) -> ResponseReturnValue:
     """What a stranger wrote, newest first; the address of somebody leads to them."""

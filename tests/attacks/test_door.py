@@ -204,6 +204,7 @@ def test_forms_take_only_the_fields_they_show(client, session, house):
         data={
             "name": "New name",
             "locale": "it",
+            "country": "IT",
             "time_zone": "Europe/Rome",
             "postal_address": "",
             "window_start": "09:00",

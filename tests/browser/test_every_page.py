@@ -90,7 +90,7 @@ def wanted(pages):
         (endpoint, path)
         for endpoint, path in pages
         if endpoint not in CLOSED
-        and not path.endswith((".csv", "/file"))
+        and not path.endswith((".csv", ".html", "/file"))
         and "/files/" not in path
         and (endpoint == "api_docs.docs" or not path.startswith("/api/v1"))
     ]

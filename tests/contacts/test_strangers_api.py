@@ -102,13 +102,13 @@ def test_addresses_of_a_company_are_added_renamed_preferred_and_removed(client, 
 
 
 def test_the_page_of_a_stranger_shows_their_words_and_lets_them_go(client, session, actor, stranger, now):
-    page = client.get(f"/handles/{stranger.id}").text
+    page = client.get(f"/strangers/{stranger.id}").text
     assert "Buongiorno" in page
     assert f"/handles/{stranger.id}/owner" in page
-    assert f'href="/handles/{stranger.id}"' in client.get("/handles/unknown").text
+    assert f'href="/strangers/{stranger.id}"' in client.get("/handles/unknown").text
     assert client.post(f"/handles/{stranger.id}/dismiss").status_code == 303
-    assert client.get(f"/handles/{stranger.id}").status_code == 404
+    assert client.get(f"/strangers/{stranger.id}").status_code == 404
     person = contact(session, actor, "Ann Bo", email="ann@example.com")
     theirs = session.scalars(select(Handle.id).where(Handle.contact_id == person.id)).one()
-    assert client.get(f"/handles/{theirs}").headers["Location"].endswith(f"/contacts/{person.id}")
+    assert client.get(f"/strangers/{theirs}").headers["Location"].endswith(f"/contacts/{person.id}")
     assert client.post(f"/handles/{theirs}/dismiss").status_code == 404

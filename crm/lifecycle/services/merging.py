@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session, joinedload
 
 from crm.accounts.kinds import Permission
@@ -127,6 +127,7 @@ def merge(
     """
     actor.require(Permission.MERGE)
     session.flush()
+    _wait_for_others(session, actor)
     kept, other = _two(session, actor, kept_id=kept_id, other_id=other_id, lock=True)
     fields = _fields(session, actor, kept, other, choices or {})
     taken = _taken(fields)
@@ -162,6 +163,17 @@ def merge(
         after={"other_id": str(other_id)},
     )
     return Merged(change_set=change_set, effects=effects)
+
+
+def _wait_for_others(session: Session, actor: Actor) -> None:
+    """Let one merge or undo after the other work in a workspace.
+
+    A merge also turns the signposts of who went up in its people before, so that the order of ids alone doesn't keep
+    merges in a ring from waiting for each other.
+    """
+    session.execute(
+        text("select pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": f"merges:{actor.workspace_id}"}
+    )
 
 
 def _two(session: Session, actor: Actor, *, kept_id: UUID, other_id: UUID, lock: bool) -> tuple[Contact, Contact]:
@@ -291,6 +303,7 @@ def undo_merge(session: Session, actor: Actor, *, change_set_id: UUID, now: date
     `ChangeSetNotFoundError`, `ForbiddenError`.
     """
     actor.require(Permission.MERGE)
+    _wait_for_others(session, actor)
     row = changes.undoable(session, actor, change_set_id=change_set_id, now=now)
     if row.kind != ChangeSetKind.MERGE or row.source_id is None:
         raise changes.ChangeSetNotFoundError(N_("There is no such change."))
