@@ -16,18 +16,18 @@ from crm.web.sessions import current_session
 blueprint = Blueprint("stranger_page", __name__)
 
 
-@blueprint.get("/strangers/<uuid:handle_id>")
+@blueprint.get("/strangers/<uuid:stranger_id>")
 @requires(Permission.EDIT)
-def show(handle_id: UUID) -> ResponseReturnValue:
+def show(stranger_id: UUID) -> ResponseReturnValue:
     """What a stranger wrote, newest first; the address of somebody leads to them."""
     session, actor = current_session(), current_actor()
-    row = contacts.handle(session, actor, handle_id=handle_id)
+    row = contacts.handle(session, actor, handle_id=stranger_id)
     if row.contact_id is not None:
         return redirect(url_for("contact_page.show", contact_id=row.contact_id), 303)
     if row.company_id is not None:
         return redirect(url_for("company_page.show", company_id=row.company_id), 303)
-    page = interactions.timeline(session, actor, handle_id=handle_id, after=request.args.get("after"))
-    more = url_for(".show", handle_id=handle_id, after=page.next) if page.next else None
+    page = interactions.timeline(session, actor, handle_id=stranger_id, after=request.args.get("after"))
+    more = url_for(".show", stranger_id=stranger_id, after=page.next) if page.next else None
     return render_template(
         "desk/stranger.html",
         row=row,
