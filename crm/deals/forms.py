@@ -15,6 +15,7 @@ from crm.deals.rules import MOST_DAYS, MOST_MONEY
 from crm.deals.services import FIELDS, MoveInput, StageInput, text_of
 from crm.deals.words import KINDS, currency_choices
 from crm.errors import InvalidInputError, worded
+from crm.numbers import whole
 from crm.web.forms import Form
 from crm.web.i18n import _, lazy
 from crm.web.money import shown_money, typed_money
@@ -175,8 +176,7 @@ class MoveForm(Form):
 
     def expected(self) -> int | None:
         """The version that was looked at, None where the form doesn't say."""
-        given = self.version.data or ""
-        return int(given) if given.isascii() and given.isdigit() else None
+        return whole(self.version.data)
 
     def input(self) -> MoveInput:
         """What was chosen; raises `InvalidInputError`."""

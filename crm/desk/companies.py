@@ -14,7 +14,7 @@ from crm.contacts import words
 from crm.contacts.models import Tag
 from crm.contacts.queries import CompanySort
 from crm.desk.company_views import COMPANIES, listed, sort_of
-from crm.desk.listing import EVERYTHING, RIGHT, Address, address_of, id_of, is_days
+from crm.desk.listing import EVERYTHING, RIGHT, Address, address_of, days_of, id_of
 from crm.web.i18n import _, lazy, ngettext, pgettext
 from crm.web.sessions import current_session
 
@@ -123,7 +123,7 @@ def _tabs(asked: Address) -> list[dict[str, Any]]:
 def _filters(asked: Address, colleagues: dict[UUID, str], tags: list[Tag]) -> list[tuple[str, str, str, str]]:
     """The filters that are set, as people read them, each with the address without it."""
     args = asked.args
-    owner, days = args.get("owner", ""), int(args["quiet"]) if is_days(args.get("quiet", "")) else 0
+    owner, days = args.get("owner", ""), days_of(args.get("quiet", "")) or 0
     names = {str(tag.id): tag.name for tag in tags}
     said = {
         "kind": (_("Kind"), _("is"), words.COMPANY_KIND_LABELS.get(args.get("kind", ""))),

@@ -12,7 +12,7 @@ from crm.contacts.kinds import CompanyKind, ListSubject
 from crm.contacts.models import Company
 from crm.contacts.queries import CompanyFilter, CompanySort
 from crm.desk.list_views import column_pages, view_pages
-from crm.desk.listing import Listing, ListWords, id_of, is_days, is_id, one_of
+from crm.desk.listing import Listing, ListWords, days_of, id_of, is_id, one_of
 from crm.errors import InvalidInputError, worded
 from crm.web.i18n import lazy
 from crm.web.paging import Page
@@ -21,13 +21,13 @@ from crm.web.sessions import request_now
 
 def where_of(actor: Actor, args: Mapping[str, str]) -> CompanyFilter:
     """The filter on companies that the words of an address make."""
-    owner, days = args.get("owner"), args.get("quiet", "")
+    owner, days = args.get("owner"), days_of(args.get("quiet", ""))
     return CompanyFilter(
         owner_id=actor.user_id if owner == "me" else id_of(owner),
         tag_id=id_of(args.get("tag")),
         kind=one_of(CompanyKind, args.get("kind")) or "",
         city=args.get("city", "").strip(),
-        quiet_since=request_now() - timedelta(days=int(days)) if is_days(days) else None,
+        quiet_since=request_now() - timedelta(days=days) if days is not None else None,
     )
 
 
@@ -48,7 +48,7 @@ def _check(_session: Session, _actor: Actor, args: Mapping[str, str]) -> None:
         "owner": args.get("owner") != "me" and not is_id(args.get("owner", "")),
         "tag": not is_id(args.get("tag", "")),
         "kind": one_of(CompanyKind, args.get("kind")) is None,
-        "quiet": not is_days(args.get("quiet", "")),
+        "quiet": days_of(args.get("quiet", "")) is None,
         "sort": one_of(CompanySort, args.get("sort")) is None,
     }
     for name, is_wrong in wrong.items():

@@ -15,6 +15,7 @@ from crm.contacts.custom_rules import FieldShape
 from crm.contacts.custom_words import custom_link
 from crm.contacts.kinds import CustomSubject, CustomType, ListSubject
 from crm.contacts.view_models import SavedView
+from crm.numbers import whole
 from crm.web.sessions import current_session
 
 #: The address of everything, for those whose list opens with a view.
@@ -141,9 +142,10 @@ def address_of(
     return Address(args, None, views.named(id_of(before)) if before else None, views.items)
 
 
-def is_days(text: str) -> bool:
-    """Whether this is a number of days one can ask for."""
-    return text.isascii() and text.isdigit() and int(text) <= MOST_DAYS
+def days_of(text: str) -> int | None:
+    """The number of days that one asks for; None for what is no number of days, or too many."""
+    days = whole(text)
+    return None if days is None or days > MOST_DAYS else days
 
 
 def is_id(text: str) -> bool:

@@ -21,7 +21,7 @@ from crm.contacts.queries import Matched
 from crm.contacts.view_models import SavedView
 from crm.db import among
 from crm.desk import people_filter
-from crm.desk.listing import EVERYTHING, RIGHT, Address, address_of, id_of, is_days, is_id
+from crm.desk.listing import EVERYTHING, RIGHT, Address, address_of, days_of, id_of, is_id
 from crm.desk.people_query import (
     ListSort,
     listed,
@@ -212,7 +212,7 @@ def _filters(
 ) -> list[Choice]:
     """The filters that are set, as people read them."""
     owner = args.get("owner", "")
-    days = int(args["quiet"]) if is_days(args.get("quiet", "")) else 0
+    days = days_of(args.get("quiet", "")) or 0
     said = {
         "lifecycle": (_("Stage"), _("is"), words.LIFECYCLE_LABELS.get(args.get("lifecycle", ""))),
         "importance": (_("Importance"), _("is"), words.IMPORTANCE_LABELS.get(args.get("importance", ""))),

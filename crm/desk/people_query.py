@@ -12,7 +12,7 @@ from crm.contacts.kinds import Importance, Lifecycle
 from crm.contacts.models import Contact
 from crm.contacts.queries import ContactFilter, ContactSort
 from crm.desk import people_filter
-from crm.desk.listing import id_of, is_days, one_of
+from crm.desk.listing import days_of, id_of, one_of
 from crm.interactions.queries import keeping
 from crm.segments import queries as segments
 from crm.web.paging import Page
@@ -46,7 +46,7 @@ def listed(
 
 def where_of(session: Session, actor: Actor, args: Mapping[str, str], rule: people_filter.Filter) -> ContactFilter:
     """The filter on people that the words make, with the conditions of `rule`, the one that `args` hold."""
-    days, also, segment_id = args.get("quiet", ""), rule.conditions, id_of(args.get("segment"))
+    days, also, segment_id = days_of(args.get("quiet", "")), rule.conditions, id_of(args.get("segment"))
     if segment_id is not None:
         segment = segments.segment(session, actor, segment_id=segment_id)
         context = segments.context_of(session, actor, now=request_now())
@@ -57,6 +57,6 @@ def where_of(session: Session, actor: Actor, args: Mapping[str, str], rule: peop
         tag_id=id_of(args.get("tag")),
         lifecycle=one_of(Lifecycle, args.get("lifecycle")) or "",
         importance=one_of(Importance, args.get("importance")) or "",
-        quiet_since=request_now() - timedelta(days=int(days)) if is_days(days) else None,
+        quiet_since=request_now() - timedelta(days=days) if days is not None else None,
         also=also,
     )

@@ -12,6 +12,7 @@ from spectree import SecurityScheme, SpecTree
 from spectree.models import SecureType, SecuritySchemeData
 
 from crm.errors import InvalidInputError, worded
+from crm.numbers import whole
 from crm.web.characters import refuse_unstorable
 from crm.web.findings import NOT_VALID, field_errors
 from crm.web.paging import Page
@@ -162,9 +163,10 @@ def expected_version() -> int | None:
     given = request.headers.get("If-Match", "").strip().removeprefix("W/").strip('"')
     if not given or given == "*":
         return None
-    if not given.isdigit():
+    version = whole(given)
+    if version is None:
         raise InvalidInputError(worded("If-Match must hold an ETag that this API gave."), code="bad_etag")
-    return int(given)
+    return version
 
 
 def parse_id(value: str) -> UUID:

@@ -267,6 +267,8 @@ def test_the_list_filters_sorts_and_pages(client, session, actor, ann, monkeypat
         "sort=x",
         "lifecycle=x",
         "quiet=x",
+        f"quiet={'9' * 5_000}",
+        "quiet=²",
         "_scheme=javascript",
         "_external=1",
         "endpoint=x",

@@ -297,3 +297,8 @@ def test_a_card_within_a_card_and_a_broken_line_are_passed_over():
     _columns, (person,) = table(f"BEGIN:VCARD\nVERSION:2.1\nN:Neri;Ada\n{inner}???\nEMAIL:a@b.it\nEND:VCARD\n")
 
     assert person == {"first_name": "Ada", "last_name": "Neri", "email": "a@b.it"}
+
+
+def test_a_preference_that_is_no_number_says_nothing():
+    card = "BEGIN:VCARD\nVERSION:4.0\nFN:Ada\nEMAIL;PREF=²:a@example.it\nEMAIL;PREF=2:b@example.it\nEND:VCARD\n"
+    assert table(card)[1][0]["email"] == "b@example.it"

@@ -28,6 +28,8 @@ def test_a_segment_is_created_read_changed_and_deleted(client, siena, anna):
     changed = client.patch(url, json={"name": "Pisa", "rule": {**CITY, "value": "Pisa"}}, headers=only_this)
     assert (changed.status_code, changed.json["name"], changed.json["members"]) == (200, "Pisa", 0)
     assert client.patch(url, json={"name": "x"}, headers=only_this).status_code == 409
+    for foreign in ("x", "9" * 5_000, "\u00b2"):
+        assert client.patch(url, json={"name": "x"}, headers={"If-Match": foreign}).status_code == 422
     assert [item["name"] for item in client.get("/api/v1/segments").json["items"]] == ["Pisa"]
     assert client.delete(url).status_code == 204
     assert client.get(url).status_code == 404

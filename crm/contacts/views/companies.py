@@ -14,6 +14,7 @@ from crm.contacts.kinds import CustomSubject, FactOrigin
 from crm.contacts.views.blueprint import blueprint
 from crm.contacts.views.custom_values import custom_of, their_custom
 from crm.errors import AppError, InvalidInputError, worded
+from crm.numbers import whole
 from crm.web.i18n import _
 from crm.web.sessions import current_session, request_now
 
@@ -88,7 +89,6 @@ def change_company(company_id: UUID) -> Response | tuple[str, int]:
     form = with_custom(CompanyForm, custom.fields, custom.values)().offer(queries.colleagues(session, actor))
     theirs: dict[str, str] = {}
     if form.validate_on_submit():
-        seen = form.version.data or ""
         own = custom_changes(form, custom.fields, custom.values, names=custom.names)
         try:
             services.update_company(
@@ -96,7 +96,7 @@ def change_company(company_id: UUID) -> Response | tuple[str, int]:
                 actor,
                 company_id=company_id,
                 changes={**form.changes(), "parent_id": _parent_id(form), "custom": own},
-                expected_version=int(seen) if seen.isdigit() else None,
+                expected_version=whole(form.version.data),
                 now=request_now(),
             )
         except services.EditConflictError as error:

@@ -17,6 +17,7 @@ from crm.contacts.models import Company, Contact
 from crm.contacts.queries import Values
 from crm.contacts.views.blueprint import blueprint, is_partial
 from crm.errors import AppError
+from crm.numbers import whole
 from crm.web.i18n import _
 from crm.web.sessions import current_session, request_now
 
@@ -119,7 +120,6 @@ def _change(subject: CustomSubject, owner_id: UUID, key: str) -> Response | str 
     field, custom = _one(subject, owner_id, key)
     form, theirs, status = with_custom(CustomValueForm, [field], custom.values)(), "", 422
     if form.validate_on_submit():
-        seen = form.version.data or ""
         owner: dict[str, Any] = {f"{subject}_id": owner_id}
         try:
             services.set_custom_values(
@@ -127,7 +127,7 @@ def _change(subject: CustomSubject, owner_id: UUID, key: str) -> Response | str 
                 actor,
                 **owner,
                 values=custom_changes(form, [field], custom.values, names=custom.names),
-                expected_version=int(seen) if seen.isdigit() else None,
+                expected_version=whole(form.version.data),
                 now=request_now(),
             )
         except services.EditConflictError as error:

@@ -16,6 +16,7 @@ from crm.contacts.rules import CONTACT_FIELDS
 from crm.contacts.views.blueprint import blueprint, is_partial
 from crm.contacts.views.custom_values import custom_of, their_custom
 from crm.errors import AppError
+from crm.numbers import whole
 from crm.web.i18n import _
 from crm.web.sessions import current_session, request_now
 
@@ -25,10 +26,6 @@ IN_PLACE: Final = frozenset(CONTACT_FIELDS) - {"first_name", "last_name"}
 
 def _to(contact_id: UUID) -> Response:
     return redirect(url_for("contact_page.show", contact_id=contact_id), 303)
-
-
-def _version(text: str | None) -> int | None:
-    return int(text) if text and text.isdigit() else None
 
 
 @blueprint.get("/contacts/new")
@@ -94,7 +91,7 @@ def change(contact_id: UUID) -> Response | tuple[str, int]:
                 actor,
                 contact_id=contact_id,
                 changes={**form.changes(), "custom": own},
-                expected_version=_version(form.version.data),
+                expected_version=whole(form.version.data),
                 now=request_now(),
             )
         except services.EditConflictError as error:
@@ -161,7 +158,7 @@ def change_field(contact_id: UUID, field: str) -> Response | str | tuple[str, in
                 actor,
                 contact_id=contact_id,
                 changes=form.changes(field),
-                expected_version=_version(form.version.data),
+                expected_version=whole(form.version.data),
                 now=request_now(),
             )
         except services.EditConflictError as error:

@@ -14,6 +14,7 @@ from typing import BinaryIO, Final
 
 from crm.errors import worded
 from crm.lifecycle.rules.reading import UnreadableFileError
+from crm.numbers import whole
 
 #: Kept of one property; more than any value of a person may have, so that a longer one is refused and not cut.
 MAX_VALUE: Final = 64 * 1024
@@ -51,9 +52,9 @@ class Property:
     @property
     def preference(self) -> int:
         """1 is the most preferred; what says nothing comes last (RFC 6350, section 5.3)."""
-        given = "".join(self.params.get("PREF", ())[:1])
-        if given.isdigit():
-            return int(given)
+        given = whole("".join(self.params.get("PREF", ())[:1]))
+        if given is not None:
+            return given
         return 1 if "PREF" in self.types else 101
 
     @property
