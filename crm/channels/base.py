@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
 
 
@@ -78,6 +78,15 @@ class Attachment:
     is_inline: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboundTemplate:
+    """A text that the network itself approved: its name there, its language there, and the values of its gaps."""
+
+    name: str
+    language: str
+    parameters: Sequence[str] = ()
+
+
 def always() -> bool:
     """Nothing speaks against it."""
     return True
@@ -90,8 +99,9 @@ class Outbound:
 
     `reference` is chosen before the first attempt and never changes: for e-mail it is the
     Message-ID with its angle brackets, for others our own id in whatever field the channel echoes.
-    `date` is the moment of the attempt; e-mail writes it into the Date header. `may_leave` is asked once more right
-    before the first byte that can't be taken back.
+    `date` is the moment of the attempt; e-mail writes it into the Date header. `to_platform_id` is the recipient's
+    immutable id where the channel has one. `may_leave` is asked once more right before the first byte that can't be
+    taken back.
     """
 
     message_id: UUID
@@ -111,6 +121,8 @@ class Outbound:
     in_reply_to: str | None = None
     references: Sequence[str] = ()
     attachments: Sequence[Attachment] = ()
+    to_platform_id: str | None = None
+    template: OutboundTemplate | None = None
     may_leave: Callable[[], bool] = always
 
 
@@ -145,15 +157,25 @@ class Inbound:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unread(Inbound):
+    """An event of a kind that nothing here reads, `what` in the platform's word: kept raw, and nothing is done."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reply(Inbound):
     """A message that a person wrote to us (also when it answers nothing of ours).
 
     `text` is what they wrote now, without quoted history; `full_text` is everything.
     `token` is the plus-address part of the recipient, if any. `opt_out` is true when the whole
-    short message is a stop word.
+    short message is a stop word. `platform_id` is the author's immutable id; where there is one, `from_address` is
+    only what they are called today, and may be empty. `in_reply_to` is the Message-ID, or elsewhere the `remote_id`,
+    of what they answer.
     """
 
     from_address: str
+    platform_id: str | None = None
     text: str
     from_name: str = ""
     full_text: str = ""
@@ -170,6 +192,33 @@ class Reply(Inbound):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoReply(Reply):
     """An out-of-office note or another machine's answer: kept, but it is not a reply."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started(Reply):
+    """A person opened our start link and pressed the button: from now on we may write to them there.
+
+    `payload` is what our link carried, empty when they came by themselves.
+    """
+
+    payload: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicPost(Reply):
+    """A comment or mention that everybody can read, at `post_url`, below our own post at `parent_url`."""
+
+    post_url: str
+    parent_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reachability(Inbound):
+    """Whether the account may write to a person has changed: they blocked it, left, or let it in again."""
+
+    platform_id: str
+    reachable: bool
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +257,8 @@ class Receipt(Inbound):
     remote_id: str | None = None
     reference: str | None = None
     code: str = ""
+    outcome: OutcomeKind | None = None
+    """What a failure means, as for an attempt; None for good news."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,6 +342,71 @@ class Adapter(Protocol):
     def close(self) -> None:
         """End kept connections; safe to call twice."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One event of a delivery, raw: the platform's id of it (unique within the account) and its own bytes."""
+
+    event_id: str
+    raw: bytes
+
+
+class SignatureError(Exception):
+    """A delivery that is not proven to come from the platform: `code` says why; nothing of it was read."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@runtime_checkable
+class Door(Protocol):
+    """How the deliveries of a channel are proven and taken apart. Pure: no network, no database.
+
+    `secret` is the account's decrypted credentials, `config` its settings in clear, `headers` have names in lower case.
+    """
+
+    def challenge(self, query: Mapping[str, str], *, secret: Mapping[str, str]) -> str | None:
+        """The plain answer to the platform's question whether the address is ours; None when it must be refused."""
+        ...
+
+    def verify(self, body: bytes, headers: Mapping[str, str], *, secret: Mapping[str, str], now: datetime) -> None:
+        """Prove the raw bytes, before anything of them is read. Raises `SignatureError`."""
+        ...
+
+    def split(self, body: bytes, headers: Mapping[str, str], *, config: Mapping[str, Any]) -> Sequence[Piece]:
+        """The events of a proven delivery; whatever can't be read is one piece as it is. Never raises.
+
+        A delivery for somebody else's number or page (the platform's batch may hold several) is left out.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What came since the last look, and where the next one begins."""
+
+    pieces: Sequence[Piece]
+    cursor: str
+
+
+@runtime_checkable
+class Polls(Protocol):
+    """An adapter that asks for what came in; whoever calls commits the pieces before asking with the new cursor."""
+
+    def poll(self, cursor: str) -> Polled:
+        """Everything behind `cursor` (empty at first), at most what one answer holds. Raises `PollError`."""
+        ...
+
+
+class PollError(Exception):
+    """Nothing could be asked: `kind` says whether the account is at fault or the moment, `code` what it was."""
+
+    def __init__(self, code: str, kind: OutcomeKind = OutcomeKind.RETRY_LATER) -> None:
+        super().__init__(code)
+        self.code = code
+        self.kind = kind
 
 
 def takes_turns(adapter: Adapter) -> bool:

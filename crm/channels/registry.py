@@ -1,13 +1,15 @@
 """The one table of channels and what makes the adapter of a sender account."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
 from crm.channels.assisted import ASSISTED_CHANNELS, AssistedAdapter
-from crm.channels.base import Adapter, ChannelKind
+from crm.channels.base import Adapter, ChannelKind, Door, Inbound
 from crm.channels.email import EmailAdapter, imap_config, smtp_config
+from crm.channels.inbound import parse_email
+from crm.channels.setup import ChannelSetup
 from crm.channels.smtp import Security, SmtpConfig
 from crm.net.guard import Guard
 
@@ -56,6 +58,18 @@ ADAPTERS: Final[Mapping[ChannelKind, Callable[[AccountSpec, Guard], Adapter]]] =
     ChannelKind.EMAIL: _email,
     **dict.fromkeys(sorted(ASSISTED_CHANNELS), _assisted),
 }
+
+
+#: How the raw bytes of one stored event are read, by channel; each raises `InboundError` for what can't be read.
+PARSERS: Final[Mapping[ChannelKind, Callable[[bytes], Sequence[Inbound]]]] = {
+    ChannelKind.EMAIL: lambda raw: (parse_email(raw),),
+}
+
+#: The channels whose platforms call us.
+DOORS: Final[Mapping[ChannelKind, Door]] = {}
+
+#: What the page that sets up an account asks for; e-mail has a form of its own.
+SETUPS: Final[Mapping[ChannelKind, ChannelSetup]] = {}
 
 
 def adapter_for(spec: AccountSpec, guard: Guard) -> Adapter:
