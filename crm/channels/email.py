@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from crm.channels.addresses import AddressError, normalise
 from crm.channels.base import ChannelKind, CheckResult, Inbound, Limits, Outbound, Outcome, Resolved
-from crm.channels.imap import ImapConfig, SentMail
+from crm.channels.imap import SentMail
+from crm.channels.imap_session import ImapConfig
 from crm.channels.inbound import parse_email
 from crm.channels.smtp import EmailConnection, Mechanism, Security, SmtpConfig, Timeouts
 from crm.net.guard import Guard

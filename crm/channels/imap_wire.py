@@ -11,6 +11,7 @@ _MAX_LINE: Final = 64 * 1024
 _MAX_LITERAL: Final = 256 * 1024
 #: All that a server may send in one step, the names of its folders included.
 _MAX_STEP: Final = 4 * 1024 * 1024
+_PIECE: Final = 64 * 1024
 
 
 class ImapWire(imaplib.IMAP4):
@@ -23,6 +24,7 @@ class ImapWire(imaplib.IMAP4):
         self._connection = connection
         self._received = bytearray()
         self._left = _MAX_STEP
+        self._longest_line, self._longest_literal = _MAX_LINE, _MAX_LITERAL
         self._deadline = time.monotonic() + seconds
         super().__init__(host)
 
@@ -31,10 +33,14 @@ class ImapWire(imaplib.IMAP4):
         self.host = host
         self.sock = self._connection
 
-    def allow(self, seconds: float) -> None:
-        """Give the next step this long altogether, however slowly the server drips."""
+    def allow(self, seconds: float, *, line: int = _MAX_LINE, literal: int = _MAX_LITERAL, step: int = 0) -> None:
+        """Give the next step this long altogether, however slowly the server drips, and so many bytes.
+
+        `line` and `literal` bound the longest of each, `step` everything (at least the usual 4 MB).
+        """
         self._deadline = time.monotonic() + seconds
-        self._left = _MAX_STEP
+        self._longest_line, self._longest_literal = line, literal
+        self._left = max(step, _MAX_STEP)
 
     def encrypt(self, tls: ssl.SSLContext) -> None:
         """STARTTLS. Raises `OSError`, `ssl.SSLError` or `imaplib.IMAP4.error`; nothing goes on in clear."""
@@ -54,7 +60,7 @@ class ImapWire(imaplib.IMAP4):
 
     def read(self, size: int) -> bytes:
         """A literal of `size` bytes."""
-        if size > _MAX_LITERAL:
+        if size > self._longest_literal:
             raise imaplib.IMAP4.abort("literal too long")
         while len(self._received) < size:
             self._more()
@@ -62,8 +68,10 @@ class ImapWire(imaplib.IMAP4):
 
     def readline(self) -> bytes:
         """One line with its end."""
-        while (end := self._received.find(b"\n")) < 0:
-            if len(self._received) > _MAX_LINE:
+        searched = 0
+        while (end := self._received.find(b"\n", searched)) < 0:
+            searched = len(self._received)
+            if searched > self._longest_line:
                 raise imaplib.IMAP4.abort("line too long")
             self._more()
         return self._take(end + 1)
@@ -85,7 +93,7 @@ class ImapWire(imaplib.IMAP4):
 
     def _more(self) -> None:
         self._hurry()
-        piece = self._connection.recv(8192)
+        piece = self._connection.recv(_PIECE)
         self._left -= len(piece)
         if not piece or self._left < 0:
             raise imaplib.IMAP4.abort("closed by the server" if not piece else "answer too long")

@@ -13,8 +13,9 @@ import pytest
 from mailboxes import MARKED, PASSWORD
 
 from crm.channels.base import OutcomeKind
-from crm.channels.imap import ImapConfig, ImapTimeouts, SentMail
+from crm.channels.imap import SentMail
 from crm.channels.imap_names import decoded, read_folder, sent_folder
+from crm.channels.imap_session import ImapConfig, ImapTimeouts
 from crm.channels.smtp import Mechanism, Security
 from crm.chaos.certificates import self_signed
 from crm.net.guard import Guard
