@@ -13,6 +13,7 @@ from sqlalchemy import URL
 
 from crm.embedded.binaries import find_postgres
 from crm.embedded.home import leave_socket_folder, make_home, socket_folder
+from crm.embedded.memory import memory_settings
 from crm.embedded.processes import (
     EmbeddedError,
     Running,
@@ -37,10 +38,8 @@ LEFTOVER_SIGNS = ("lock file", "pre-existing shared memory", "postmaster.pid")
 
 TUNING = {
     "max_connections": "120",
-    "shared_buffers": "128MB",
     "work_mem": "16MB",
     "maintenance_work_mem": "128MB",
-    "effective_cache_size": "1GB",
     "random_page_cost": "1.1",
     "max_wal_size": "2GB",
     "wal_compression": "on",
@@ -59,6 +58,7 @@ TUNING = {
     "log_error_verbosity": "terse",
 }
 FAST = {
+    "shared_buffers": "128MB",
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
@@ -170,7 +170,7 @@ class PostgresServer(Running):
         )
 
     def _arguments(self, binaries: Path) -> list[str]:
-        options = TUNING | (FAST if self._fast else {})
+        options = TUNING | memory_settings() | (FAST if self._fast else {})
         settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         return [
             *(str(binaries / "postgres"), "-D", str(self.data), "-k", str(self.sockets), "-p", str(PORT)),

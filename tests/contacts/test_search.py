@@ -49,7 +49,7 @@ def test_what_matches_nobody_finds_nobody(session, actor, people, query):
     assert names(session, actor, query) == []
 
 
-@pytest.mark.parametrize("query", ["allesandro", "alesandro brun", "mortti"])
+@pytest.mark.parametrize("query", ["allesandro", "alesandro brun", "mortti", "brni"])
 def test_a_misspelt_name_finds_the_person(session, actor, people, query):
     hits = queries.search(session, actor, text=query)
     assert hits[0].name in {"Alessandro Bruni", "Chiara Moretti"}
@@ -74,6 +74,12 @@ def test_phone_and_handle_fragments_find_the_person(session, actor, people):
 def test_a_company_is_found_by_name_domain_and_nearly_so(session, actor, people):
     for query in ("valdarno", "cerami vald", "valdarno.example", "valdarn0"):
         assert "Ceramiche Valdarno" in names(session, actor, query), query
+
+
+def test_a_whole_address_finds_the_company_of_its_domain_alone(session, actor, people, monkeypatch):
+    monkeypatch.setattr(finding, "within_time", None)
+    for query, found in (("Someone@Valdarno.example.com ", ["Ceramiche Valdarno"]), ("a@darno.example.com", [])):
+        assert [row.name for row in queries.search_companies(session, actor, text=query).items] == found
 
 
 def test_the_reason_is_told(session, actor, people):

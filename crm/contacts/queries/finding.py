@@ -139,9 +139,15 @@ def _companies(session: Session, actor: Actor, *, query: str, limit: int) -> lis
 
 
 def search_companies(session: Session, actor: Actor, *, text: str, limit: int = 10) -> Page[Company]:
-    """Companies for fragments of name, domain, VAT number or city, and for nearly such names; one page."""
+    """Companies for fragments of name, domain, VAT number or city, and for nearly such names; one page.
+
+    Of a whole e-mail address it is the company that has its domain: parts of it are in many others as well.
+    """
     if scope(actor) is Scope.NOTHING or not text.strip():
         return Page([])
+    if "@" in text:
+        domain = text.rpartition("@")[2].strip().lower()
+        return Page(list(session.scalars(select(Company).where(Company.domain == domain, Company.deleted_at.is_(None)))))
     ids = [row.id for row in within_time(session, _COMPANIES, {"query": text, "limit": limit}) or ()]
     rows = {row.id: row for row in session.scalars(select(Company).where(Company.id.in_(ids)))} if ids else {}
     return Page([rows[company_id] for company_id in ids if company_id in rows])
