@@ -8,12 +8,13 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import format_date
 
-from crm.accounts.guards import any_role, current_actor
+from crm.accounts.guards import any_role, current_actor, requires
 from crm.accounts.kinds import Permission
 from crm.accounts.queries import workspace
 from crm.channels.base import ChannelKind
 from crm.clock import local_day
 from crm.consent.kinds import Purpose
+from crm.contacts import queries as contacts
 from crm.desk import navigation
 from crm.desk.leaving import leaving
 from crm.desk.queue import SOURCES, Kind, Waiting, queue
@@ -36,10 +37,9 @@ def index() -> ResponseReturnValue:
     session, actor, now = current_session(), current_actor(), request_now()
     if not actor.may(Permission.VIEW_OWN):
         return redirect(url_for("loyalty.till"), code=303)
-    is_mine = request.args.get("who") != "team"
+    is_mine = _is_mine()
     shown = next((name for name, _label, _kinds in TABS if name == request.args.get("kind")), "")
     waiting = queue(session, actor, is_mine=is_mine, now=now)
-    figures = week(session, actor, is_mine=is_mine, now=now)
     wanted = next((kinds for name, _label, kinds in TABS if name == shown), tuple(Kind))
     return render_template(
         "desk/today.html",
@@ -51,9 +51,9 @@ def index() -> ResponseReturnValue:
         opened=_opened(groups),
         here=_here(shown, is_mine=is_mine),
         leaving=leaving(session, actor, now=now),
-        week=figures,
+        figures=url_for(".figures", who=None if is_mine else "team"),
         house=workspace(session, actor),
-        is_new=not figures.is_anybody and not groups,
+        is_new=not groups and not contacts.is_anybody(session, actor),
         now=now,
         may_write=actor.may(Permission.WRITE),
         may_edit=actor.may(Permission.EDIT),
@@ -62,11 +62,23 @@ def index() -> ResponseReturnValue:
     )
 
 
+@blueprint.get("/week")
+@requires(Permission.VIEW_OWN)
+def figures() -> str:
+    """The quiet figures beside the queue, which nobody waits for: they read the whole week."""
+    found = week(current_session(), current_actor(), is_mine=_is_mine(), now=request_now())
+    return render_template("desk/_week.html", week=found)
+
+
 @blueprint.get("/counters")
 @any_role
 def counters() -> str:
     """The numbers of the menu, which the page asks for again and again."""
     return render_template("desk/counters.html", items=navigation.live(current_actor()))
+
+
+def _is_mine() -> bool:
+    return request.args.get("who") != "team"
 
 
 def _title(count: int) -> str:

@@ -32,19 +32,14 @@ class Week:
     promises_kept: int
     key_people: int
     key_people_quiet: int
-    is_anybody: bool
 
 
 def week(session: Session, actor: Actor, *, is_mine: bool, now: datetime) -> Week:
-    """The figures of the actor, or of the team, in three statements."""
+    """The figures of the actor, or of the team, in three statements that read everything of the week."""
     written, answered = session.execute(_exchanges(actor, is_mine=is_mine, now=now)).one()
     kept, promised = session.execute(_promises(actor, is_mine=is_mine, now=now)).one()
-    minutes, key, quiet, is_anybody = session.execute(
-        select(
-            _answer_minutes(actor, is_mine=is_mine, now=now),
-            *_key_people(actor, is_mine=is_mine, now=now),
-            select(Contact.id).where(contacts.alive(actor)).exists(),
-        )
+    minutes, key, quiet = session.execute(
+        select(_answer_minutes(actor, is_mine=is_mine, now=now), *_key_people(actor, is_mine=is_mine, now=now))
     ).one()
     return Week(
         written=written,
@@ -54,7 +49,6 @@ def week(session: Session, actor: Actor, *, is_mine: bool, now: datetime) -> Wee
         promises_kept=kept,
         key_people=key,
         key_people_quiet=quiet,
-        is_anybody=is_anybody,
     )
 
 

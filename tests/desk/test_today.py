@@ -329,6 +329,13 @@ def test_the_time_to_an_answer_is_the_median(session, actor, ann, now):
     assert week(session, actor, is_mine=True, now=now).answer_minutes == 30
 
 
+def test_nobody_waits_for_the_figures_of_the_week(client, session, actor, ann, now):
+    interaction(session, actor, ann.id, "message_sent", direction=Direction.OUTBOUND, now=now)
+    for page, figures in (("/", "/week"), ("/?who=team", "/week?who=team")):
+        assert f'hx-get="{figures}"' in client.get(page).text
+        assert "People you wrote to" in client.get(figures).text
+
+
 def test_a_draft_outside_campaigns_is_decided_from_today(client, session, actor, ann, now):
     outreach.account(session, actor, is_sandbox=True, now=now)
     first, second = draft(session, actor, ann.id, now=now), draft(session, actor, ann.id, now=now)

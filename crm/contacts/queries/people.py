@@ -96,6 +96,11 @@ class ContactFilter:
     also: tuple[ColumnElement[bool], ...] = ()
 
 
+def is_anybody(session: Session, actor: Actor) -> bool:
+    """Whether there is a person whom the actor may see."""
+    return bool(session.scalar(select(select(Contact.id).where(alive(actor)).exists())))
+
+
 def list_contacts(
     session: Session,
     actor: Actor,
