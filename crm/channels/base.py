@@ -129,6 +129,8 @@ class Outbound:
 class ReceiptKind(StrEnum):
     """What a channel tells about a message that it took earlier."""
 
+    SENT = "sent"
+    """It took it: news only where our own try ended in doubt."""
     DELIVERED = "delivered"
     READ = "read"
     FAILED = "failed"

@@ -10,6 +10,7 @@ from crm.channels.base import ChannelKind, CheckResult, Inbound, Limits, Outboun
 from crm.channels.imap import SentMail
 from crm.channels.imap_session import ImapConfig
 from crm.channels.inbound import parse_email
+from crm.channels.setup import ConfigError
 from crm.channels.smtp import EmailConnection, Mechanism, Security, SmtpConfig, Timeouts
 from crm.net.guard import Guard
 
@@ -34,15 +35,6 @@ class EmailAccountConfig(BaseModel):
     imap_security: Security = Security.TLS
     imap_username: str = Field("", max_length=320)
     imap_folder: str = Field("", max_length=250)
-
-
-class ConfigError(ValueError):
-    """The stored settings of an account can't be used; `fields` names the wrong ones."""
-
-    def __init__(self, fields: Sequence[str]) -> None:
-        super().__init__("config")
-        self.code = "config"
-        self.fields = tuple(fields)
 
 
 def _read(config: Mapping[str, Any]) -> EmailAccountConfig:

@@ -9,8 +9,14 @@ from crm.channels.assisted import ASSISTED_CHANNELS, AssistedAdapter
 from crm.channels.base import Adapter, ChannelKind, Door, Inbound
 from crm.channels.email import EmailAdapter, imap_config, smtp_config
 from crm.channels.inbound import parse_email
-from crm.channels.setup import ChannelSetup
+from crm.channels.setup import ChannelSetup, ConfigError
 from crm.channels.smtp import Security, SmtpConfig
+from crm.channels.telegram import SETUP as TELEGRAM_SETUP
+from crm.channels.telegram import TelegramAdapter
+from crm.channels.telegram_events import TelegramDoor, parse_telegram
+from crm.channels.whatsapp import SETUP as WHATSAPP_SETUP
+from crm.channels.whatsapp import WhatsAppAdapter
+from crm.channels.whatsapp_events import WhatsAppDoor, parse_whatsapp
 from crm.net.guard import Guard
 
 LOOPBACK: Final = "127.0.0.1"
@@ -54,22 +60,48 @@ def _assisted(spec: AccountSpec, _guard: Guard) -> Adapter:
     return AssistedAdapter(spec.channel)
 
 
+def _no_sandbox(spec: AccountSpec) -> None:
+    """The built-in sandbox speaks SMTP alone; nothing of a sandbox account may reach a real platform."""
+    if spec.sandbox_port is not None:
+        raise ConfigError(["is_sandbox"])
+
+
+def _telegram(spec: AccountSpec, guard: Guard) -> Adapter:
+    _no_sandbox(spec)
+    return TelegramAdapter(spec.config, guard, token=spec.secret.get("token", ""))
+
+
+def _whatsapp(spec: AccountSpec, guard: Guard) -> Adapter:
+    _no_sandbox(spec)
+    return WhatsAppAdapter(spec.config, guard, token=spec.secret.get("token", ""))
+
+
 ADAPTERS: Final[Mapping[ChannelKind, Callable[[AccountSpec, Guard], Adapter]]] = {
     ChannelKind.EMAIL: _email,
     **dict.fromkeys(sorted(ASSISTED_CHANNELS), _assisted),
+    ChannelKind.TELEGRAM: _telegram,
+    ChannelKind.WHATSAPP: _whatsapp,
 }
 
 
 #: How the raw bytes of one stored event are read, by channel; each raises `InboundError` for what can't be read.
 PARSERS: Final[Mapping[ChannelKind, Callable[[bytes], Sequence[Inbound]]]] = {
     ChannelKind.EMAIL: lambda raw: (parse_email(raw),),
+    ChannelKind.TELEGRAM: parse_telegram,
+    ChannelKind.WHATSAPP: parse_whatsapp,
 }
 
 #: The channels whose platforms call us.
-DOORS: Final[Mapping[ChannelKind, Door]] = {}
+DOORS: Final[Mapping[ChannelKind, Door]] = {
+    ChannelKind.TELEGRAM: TelegramDoor(),
+    ChannelKind.WHATSAPP: WhatsAppDoor(),
+}
 
 #: What the page that sets up an account asks for; e-mail has a form of its own.
-SETUPS: Final[Mapping[ChannelKind, ChannelSetup]] = {}
+SETUPS: Final[Mapping[ChannelKind, ChannelSetup]] = {
+    ChannelKind.TELEGRAM: TELEGRAM_SETUP,
+    ChannelKind.WHATSAPP: WHATSAPP_SETUP,
+}
 
 
 def adapter_for(spec: AccountSpec, guard: Guard) -> Adapter:

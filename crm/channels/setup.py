@@ -39,3 +39,12 @@ class ChannelSetup:
     settings: Sequence[Setting]
     has_webhook: bool = False
     polls: bool = False
+
+
+class ConfigError(ValueError):
+    """The stored settings of an account can't be used; `fields` names the wrong ones."""
+
+    def __init__(self, fields: Sequence[str]) -> None:
+        super().__init__("config")
+        self.code = "config"
+        self.fields = tuple(fields)

@@ -6,6 +6,7 @@ import ssl
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 import certifi
@@ -49,25 +50,25 @@ class Response:
 class HttpClient:
     """Fetches with every rule applied: see `Guard` for addresses; here ports, hops, size, time and robots.
 
-    `contact_url` goes into the user agent so that a site's owner can find us. `tls` replaces the trust store in
-    tests. Safe to use from several threads: nothing but the robots cache is shared.
+    `contact_url` goes into the user agent so that a site's owner can find us; a platform knows us by our credentials.
+    `tls` replaces the trust store in tests. Safe to use from several threads: nothing but the robots cache is shared.
     """
 
     def __init__(
         self,
         guard: Guard,
         *,
-        contact_url: str,
+        contact_url: str = "",
         version: str,
         tls: ssl.SSLContext | None = None,
         total_seconds: float = TOTAL_SECONDS,
         max_bytes: int = MAX_BYTES,
     ) -> None:
         self._guard = guard
-        self._tls = tls or ssl.create_default_context(cafile=certifi.where())
+        self._tls = tls or _trusted()
         self._total_seconds = total_seconds
         self._max_bytes = max_bytes
-        self._user_agent = f"{PRODUCT}/{version} (+{contact_url})"
+        self._user_agent = f"{PRODUCT}/{version} (+{contact_url})" if contact_url else f"{PRODUCT}/{version}"
         self._robots: dict[str, tuple[float, Robots]] = {}
 
     def get(self, url: str, *, headers: Mapping[str, str] | None = None, robots: bool = True) -> Response:
@@ -80,7 +81,7 @@ class HttpClient:
     def post(self, url: str, *, content: bytes, headers: Mapping[str, str]) -> Response:
         """Send `content` to `url` once, following nothing. Raises `NetError`.
 
-        A code that `may_pass` does not say that the other side saw nothing.
+        A code that `may_pass` does not say that the other side saw nothing; `has_begun` tells whether it can have.
         """
         return self._request("POST", url, headers=headers, content=content, hops=0, robots=False)
 
@@ -156,13 +157,14 @@ class HttpClient:
         if content is not None:
             lines["content-length"] = str(len(content))
         request_url = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+        progress = _Progress()
         with (
-            _as_net_error(deadline),
+            _as_net_error(deadline, progress),
             httpcore.ConnectionPool(
                 ssl_context=self._tls,
                 max_connections=1,
                 max_keepalive_connections=0,
-                network_backend=_GuardedBackend(self._guard, deadline),
+                network_backend=_GuardedBackend(self._guard, deadline, progress),
             ) as pool,
             pool.stream(
                 method,
@@ -178,6 +180,12 @@ class HttpClient:
                 headers=received,
                 content=_body(answer.iter_stream(), received, max_bytes),
             )
+
+
+@lru_cache(maxsize=1)
+def _trusted() -> ssl.SSLContext:
+    """The trust store, read once: it takes longer than a message."""
+    return ssl.create_default_context(cafile=certifi.where())
 
 
 def _parse(url: str) -> httpx.URL:
@@ -238,17 +246,26 @@ def _body(chunks: Iterable[bytes], headers: Mapping[str, str], max_bytes: int) -
     return bytes(body)
 
 
+@dataclass(slots=True)
+class _Progress:
+    """How far one request came: whether its first byte may have left (the handshake before it doesn't count)."""
+
+    has_begun: bool = False
+
+
 @contextlib.contextmanager
-def _as_net_error(deadline: float) -> Iterator[None]:
+def _as_net_error(deadline: float, progress: _Progress) -> Iterator[None]:
     """Turn every failure of the transport into one of our codes."""
     try:
         yield
+    except NetError as error:
+        error.has_begun = progress.has_begun
+        raise
     except (httpcore.TimeoutException, TimeoutError) as error:
-        raise NetError(NetCode.TIMEOUT) from error
+        raise NetError(NetCode.TIMEOUT, has_begun=progress.has_begun) from error
     except (httpcore.NetworkError, httpcore.ProtocolError, OSError, UnicodeError) as error:
-        if time.monotonic() >= deadline:
-            raise NetError(NetCode.TIMEOUT) from error
-        raise NetError(_code_of(error)) from error
+        code = NetCode.TIMEOUT if time.monotonic() >= deadline else _code_of(error)
+        raise NetError(code, has_begun=progress.has_begun) from error
 
 
 def _code_of(error: BaseException) -> NetCode:
@@ -265,9 +282,10 @@ def _code_of(error: BaseException) -> NetCode:
 class _GuardedBackend(httpcore.NetworkBackend):
     """Dials checked addresses only, whatever the pool asks for, and puts one deadline over everything."""
 
-    def __init__(self, guard: Guard, deadline: float) -> None:
+    def __init__(self, guard: Guard, deadline: float, progress: _Progress) -> None:
         self._guard = guard
         self._deadline = deadline
+        self._progress = progress
 
     def connect_tcp(
         self,
@@ -279,15 +297,16 @@ class _GuardedBackend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         left = _left(self._deadline)
         connection = self._guard.dial(host, port, seconds=left, ports=WEB_PORTS)
-        return _TimedStream(connection, self._deadline)
+        return _TimedStream(connection, self._deadline, self._progress)
 
 
 class _TimedStream(httpcore.NetworkStream):
     """A stream whose reads and writes share one deadline, so that a slow drip can't keep it alive."""
 
-    def __init__(self, connection: socket.socket, deadline: float) -> None:
+    def __init__(self, connection: socket.socket, deadline: float, progress: _Progress) -> None:
         self._socket = connection
         self._deadline = deadline
+        self._progress = progress
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - the deadline replaces it
         self._socket.settimeout(_left(self._deadline))
@@ -300,6 +319,7 @@ class _TimedStream(httpcore.NetworkStream):
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 - the deadline replaces it
         self._socket.settimeout(_left(self._deadline))
+        self._progress.has_begun = True
         try:
             self._socket.sendall(buffer)
         except TimeoutError as error:
@@ -322,7 +342,7 @@ class _TimedStream(httpcore.NetworkStream):
         except BaseException:
             self._socket.close()
             raise
-        return _TimedStream(secured, self._deadline)
+        return _TimedStream(secured, self._deadline, self._progress)
 
     def get_extra_info(self, info: str) -> Any:
         if info == "ssl_object" and isinstance(self._socket, ssl.SSLSocket):

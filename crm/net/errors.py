@@ -36,11 +36,15 @@ _PASSING: Final = {
 
 
 class NetError(Exception):
-    """A request that was refused by our rules or failed on the way."""
+    """A request that was refused by our rules or failed on the way.
 
-    def __init__(self, code: NetCode) -> None:
+    `has_begun` tells whether a byte of it may have left: only without it is it certain that the other side saw nothing.
+    """
+
+    def __init__(self, code: NetCode, *, has_begun: bool = False) -> None:
         super().__init__(code.value)
         self.code = code
+        self.has_begun = has_begun
 
     @property
     def may_pass(self) -> bool:

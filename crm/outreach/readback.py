@@ -9,7 +9,7 @@ import structlog
 
 from crm.accounts.rules import system_actor
 from crm.channels.base import Outcome, OutcomeKind
-from crm.channels.email import ConfigError
+from crm.channels.setup import ConfigError
 from crm.db import Database, database_now
 from crm.outreach.adapters import SenderSpec, connect, load_spec
 from crm.outreach.secrets import SecretError

@@ -25,7 +25,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from crm.accounts.rules import system_actor
-from crm.channels.email import ConfigError
+from crm.channels.setup import ConfigError
 from crm.db import Database, commit, rollback
 from crm.failpoints import Failpoint, reach
 from crm.hub import Hub

@@ -205,3 +205,14 @@ def test_international_names_are_asked_in_their_ascii_form(site, client_for, rep
     site.answers["/"] = reply(b"espresso")
     assert careful.get(f"http://caffè.example:{site.port}/").content == b"espresso"
     assert b"host: xn--caff-8oa.example" in site.requests[-1].lower()
+
+
+def test_a_failure_tells_whether_anything_can_have_arrived(client, client_for, site):
+    site.answers["/"] = lambda connection: connection.close()
+    with pytest.raises(NetError) as caught:
+        client.post(f"http://site.example:{site.port}/", content=b"x", headers={})
+    assert caught.value.has_begun
+    nobody = client_for(names={"site.example": []})
+    with pytest.raises(NetError) as caught:
+        nobody.post(f"http://site.example:{site.port}/", content=b"x", headers={})
+    assert not caught.value.has_begun
