@@ -36,6 +36,7 @@ SOURCE_LABELS: Final = {
     "one_click": lazy("unsubscribe button"),
     "preference_page": lazy("page of their choices"),
     "stop_word": lazy("stop word in an answer"),
+    "by_hand": lazy("told a colleague who wrote by hand"),
     "complaint": lazy("reported as spam"),
     "form": lazy("form"),
 }

@@ -31,7 +31,17 @@ class Entry:
 
 NAVIGATION = (
     Entry("today", lazy("Today"), "sun", "/", phone=True),
-    Entry("inbox", lazy("Inbox"), "inbox", "/inbox", phone=True),
+    Entry(
+        "inbox",
+        lazy("Inbox"),
+        "inbox",
+        "/inbox",
+        phone=True,
+        children=(
+            Entry("conversations", lazy("Conversations"), "inbox", "/inbox"),
+            Entry("by_hand", lazy("To send by hand"), "hand-click", "/by-hand", needs=Permission.WRITE),
+        ),
+    ),
     Entry("calendar", lazy("Calendar"), "calendar", "/calendar"),
     Entry(
         "contacts",

@@ -86,7 +86,8 @@ def _held(row: Waiting, _today: date) -> Line:
 
 def _by_hand(row: Waiting, _today: date) -> Line:
     text = _("You send this by hand: the text is ready")
-    return Line(row, _message(row), text, "hand-click", "accent", _about(row), row.name, row.since)
+    url = url_for("outreach.by_hand_card", message_id=row.id)
+    return Line(row, url, text, "hand-click", "accent", _about(row), row.name, row.since)
 
 
 def _offer(row: Waiting, _today: date) -> Line:

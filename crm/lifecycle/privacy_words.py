@@ -264,6 +264,7 @@ COLUMNS: Final = {
     "met_at": lazy("Last met"),
     "not_after": lazy("Not after"),
     "not_before": lazy("Not before"),
+    "opened_at": lazy("Opened"),
     "outbound": lazy("Weight of what went out"),
     "own_days": lazy("Own number of days"),
     "pause_reason": lazy("Reason of the pause"),

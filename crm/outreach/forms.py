@@ -16,6 +16,7 @@ from wtforms import (
     TimeField,
 )
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional, ValidationError
+from wtforms.widgets import HiddenInput
 
 from crm.accounts.forms import ZONES
 from crm.channels.addresses import AddressError, normalise
@@ -148,6 +149,13 @@ class AccountForm(Form):
         """A mailbox has a server; only the sandbox needs none."""
         if not self.is_sandbox.data and not field.data:
             raise ValidationError(_("Write the name of the mail server."))
+
+
+class RewordForm(Form):
+    """Other words for one person, of a message that waits to be sent by hand."""
+
+    body = TextAreaField(lazy("Text"), validators=[DataRequired(), Length(max=20_000)])
+    version = IntegerField(validators=[Optional()], widget=HiddenInput())
 
 
 class TemplateForm(Form):

@@ -59,3 +59,14 @@ class InboundState(StrEnum):
     STORED = "stored"
     HANDLED = "handled"
     FAILED = "failed"
+
+
+class NotSent(StrEnum):
+    """Why a message did not go by hand."""
+
+    LATER = "later"
+    TOMORROW = "tomorrow"
+    NOT_REACHED = "not_reached"
+    WRONG_ADDRESS = "wrong_address"
+    SKIP = "skip"
+    NO_MORE = "no_more"

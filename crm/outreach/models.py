@@ -220,6 +220,9 @@ class Message(Tenant, Base):
     not_after: Mapped[datetime | None]
     stop_if_replied_since: Mapped[datetime | None]
     is_assisted: Mapped[bool] = mapped_column(server_default=sql("false"))
+    # Who has (or had last) the text of an assisted message in hand, and since when.
+    opened_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("app_user.id"))
+    opened_at: Mapped[datetime | None]
     late_accepted: Mapped[bool] = mapped_column(server_default=sql("false"))
     claim_id: Mapped[UUID | None]
     tries: Mapped[int] = mapped_column(server_default=sql("0"))
@@ -269,6 +272,21 @@ class Message(Tenant, Base):
             postgresql_where=sql("state = 'uncertain' or (state = 'scheduled' and delivery <> 'none')"),
         ),
         Index("ix_message_claim", "workspace_id", "claim_id", postgresql_where=sql("claim_id is not null")),
+        # What waits to be sent by hand, and what one colleague has dealt with since a moment.
+        Index(
+            "ix_message_by_hand",
+            "workspace_id",
+            "due_at",
+            "id",
+            postgresql_where=sql("is_assisted and state in ('scheduled', 'sending')"),
+        ),
+        Index(
+            "ix_message_opened",
+            "workspace_id",
+            "opened_by_id",
+            "opened_at",
+            postgresql_where=sql("opened_by_id is not null"),
+        ),
         # What is planned for a person, for the gate: claiming and sending leave it alone.
         Index(
             "ix_message_planned_for",

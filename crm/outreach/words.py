@@ -1,14 +1,15 @@
 """The words of outreach in the reader's language: channels, purposes, states and what can be done about them."""
 
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask_babel import format_date
 
 from crm.channels.base import ChannelKind
 from crm.channels.imap import ABSENT, FOUND
+from crm.channels.sentences import RULE_SENTENCES
 from crm.consent.kinds import Purpose
-from crm.outreach.kinds import AccountState, ConversationState, DeliveryState, MessageState
+from crm.outreach.kinds import AccountState, ConversationState, DeliveryState, MessageState, NotSent
 from crm.outreach.moments import Timed, is_moved
 from crm.outreach.queries.messages import READ_BACK, AttemptLine
 from crm.outreach.reasons import sentence, way_sentence
@@ -93,6 +94,30 @@ ACCOUNTS: dict[AccountState, tuple[Any, str]] = {
     AccountState.HELD: (lazy("needs you"), "bad"),
 }
 
+
+class NotSentWords(NamedTuple):
+    """Why a text did not go by hand, as its button says it, and what is told afterwards."""
+
+    label: Any
+    told: Any
+    icon: str
+
+
+NOT_SENT: dict[NotSent, NotSentWords] = {
+    NotSent.LATER: NotSentWords(lazy("Later today"), lazy("It comes back in two hours."), "clock"),
+    NotSent.TOMORROW: NotSentWords(lazy("Tomorrow"), lazy("It comes back tomorrow at this time."), "calendar"),
+    NotSent.NOT_REACHED: NotSentWords(
+        lazy("Could not reach them"), lazy("Noted. It comes back tomorrow at this time."), "clock-pause"
+    ),
+    NotSent.WRONG_ADDRESS: NotSentWords(
+        lazy("Wrong number or name"), lazy("Noted: nobody writes to this address any more."), "ban"
+    ),
+    NotSent.SKIP: NotSentWords(lazy("Not this message"), lazy("Left out. The person stays as they are."), "x"),
+    NotSent.NO_MORE: NotSentWords(
+        lazy("They want none any more"), lazy("Noted as their no: only answers stay possible here."), "hand-stop"
+    ),
+}
+
 #: What a text may use, with what it becomes; the values themselves come from `services.compose.values_of`.
 VARIABLES: tuple[tuple[str, Any], ...] = (
     ("contact.first_name", lazy("first name")),
@@ -111,6 +136,11 @@ VARIABLES: tuple[tuple[str, Any], ...] = (
 def reason_text(code: str) -> str:
     """The sentence of a machine reason, '' for none."""
     return translated(sentence(code)) if code else ""
+
+
+def rule_text(code: str) -> str:
+    """What a network allows, in words."""
+    return translated(RULE_SENTENCES[code])
 
 
 def attempt_text(line: AttemptLine, *, files_sent: bool) -> str:

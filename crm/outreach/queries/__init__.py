@@ -9,6 +9,7 @@ from crm.outreach.queries.accounts import (
     template,
     templates,
 )
+from crm.outreach.queries.by_hand import ByHand, by_hand, by_hand_card, dealt_with
 from crm.outreach.queries.calendar import (
     LEAVES,
     PUT_OFF_MOST,
@@ -65,6 +66,7 @@ __all__ = [
     "AnyAccount",
     "AttemptLine",
     "Budget",
+    "ByHand",
     "CalendarFilter",
     "CalendarLine",
     "CampaignDay",
@@ -85,10 +87,13 @@ __all__ = [
     "accounts",
     "attempts",
     "budgets",
+    "by_hand",
+    "by_hand_card",
     "campaign_days",
     "conversation",
     "conversations",
     "counts",
+    "dealt_with",
     "figures",
     "leaving",
     "life",

@@ -15,6 +15,16 @@ from crm.outreach.services.accounts import (
     set_secret,
     update_account,
 )
+from crm.outreach.services.by_hand import (
+    AssistedAnswer,
+    AssistedTask,
+    InOtherHandsError,
+    not_sent,
+    open_assisted,
+    reword,
+    set_aside,
+    settle_assisted,
+)
 from crm.outreach.services.conversations import ConversationNotFoundError, assign, close, reopen, snooze
 from crm.outreach.services.drafts import (
     DraftInput,
@@ -36,15 +46,7 @@ from crm.outreach.services.pauses import (
 )
 from crm.outreach.services.receive import give_up, handle_inbound, receive, store_inbound
 from crm.outreach.services.review import Changed, approve, cancel, hold, reject, release, schedule, skip, submit
-from crm.outreach.services.settle import (
-    AssistedAnswer,
-    AssistedTask,
-    Decision,
-    NotWaitingError,
-    open_assisted,
-    resolve_uncertain,
-    settle_assisted,
-)
+from crm.outreach.services.settle import Decision, NotWaitingError, resolve_uncertain
 from crm.outreach.services.templates import (
     TemplateInput,
     TemplateNotFoundError,
@@ -74,6 +76,7 @@ __all__ = [
     "ConversationNotFoundError",
     "Decision",
     "DraftInput",
+    "InOtherHandsError",
     "MessageNotFoundError",
     "MissingValuesError",
     "NobodyError",
@@ -100,6 +103,7 @@ __all__ = [
     "handle_inbound",
     "hold",
     "new_batch",
+    "not_sent",
     "open_assisted",
     "pause_account",
     "pause_batch",
@@ -116,7 +120,9 @@ __all__ = [
     "resume_account",
     "resume_batch",
     "resume_sending",
+    "reword",
     "schedule",
+    "set_aside",
     "set_preferences",
     "set_secret",
     "settle_assisted",

@@ -15,9 +15,9 @@ from crm.channels.base import ChannelKind
 from crm.channels.sentences import N_
 from crm.consent import queries as consent_queries
 from crm.consent import services as consent
-from crm.consent.kinds import Basis, ConsentAction, ConsentPurpose
+from crm.consent.kinds import Basis, ConsentAction, ConsentPurpose, SuppressionReason
 from crm.consent.rules import latest
-from crm.contacts.models import Contact
+from crm.contacts.models import Contact, Handle
 from crm.errors import NotFoundError
 from crm.outreach.links import PreferenceToken
 
@@ -128,6 +128,49 @@ def set_preferences(
                 now=now,
             )
     return preferences(session, token=token)
+
+
+def said_no(
+    session: Session,
+    actor: Actor,
+    *,
+    channel: ChannelKind,
+    contact_id: UUID | None,
+    handle_id: UUID | None,
+    source: str,
+    wording: str = "",
+    now: datetime,
+) -> None:
+    """A person told one of us that they want nothing more on this channel; a stranger's address is suppressed.
+
+    Answers to what they write stay possible. `source` says how they told it, `wording` with which words.
+    """
+    if contact_id is None:
+        handle = session.get(Handle, handle_id) if handle_id else None
+        if handle is not None:
+            consent.suppress(
+                session,
+                actor,
+                channel=channel,
+                address_norm=handle.address_norm,
+                reason=SuppressionReason.ASKED,
+                now=now,
+            )
+        return
+    for purpose in CHOICES:
+        consent.record(
+            session,
+            actor,
+            contact_id=contact_id,
+            purpose=purpose,
+            channel=channel,
+            action=ConsentAction.WITHDRAWN,
+            basis=Basis.CONSENT,
+            source=source,
+            wording=wording[:200],
+            happened_at=now,
+            now=now,
+        )
 
 
 def _record(

@@ -17,7 +17,7 @@ from crm.channels.base import ChannelKind
 from crm.contacts import queries as contacts
 from crm.contacts.models import Contact, Handle
 from crm.outreach.kinds import MessageState
-from crm.outreach.models import Message, MessageText, SenderAccount
+from crm.outreach.models import FrozenContent, Message, MessageText, SenderAccount
 from crm.outreach.moments import check_moment
 from crm.outreach.queries.gate import among
 from crm.outreach.rules import Reason
@@ -90,6 +90,9 @@ def approve(session: Session, actor: Actor, *, message_ids: Collection[UUID], no
     ).all()
     house = session.get_one(Workspace, actor.workspace_id)
     refused = dict.fromkeys(set(ids) - {row[0].id for row in rows}, "other_state")
+    frozen_before = select(FrozenContent.message_id, FrozenContent.hash)
+    approved_before = frozen_before.where(among(FrozenContent.message_id, [row[0].id for row in rows]))
+    known = {(row.message_id, row.hash) for row in session.execute(approved_before)}
     moved: list[Moved] = []
     for message, text, contact, handle, account in rows:
         problem = _why_not(message, text, handle, account, actor=actor, house=house)
@@ -97,18 +100,19 @@ def approve(session: Session, actor: Actor, *, message_ids: Collection[UUID], no
             refused[message.id] = problem or Reason.NO_HANDLE.value
             continue
         words = Words(subject=text.subject, body=text.body)
-        session.add(
-            freeze(
-                session,
-                actor,
-                message=message,
-                words=words,
-                handle=handle,
-                contact=contact,
-                account=account,
-                now=now,
-            )
+        frozen = freeze(
+            session,
+            actor,
+            message=message,
+            words=words,
+            handle=handle,
+            contact=contact,
+            account=account,
+            now=now,
         )
+        # Words that were approved before, then changed and changed back, are frozen already.
+        if (message.id, frozen.hash) not in known:
+            session.add(frozen)
         message.state, message.reason = _S.APPROVED.value, ""
         message.approved_by_id, message.approved_at = actor.user_id, now
         message.updated_at, message.version = now, message.version + 1

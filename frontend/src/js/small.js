@@ -2,6 +2,8 @@
 import { announce, on } from "./dom.js";
 
 on("click", "[data-copy]", async (button) => {
+  // Without a clipboard (plain http) the words are still there to be marked by hand.
+  if (!navigator.clipboard) return;
   await navigator.clipboard.writeText(button.dataset.copy);
   announce(button.dataset.copied ?? "");
   const use = button.querySelector("use");
