@@ -122,7 +122,7 @@ def reword_card(message_id: UUID) -> ResponseReturnValue:
     """Other words for this person; they are approved anew."""
     form = RewordForm()
     if not form.validate_on_submit():
-        return _page(message_id, form=form), 422
+        return _page(message_id, form=form, status=422)
     session, actor, now = current_session(), current_actor(), request_now()
     try:
         changed = services.reword(
@@ -135,7 +135,7 @@ def reword_card(message_id: UUID) -> ResponseReturnValue:
         )
     except AppError as error:
         form.absorb(error)
-        return _page(message_id, form=form), 422
+        return _page(message_id, form=form, status=422)
     if changed.state == MessageState.IN_REVIEW:
         flash(_("Your words are kept. A colleague approves them first."), "wait")
         return _on(_following(message_id))
@@ -196,24 +196,23 @@ def _open(message_id: UUID) -> None:
 
 
 def _page(
-    message_id: UUID | None, *, queue: list[ByHand] | None = None, form: RewordForm | None = None
+    message_id: UUID | None, *, queue: list[ByHand] | None = None, form: RewordForm | None = None, status: int = 200
 ) -> ResponseReturnValue:
     session, actor, now = current_session(), current_actor(), request_now()
     queue = _queue() if queue is None else queue
     since = start_of_day(now, tz=actor.time_zone)
     done = queries.dealt_with(session, actor, since=since) if actor.user_id else 0
     if message_id is None:
-        return render_template("outreach/by_hand.html", queue=queue, scope=_scope(), card=None, done=done)
+        return render_template("outreach/by_hand.html", queue=queue, scope=_scope(), card=None)
     card = queries.by_hand_card(session, actor, message_id=message_id)
     if card is None:
         queries.message(session, actor, message_id=message_id)
         return redirect(url_for(".message", message_id=message_id), code=303)
     position = next((number for number, one in enumerate(queue) if one.line.id == message_id), 0)
-    return render_template(
+    page = render_template(
         "outreach/by_hand.html",
         queue=queue,
         scope=_scope(),
-        done=done,
         total=done + max(len(queue), 1),
         number=done + position + 1,
         before=queue[position - 1].line.id if position > 0 else None,
@@ -223,6 +222,7 @@ def _page(
         telephone=TELEPHONE,
         **_shown(card),
     )
+    return page, status
 
 
 def _shown(card: ByHand) -> dict[str, Any]:
