@@ -23,6 +23,7 @@ from crm.lifecycle import privacy_models as privacy
 from crm.loyalty import models as loyalty
 from crm.outreach import inbound_models as inbound
 from crm.outreach import models as outreach
+from crm.outreach import pace_models as pace
 from crm.segments import models as segments
 
 DOMAINS = (
@@ -42,6 +43,7 @@ DOMAINS = (
     enrichment,
     deals,
     outreach,
+    pace,
     inbound,
     segments,
     campaigns,

@@ -29,7 +29,8 @@ from crm.contacts.models import Contact, Handle
 from crm.db import Database, database_now, new_id
 from crm.outreach import services
 from crm.outreach.kinds import AccountState, MessageState
-from crm.outreach.models import DomainPace, Message, SenderAccount
+from crm.outreach.models import Message, SenderAccount
+from crm.outreach.pace_models import DomainPace
 
 T = TypeVar("T")
 

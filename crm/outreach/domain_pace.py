@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from crm.channels.base import Outcome, OutcomeKind
 from crm.db import new_id
-from crm.outreach.models import DomainPace
+from crm.outreach.pace_models import DomainPace
 from crm.roundtrip import rows
 
 MINUTE = timedelta(minutes=1)

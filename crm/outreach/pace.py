@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from crm.clock import end_of_day, local_day, start_of_day
 from crm.db import new_id
-from crm.outreach.models import SenderAccount, SenderPace
+from crm.outreach.models import SenderAccount
+from crm.outreach.pace_models import SenderPace
 
 UNLIMITED = 1_000_000
 

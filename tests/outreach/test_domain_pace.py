@@ -13,7 +13,7 @@ from sqlalchemy import select
 from crm.channels.base import Outcome, OutcomeKind
 from crm.outreach import domain_pace
 from crm.outreach.domain_pace import FIRST_RATE, MINUTE, Lane, Wanting, asks_to_slow, domain_of
-from crm.outreach.models import DomainPace
+from crm.outreach.pace_models import DomainPace
 
 NOW = datetime(2026, 11, 23, 10, 0, 20, tzinfo=UTC)
 THIS = NOW.replace(second=0)

@@ -9,7 +9,8 @@ from crm.channels.base import ChannelKind, OutcomeKind
 from crm.db import database_now, new_id
 from crm.outreach import queries
 from crm.outreach.kinds import AccountState, MessageState
-from crm.outreach.models import Attempt, AttemptEvidence, AttemptOutcome, Claim, DomainPace, Message
+from crm.outreach.models import Attempt, AttemptEvidence, AttemptOutcome, Claim, Message
+from crm.outreach.pace_models import DomainPace
 from crm.outreach.queries import Step
 
 

@@ -13,7 +13,8 @@ from crm.channels.base import OutcomeKind
 from crm.contacts.models import Contact, Handle
 from crm.outreach.domain_pace import Lane, rate, steps_left
 from crm.outreach.links import hide_tokens
-from crm.outreach.models import Attempt, AttemptEvidence, AttemptOutcome, DomainPace, Message, SenderAccount
+from crm.outreach.models import Attempt, AttemptEvidence, AttemptOutcome, Message, SenderAccount
+from crm.outreach.pace_models import DomainPace
 from crm.outreach.queries.life import DECIDED
 from crm.outreach.queries.messages import READ_BACK, visible_to
 from crm.outreach.reasons import KEPT_BACK
