@@ -21,6 +21,7 @@ from crm.lifecycle import merge_models as merges
 from crm.lifecycle import models as lifecycle
 from crm.lifecycle import privacy_models as privacy
 from crm.loyalty import models as loyalty
+from crm.outreach import clock_models as clock
 from crm.outreach import inbound_models as inbound
 from crm.outreach import models as outreach
 from crm.outreach import pace_models as pace
@@ -42,6 +43,7 @@ DOMAINS = (
     loyalty,
     enrichment,
     deals,
+    clock,
     outreach,
     pace,
     inbound,

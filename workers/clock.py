@@ -202,9 +202,11 @@ def recover_lapsed(clock: Clock) -> None:
 
 
 def wake_for_inbound(clock: Clock) -> None:
-    """Ask again for inbound events that nobody handled: their wake-up was lost."""
-    for workspace_id, event_id in _pairs(clock, "crm_stored_inbound(:most)", MOST_EVENTS):
-        clock.jobs.enqueue(JobName.RECEIVE, id=f"event:{event_id}", workspace_id=workspace_id, event_id=event_id)
+    """Ask again for accounts with events that nobody handled: their wake-up was lost, or a receipt was parked."""
+    for workspace_id, account_id in _pairs(clock, "crm_inbound_waiting(:most)", MOST_ACCOUNTS):
+        clock.jobs.enqueue(
+            JobName.RECEIVE, id=f"account:{account_id}", workspace_id=workspace_id, account_id=account_id
+        )
 
 
 def wake_to_read_back(clock: Clock) -> None:

@@ -14,11 +14,8 @@ import redis
 import structlog
 
 from crm import failpoints
-from crm.accounts.rules import system_actor
-from crm.db import database_now
 from crm.jobs import QueueName
-from crm.outreach import readback, runner
-from crm.outreach.services import give_up, handle_inbound
+from crm.outreach import intake, readback, runner
 from workers import STOP, Runtime
 
 log = structlog.get_logger(__name__)
@@ -135,16 +132,16 @@ def _others_wait(runtime: Runtime) -> bool:
         return False
 
 
-def receive(runtime: Runtime, *, workspace_id: str, event_id: str) -> None:
-    """Handle one stored inbound event; one that can't be handled is set aside with its error."""
-    workspace, event = UUID(workspace_id), UUID(event_id)
-    try:
-        with runtime.database.scope(workspace) as session:
-            handle_inbound(session, system_actor(workspace), event_id=event, now=database_now(session))
-    except Exception as error:
-        with runtime.database.scope(workspace) as session:
-            give_up(session, event_id=event, error=type(error).__name__, now=database_now(session))
-        raise
+def receive(runtime: Runtime, *, workspace_id: str, account_id: str) -> None:
+    """Handle what an account was told, in slices; the next one is asked for when others wait."""
+    workspace, account = UUID(workspace_id), UUID(account_id)
+    until = time.monotonic() + JOB_SECONDS
+    while True:
+        done = intake.drain(runtime.database, workspace_id=workspace, account_id=account, seconds=SLICE_SECONDS)
+        if done.handled or done.failed:
+            log.info("received", handled=done.handled, failed=done.failed)
+        if not done.has_more or STOP.was_asked_for or time.monotonic() >= until or _others_wait(runtime):
+            return
 
 
 def read_back(runtime: Runtime, *, workspace_id: str, account_id: str) -> None:

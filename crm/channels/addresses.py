@@ -1,6 +1,7 @@
 """Addresses of people on each channel: one normal form to compare, one form to show, one link to open."""
 
 import re
+import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -30,6 +31,7 @@ _TELEGRAM = re.compile(r"[A-Za-z][A-Za-z0-9_]{2,30}[A-Za-z0-9]")
 _LINKEDIN = re.compile(r"(in|company|school)/(\w[\w.&'’-]{1,149})")
 _DOMAIN = re.compile(r"(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
 _MASTODON_USER = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,62}[A-Za-z0-9_])?")
+_PLATFORM_ID = re.compile(r"[A-Za-z0-9._:@+=/-]{1,200}")
 _DID = re.compile(r"did:(?:plc:[a-z2-7]{24}|web:[A-Za-z0-9.%-]{4,200})")
 _HANDLE_HOSTS: Final = {
     ChannelKind.INSTAGRAM: ("instagram.com", "ig.me/m"),
@@ -48,6 +50,14 @@ _PROFILE_PAGES: Final = {
 }
 _WHATSAPP_LINK = re.compile(
     r"(?:https?://)?(?:wa\.me/|(?:api\.)?whatsapp\.com/send/?\?phone=)\+?(\d{6,15})(?:[/?&].*)?"
+)
+
+
+#: How an address begins that is no name but the platform's immutable id, for people who never chose a name.
+BY_ID: Final = "id:"
+#: The channels where a person may have an id and nothing else.
+_NAMELESS: Final = frozenset(
+    {ChannelKind.TELEGRAM, ChannelKind.WHATSAPP, ChannelKind.MESSENGER, ChannelKind.INSTAGRAM, ChannelKind.X}
 )
 
 
@@ -80,11 +90,15 @@ def normalise(channel: ChannelKind, raw: str, *, region: str = DEFAULT_REGION) -
         raise AddressError("address_too_long")
     if _CONTROL.search(text):
         raise AddressError("address_control_character")
+    if text.startswith(BY_ID) and channel in _NAMELESS and _PLATFORM_ID.fullmatch(text.removeprefix(BY_ID)):
+        return Address(text, text)
     return _PARSERS[channel](text, region)
 
 
 def profile_url(channel: ChannelKind, address_norm: str) -> str | None:
     """Give the public page of a normalised address, or None where a channel has none."""
+    if address_norm.startswith(BY_ID):
+        return None
     if channel is ChannelKind.WHATSAPP:
         return f"https://wa.me/{address_norm.removeprefix('+')}"
     if channel is ChannelKind.MASTODON:
@@ -249,16 +263,12 @@ def _bluesky(text: str, _region: str) -> Address:
     return Address(f"@{handle}", handle)
 
 
-def _webhook(text: str, _region: str) -> Address:
-    try:
-        parts = urlsplit(text)
-        host, port = parts.hostname or "", parts.port
-    except ValueError as error:
-        raise AddressError("webhook_url") from error
-    if parts.scheme != "https" or not host or parts.username or port not in {None, 443}:
-        raise AddressError("webhook_url")
-    url = parts._replace(netloc=host.lower(), fragment="").geturl()
-    return Address(url, url)
+def _named_outside(text: str, _region: str) -> Address:
+    """What the other side of a webhook calls a person: a name of its own, compared to the letter."""
+    name = unicodedata.normalize("NFC", text)
+    if not name.isprintable():
+        raise AddressError("address_control_character")
+    return Address(name, name)
 
 
 _PARSERS: Final[dict[ChannelKind, Callable[[str, str], Address]]] = {
@@ -273,5 +283,5 @@ _PARSERS: Final[dict[ChannelKind, Callable[[str, str], Address]]] = {
     ChannelKind.LINKEDIN: _linkedin,
     ChannelKind.MASTODON: _mastodon,
     ChannelKind.BLUESKY: _bluesky,
-    ChannelKind.WEBHOOK: _webhook,
+    ChannelKind.WEBHOOK: _named_outside,
 }

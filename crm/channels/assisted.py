@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-from crm.channels.addresses import AddressError, normalise, profile_url
+from crm.channels.addresses import BY_ID, AddressError, normalise, profile_url
 from crm.channels.base import ChannelKind, CheckResult, Inbound, Limits, Outbound, Outcome, OutcomeKind, Resolved
 
 #: Longer links are cut or refused by browsers and phones, so the text is then only copied.
@@ -69,6 +69,8 @@ def prepare(channel: ChannelKind, *, address_norm: str, text: str, platform_id: 
 
 def _with_text(channel: ChannelKind, address: str, text: str, platform_id: str | None) -> str | None:
     words = quote(text, safe="")
+    if address.startswith(BY_ID) and channel is not ChannelKind.X:
+        return None
     if channel is ChannelKind.WHATSAPP:
         return f"https://wa.me/{address.removeprefix('+')}?text={words}"
     if channel is ChannelKind.TELEGRAM:
@@ -81,6 +83,8 @@ def _with_text(channel: ChannelKind, address: str, text: str, platform_id: str |
 
 
 def _without_text(channel: ChannelKind, address: str) -> str | None:
+    if address.startswith(BY_ID):
+        return None
     if channel is ChannelKind.PHONE:
         return f"tel:{address}"
     if channel is ChannelKind.SMS:

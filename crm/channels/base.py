@@ -150,8 +150,9 @@ class BounceAction(StrEnum):
 class Inbound:
     """One event that arrived: what all kinds have in common.
 
-    `event_id` is the platform's own id, unique within an account, so that the same event
-    stored twice is one row. `occurred_at` is what the sender claims and may be missing or wrong.
+    `event_id` is the platform's own id, unique within an account, so that the same event stored twice is one row; of
+    a message it is the id by which answers name it. `occurred_at` is what the sender claims and may be missing or
+    wrong.
     """
 
     event_id: str

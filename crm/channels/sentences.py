@@ -32,7 +32,6 @@ ADDRESS_SENTENCES: Final = MappingProxyType(
         "linkedin_profile": N_("Paste the address of the LinkedIn profile, like linkedin.com/in/name."),
         "mastodon_account": N_("A Mastodon account is written like @name@server."),
         "bluesky_handle": N_("A Bluesky name looks like a domain: name.bsky.social."),
-        "webhook_url": N_("A webhook address begins with https:// and has a host name."),
     }
 )
 

@@ -29,6 +29,7 @@ from crm.interactions.keeping_models import Cadence, SetAside
 from crm.interactions.models import Interaction, Task, TaskLink
 from crm.lifecycle.merge_models import NotSame
 from crm.loyalty.models import Lot, Member, Redemption, Voucher
+from crm.outreach.inbound_models import StartLink
 from crm.outreach.models import BudgetUse, Conversation, Message
 from crm.segments.models import SegmentChange, SegmentMember, SegmentPick
 
@@ -137,6 +138,7 @@ TABLES: Final[dict[str, Restorable]] = {
         Restorable(Conversation),
         Restorable(Message),
         Restorable(BudgetUse),
+        Restorable(StartLink),
         Restorable(SegmentPick),
         Restorable(SegmentMember),
         Restorable(SegmentChange),

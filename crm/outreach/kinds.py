@@ -32,6 +32,7 @@ class DeliveryState(StrEnum):
     DELIVERED = "delivered"
     READ = "read"
     DELAYED = "delayed"
+    FAILED = "failed"
     BOUNCED = "bounced"
     COMPLAINED = "complained"
 
@@ -57,6 +58,8 @@ class ConversationState(StrEnum):
 
 class InboundState(StrEnum):
     STORED = "stored"
+    PARKED = "parked"
+    """A receipt whose message is not known yet: its sending may not be committed."""
     HANDLED = "handled"
     FAILED = "failed"
 

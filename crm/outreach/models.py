@@ -104,6 +104,8 @@ class Conversation(Tenant, Base):
     state: Mapped[str] = mapped_column(server_default=ConversationState.OPEN.value)
     assignee_id: Mapped[UUID | None] = mapped_column(ForeignKey("app_user.id"))
     visibility: Mapped[str] = mapped_column(server_default="team")
+    # Of a public exchange: the address of the post below which it takes place.
+    post_url: Mapped[str] = mapped_column(server_default="")
     snoozed_until: Mapped[datetime | None]
     last_inbound_at: Mapped[datetime | None]
     last_outbound_at: Mapped[datetime | None]
@@ -266,6 +268,14 @@ class Message(Tenant, Base):
             "created_at",
             postgresql_where=sql("conversation_id is not null"),
         ),
+        # What a platform calls it, by which answers and receipts name it; mail has `reference` for that.
+        Index(
+            "ix_message_remote",
+            "workspace_id",
+            "account_id",
+            "remote_id",
+            postgresql_where=sql("remote_id is not null and channel <> 'email'"),
+        ),
         Index("ix_message_voucher", "workspace_id", "voucher_id", postgresql_where=sql("voucher_id is not null")),
         Index(
             "uq_message_reference",
@@ -406,14 +416,3 @@ class BudgetUse(Attached, Base):
         ),
         referred=False,
     )
-
-
-class ClockLease(Base):
-    """Which clock process is the active one, by database time."""
-
-    __tablename__ = "clock_lease"
-
-    name: Mapped[str] = mapped_column(primary_key=True)
-    holder: Mapped[str]
-    until: Mapped[datetime]
-    ticked_at: Mapped[datetime]

@@ -77,6 +77,7 @@ DELIVERIES: dict[DeliveryState, tuple[Any, str]] = {
     DeliveryState.DELIVERED: (lazy("delivered"), "ok"),
     DeliveryState.READ: (lazy("read"), "ok"),
     DeliveryState.DELAYED: (lazy("delayed"), "wait"),
+    DeliveryState.FAILED: (lazy("not delivered"), "bad"),
     DeliveryState.BOUNCED: (lazy("came back"), "bad"),
     DeliveryState.COMPLAINED: (lazy("reported as spam"), "bad"),
 }

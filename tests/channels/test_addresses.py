@@ -37,7 +37,6 @@ K = ChannelKind
         (K.MASTODON, "https://mastodon.uno/@anna@altro.example", "@anna@altro.example", "anna@altro.example"),
         (K.BLUESKY, "https://bsky.app/profile/anna.bsky.social", "@anna.bsky.social", "anna.bsky.social"),
         (K.BLUESKY, "did:plc:z72i7hdynmk6r22z27h6tvur", "did:plc:z72i7hdynmk6r22z27h6tvur", None),
-        (K.WEBHOOK, "https://Hooks.Example/x?y=1#z", "https://hooks.example/x?y=1", None),
     ],
 )
 def test_an_address_comes_to_its_form(channel, typed, shown, norm):
@@ -70,10 +69,6 @@ def test_an_address_comes_to_its_form(channel, typed, shown, norm):
         (K.MASTODON, "anna", "mastodon_account"),
         (K.MASTODON, "anna@x y", "mastodon_account"),
         (K.BLUESKY, "anna", "bluesky_handle"),
-        (K.WEBHOOK, "http://x.example", "webhook_url"),
-        (K.WEBHOOK, "https://u:p@x.example", "webhook_url"),
-        (K.WEBHOOK, "https://x.example:8443/", "webhook_url"),
-        (K.WEBHOOK, "https://[::1", "webhook_url"),
     ],
 )
 def test_a_refusal_has_a_code_and_a_sentence(channel, typed, code):

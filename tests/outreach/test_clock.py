@@ -190,12 +190,12 @@ def test_held_messages_come_back_and_forgotten_mail_is_asked_for_again(ticking):
         now = database_now(session)
         services.hold(session, actor, message_ids=[message_id], now=now)
         session.get_one(Message, message_id, populate_existing=True).held_until = now - timedelta(seconds=1)
-        event_id = services.store_inbound(session, actor, account_id=account_id, raw=b"From: a@b.example\n\nx", now=now)
+        services.store_inbound(session, actor, account_id=account_id, raw=b"From: a@b.example\n\nx", now=now)
     clock.release_held_over(ticking)
     clock.wake_for_inbound(ticking)
     with ticking.database.scope(workspace_id) as session:
         assert session.get_one(Message, message_id).state == "scheduled"
-    assert ticking.jobs.jobs == [(JobName.RECEIVE, f"event:{event_id}")]
+    assert ticking.jobs.jobs == [(JobName.RECEIVE, f"account:{account_id}")]
 
 
 def test_the_functions_tell_ids_only(fresh_database):
@@ -204,10 +204,11 @@ def test_the_functions_tell_ids_only(fresh_database):
         columns = connection.execute(
             text(
                 "select proname, pg_get_function_result(oid) from pg_proc where proname in"
-                " ('crm_due_accounts', 'crm_lapsed_claims', 'crm_held_over', 'crm_stored_inbound')"
+                " ('crm_due_accounts', 'crm_lapsed_claims', 'crm_held_over', 'crm_inbound_waiting',"
+                " 'crm_polls_due', 'crm_hook_account')"
             )
         ).all()
-    assert len(columns) == 4
+    assert len(columns) == 6
     assert all(result.replace("TABLE(", "").count("uuid") == result.count(",") + 1 for _, result in columns)
 
 

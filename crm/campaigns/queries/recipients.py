@@ -127,15 +127,18 @@ def _line(row: Any) -> RecipientLine:
     )
 
 
+_CAME_BACK = (DeliveryState.FAILED.value, DeliveryState.BOUNCED.value)
+
+
 def reacted(reaction: Reaction) -> ColumnElement[bool]:
     """The condition on `Recipient` and its `Message` that the person reacted so; only to what was sent."""
     sent = Message.state == MessageState.SENT
     match reaction:
         case Reaction.DELIVERED:
             # No channel confirms every arrival: what was taken and did not come back counts as delivered.
-            return and_(sent, Message.delivery.not_in([DeliveryState.BOUNCED.value, DeliveryState.DELAYED.value]))
+            return and_(sent, Message.delivery.not_in([DeliveryState.DELAYED.value, *_CAME_BACK]))
         case Reaction.BOUNCED:
-            return and_(sent, Message.delivery == DeliveryState.BOUNCED)
+            return and_(sent, Message.delivery.in_(_CAME_BACK))
         case Reaction.COMPLAINED:
             return and_(sent, Message.delivery == DeliveryState.COMPLAINED)
         case Reaction.REPLIED:

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from crm.accounts.kinds import Permission
 from crm.accounts.rules import Actor
+from crm.channels.addresses import BY_ID
 from crm.channels.base import ChannelKind
 from crm.contacts.kinds import HandleState
 from crm.contacts.models import Handle, HandleChange
@@ -29,28 +30,42 @@ def resolve_identity(
     """The handle of the account that a platform knows by `platform_id` and that is called `address` now.
 
     - A known id under another address was renamed: the handle keeps its owner and remembers the old address.
+    - An empty address says nothing: what is known stays, and a new account is called by its id (`id:...`).
     - A known address without an id gets it, for good.
     - A known address whose id is another one was freed and taken by a stranger: the old handle is retired with its
       owner and history, and the address is a new handle of nobody yet.
     """
     actor.require(Permission.EDIT)
-    known = normalised(session, actor, channel=channel, address=address)
+    by_id = f"{BY_ID}{platform_id}"
     live = select(Handle).where(Handle.channel == channel, Handle.deleted_at.is_(None)).with_for_update()
     live = live.execution_options(populate_existing=True)
     mine = session.scalars(live.where(Handle.platform_id == platform_id)).one_or_none()
     mine = mine or _lost(session, channel=channel, platform_id=platform_id)
+    if mine is None:
+        # Somebody was told the id before, or it was all that the platform gave then.
+        typed = live.where(Handle.address_norm == by_id, Handle.platform_id.is_(None))
+        mine = session.scalars(typed).one_or_none()
+    if not address and mine is not None and mine.deleted_at is None:
+        mine.platform_id, mine.display_name = platform_id, display_name or mine.display_name
+        session.flush()
+        return mine
+    known = normalised(session, actor, channel=channel, address=address or by_id)
     there = session.scalars(live.where(Handle.address_norm == known.address_norm)).one_or_none()
     if there is not None and there is not mine and (mine is not None or there.platform_id not in (None, platform_id)):
         # Its account lost the address, or never had it: this id is the proof.
         _retire(session, actor, there, now=now)
         there = None
     if mine is not None:
-        found, mine.deleted_at = mine, None
+        found, mine.deleted_at, mine.platform_id = mine, None, platform_id
         if mine.address_norm != known.address_norm:
             _rename(session, mine, known.address, known.address_norm, now=now)
         settle_primary(session, mine, wanted=False)
     else:
-        found = there or add_handle(session, actor, channel=channel, address=address, now=now)
+        found = there or add_handle(session, actor, channel=channel, address=known.address, now=now)
+        if found.platform_id not in {None, platform_id}:
+            # Another one took the address in this very moment.
+            _retire(session, actor, found, now=now)
+            found = add_handle(session, actor, channel=channel, address=known.address, now=now)
         found.platform_id = platform_id
     found.display_name = display_name or found.display_name
     session.flush()

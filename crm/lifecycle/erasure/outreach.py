@@ -32,7 +32,7 @@ TABLES: Final = (
         name="conversation",
         of={"contact_id": ("contact",)},
         do=Do.CLEAR,
-        clear={"subject": "", "handle_id": None, "unanswered_since": None},
+        clear={"subject": "", "handle_id": None, "unanswered_since": None, "post_url": ""},
         plain={"visibility": "a code", "search": "made of the subject"},
         hidden=("search",),
     ),
@@ -95,5 +95,13 @@ TABLES: Final = (
         do=Do.DELETE,
         mentions=("raw",),
         is_passing=True,
+    ),
+    Table(name="inbound_cursor", plain={"cursor code": "how far a channel was asked"}),
+    Table(
+        name="start_link",
+        of={"contact_id": ("contact",)},
+        do=Do.DELETE,
+        plain={"digest": "a digest of a random token"},
+        hidden=("digest",),
     ),
 )

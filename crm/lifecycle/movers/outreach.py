@@ -133,4 +133,5 @@ MOVERS: Final[tuple[Mover, ...]] = (
     ),
     Mover(table="conversation", counts={Effect.CONVERSATIONS: ""}),
     Mover(table="budget_use", untold="it counts messages, which are told"),
+    Mover(table="start_link", untold="whoever opens it is the same person"),
 )

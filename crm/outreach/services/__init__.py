@@ -47,6 +47,7 @@ from crm.outreach.services.pauses import (
 from crm.outreach.services.receive import give_up, handle_inbound, receive, store_inbound
 from crm.outreach.services.review import Changed, approve, cancel, hold, reject, release, schedule, skip, submit
 from crm.outreach.services.settle import Decision, NotWaitingError, resolve_uncertain
+from crm.outreach.services.start_links import start_link
 from crm.outreach.services.templates import (
     TemplateInput,
     TemplateNotFoundError,
@@ -128,6 +129,7 @@ __all__ = [
     "settle_assisted",
     "skip",
     "snooze",
+    "start_link",
     "store_inbound",
     "submit",
     "take_back",

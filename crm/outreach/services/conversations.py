@@ -12,6 +12,7 @@ from crm.accounts.rules import Actor
 from crm.channels.base import ChannelKind
 from crm.channels.sentences import N_
 from crm.errors import InvalidInputError, NotFoundError, worded
+from crm.interactions.kinds import Visibility
 from crm.outreach.kinds import ConversationState
 from crm.outreach.models import Conversation
 from crm.outreach.queries.gate import among
@@ -40,12 +41,14 @@ def ensure(
     contact_id: UUID | None,
     handle_id: UUID | None,
     subject: str,
+    post_url: str = "",
     at: datetime | None = None,
     now: datetime,
 ) -> Conversation:
     """The newest conversation with this person (or stranger's handle) on this channel and account, else a new one.
 
-    `at` is when the first word of a new one was written, None for now.
+    One with a `post_url` is public and takes place below that post, apart from what is said in private. `at` is when
+    the first word of a new one was written, None for now.
     """
     if contact_id is None and handle_id is None:
         raise InvalidInputError(worded("A conversation needs somebody."))
@@ -53,6 +56,7 @@ def ensure(
     found = session.scalars(
         select(Conversation)
         .where(who, Conversation.channel == channel, Conversation.account_id == account_id)
+        .where(Conversation.post_url == post_url)
         .order_by(Conversation.last_at.desc(), Conversation.id.desc())
         .limit(1)
         .with_for_update()
@@ -64,6 +68,8 @@ def ensure(
             contact_id=contact_id,
             handle_id=handle_id,
             subject=subject,
+            visibility=(Visibility.PUBLIC if post_url else Visibility.TEAM).value,
+            post_url=post_url,
             last_at=at or now,
             created_at=now,
             state=ConversationState.WAITING.value,

@@ -1,44 +1,41 @@
-"""Owns what comes in: stored raw once, then told apart - reply, automatic answer, stop word, bounce, complaint."""
+"""Owns what comes in: stored raw once, read by its channel's parser, and each event of it given to whom it concerns."""
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import fields, replace
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import case, select, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from crm.accounts.rules import Actor, system_actor
-from crm.channels.addresses import AddressError, normalise
-from crm.channels.base import AutoReply, Bounce, BounceAction, ChannelKind, Complaint, OutcomeKind, Reply
-from crm.channels.inbound import InboundError, parse_email
+from crm.channels.base import Bounce, ChannelKind, Complaint, Inbound, Reachability, Receipt, Reply, Unread
+from crm.channels.inbound import InboundError
 from crm.channels.mail_parts import fingerprint
-from crm.consent import erased
-from crm.consent import services as consent
-from crm.consent.kinds import Basis, ConsentAction, ConsentPurpose, Purpose, SuppressionReason
-from crm.contacts import queries as contacts
-from crm.contacts import services as contact_services
-from crm.contacts.kinds import HandleState
-from crm.contacts.models import Contact, Handle
+from crm.channels.registry import PARSERS
 from crm.db import new_id
-from crm.events import ReplyReceived, publish
-from crm.interactions import services as interactions
-from crm.interactions.kinds import Direction, InteractionKind
 from crm.outreach.inbound_models import InboundEvent, InboundRaw
-from crm.outreach.kinds import DeliveryState, InboundState, MessageDirection, MessageState
-from crm.outreach.links import hide_tokens
-from crm.outreach.models import Conversation, Message, MessageText, SenderAccount
-from crm.outreach.services import conversations
+from crm.outreach.kinds import InboundState
+from crm.outreach.models import Message, SenderAccount
+from crm.outreach.services import news
 from crm.outreach.services.copies import copied_by, record_bcc_mail, speaks_to_us
-from crm.outreach.services.settle import mark_sent
-from crm.outreach.setup import links
+from crm.outreach.services.written import written
 
 #: Mailbox programs and people send everything; what we look at is bounded before it is parsed.
-MAX_RAW = 30 * 1024 * 1024
+MAX_RAW: Final = 30 * 1024 * 1024
 #: What an event says whose end was not kept: the words come first in a mail, its files are what is missing.
-TRUNCATED = "truncated"
-_SEVERITY = {state: number for number, state in enumerate(DeliveryState)}
+TRUNCATED: Final = "truncated"
+#: The longest id of a platform that is kept as it is.
+MAX_ID: Final = 1000
+#: What people wrote or are called: characters that no text column holds are left out. In an id they are an error.
+_WORDS: Final = frozenset({"text", "full_text", "html", "subject", "from_name", "code", "what"})
+_MAX_NAME: Final = 200
+#: A parked receipt is looked at again after this; the clock's function waits as long.
+PARKED_PAUSE: Final = timedelta(seconds=5)
+_OPEN: Final = (InboundState.STORED.value, InboundState.PARKED.value)
 
 
 def store_inbound(
@@ -62,7 +59,7 @@ def store_inbound(
             id=event_id,
             workspace_id=actor.workspace_id,
             account_id=account_id,
-            external_id=external_id or fingerprint(raw),
+            external_id=_kept_id(external_id) if external_id else fingerprint(raw),
             error=TRUNCATED if len(raw) > MAX_RAW else "",
             state=InboundState.STORED.value,
             received_at=now,
@@ -77,6 +74,13 @@ def store_inbound(
     return event_id
 
 
+def _kept_id(external_id: str) -> str:
+    """The id as it is, or a digest of one that is too long or holds what no text column takes."""
+    if len(external_id) <= MAX_ID and _fits(external_id):
+        return external_id
+    return f"sha256:{hashlib.sha256(external_id.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
 def receive(session: Session, account: SenderAccount, raw: bytes, now: datetime) -> Message | None:
     """Store and handle in one transaction; None for what is known already or is no message."""
     actor = system_actor(account.workspace_id)
@@ -85,330 +89,120 @@ def receive(session: Session, account: SenderAccount, raw: bytes, now: datetime)
 
 
 def handle_inbound(session: Session, actor: Actor, *, event_id: UUID, now: datetime) -> Message | None:
-    """Do what a stored event asks for, once; returns the message it became, if it became one."""
+    """Do what a stored piece asks for, once; returns the (first) message it became, if it became one.
+
+    A piece may hold several events. What can't be read is set aside with its error; a receipt whose message is not
+    known yet is parked for `news.PARKED_FOR`.
+    """
     event = session.scalars(
         select(InboundEvent)
-        .where(InboundEvent.id == event_id, InboundEvent.state == InboundState.STORED)
+        .where(InboundEvent.id == event_id, InboundEvent.state.in_(_OPEN))
         .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True)
     ).one_or_none()
     if event is None:
         return None
     raw = session.scalars(select(InboundRaw.raw).where(InboundRaw.event_id == event_id)).one()
     account = session.get_one(SenderAccount, event.account_id)
     try:
-        parsed = parse_email(raw)
-        copied_for = copied_by(session, raw) if isinstance(parsed, Reply) else None
+        parsed = _read(account, raw)
+        copied_for = _copied_for(session, account, parsed, raw)
     except InboundError as error:
         event.state, event.error, event.handled_at = InboundState.FAILED.value, str(error)[:200], now
         session.flush()
         return None
-    event.kind = type(parsed).__name__.lower()
-    message = None
-    if (
-        copied_for is not None
-        and isinstance(parsed, Reply)
-        and not speaks_to_us(session, actor, user_id=copied_for, parsed=parsed, raw=raw)
-    ):
-        event.kind = "copy"
-        record_bcc_mail(session, actor, user_id=copied_for, parsed=parsed, raw=raw, now=now)
-    elif isinstance(parsed, Bounce):
-        _bounced(session, actor, parsed, now=now)
-    elif isinstance(parsed, Complaint):
-        _complained(session, actor, parsed, now=now)
-    else:
-        message = _written(session, actor, account, parsed, now=now)
-    event.state, event.handled_at = InboundState.HANDLED.value, now
-    event.message_id = message.id if message else None
+    event.kind = ",".join(dict.fromkeys(type(one).__name__.lower() for one in parsed)) or "nothing"
+    event.error = ", ".join(one.what[:80] for one in parsed if isinstance(one, Unread))[:200] or event.error
+    messages: list[Message] = []
+    waits = False
+    for one in parsed:
+        if (
+            copied_for is not None
+            and isinstance(one, Reply)
+            and not speaks_to_us(session, actor, user_id=copied_for, parsed=one, raw=raw)
+        ):
+            event.kind = "copy"
+            record_bcc_mail(session, actor, user_id=copied_for, parsed=one, raw=raw, now=now)
+            continue
+        message, is_known = _handled(session, actor, account, one, now=now)
+        messages += [message] if message else []
+        waits = waits or not is_known
+    # What is handled again must have no effect the second time, and that is true of receipts alone.
+    parks = waits and all(isinstance(one, Receipt) for one in parsed) and now - event.received_at < news.PARKED_FOR
+    event.state = (InboundState.PARKED if parks else InboundState.HANDLED).value
+    event.handled_at = now
+    event.message_id = messages[0].id if messages else None
     session.flush()
-    return message
+    return messages[0] if messages else None
 
 
 def give_up(session: Session, *, event_id: UUID, error: str, now: datetime) -> None:
     """Set an event aside that can't be handled, so that it doesn't come up for ever."""
     session.execute(
         update(InboundEvent)
-        .where(InboundEvent.id == event_id, InboundEvent.state == InboundState.STORED)
+        .where(InboundEvent.id == event_id, InboundEvent.state.in_(_OPEN))
         .values(state=InboundState.FAILED.value, error=error[:200], handled_at=now)
-    )
-
-
-# A person (or their machine) wrote
-
-
-@dataclass(frozen=True, slots=True)
-class _Author:
-    """Who wrote: the contact when known, and the address in any case."""
-
-    contact: Contact | None
-    handle: Handle
-
-
-def _written(session: Session, actor: Actor, account: SenderAccount, parsed: Reply, *, now: datetime) -> Message | None:
-    author = _author(session, actor, parsed, now=now)
-    if author is None or author.handle.address_norm == account.address.lower():
-        return None
-    original = _original(session, references=_named(parsed), token=parsed.token)
-    if original is not None:
-        _arrived(session, actor, original, now=now)
-        if author.contact is None and author.handle.company_id is None:
-            author = _adopted(session, actor, author, original)
-    at = min(parsed.occurred_at or now, now)
-    conversation = _conversation(session, account, author, original, parsed, at=at, now=now)
-    is_automatic = isinstance(parsed, AutoReply)
-    message = Message(
-        id=new_id(),
-        direction=MessageDirection.INBOUND.value,
-        channel=account.channel,
-        purpose=Purpose.REPLY.value,
-        state=MessageState.RECEIVED.value,
-        contact_id=author.contact.id if author.contact else None,
-        handle_id=author.handle.id,
-        account_id=account.id,
-        conversation_id=conversation.id,
-        in_reply_to_id=original.id if original else None,
-        remote_id=parsed.event_id,
-        sent_at=at,
-        created_at=now,
-        updated_at=now,
-    )
-    session.add(message)
-    session.flush()
-    session.add(MessageText(message_id=message.id, subject=parsed.subject, body=hide_tokens(parsed.text)))
-    if not is_automatic and not parsed.opt_out:
-        conversations.note_inbound(conversation, at=at)
-    else:
-        conversation.last_at = max(conversation.last_at, at)
-    session.flush()
-    interactions.log(
-        session,
-        actor,
-        kind=InteractionKind.MESSAGE_RECEIVED,
-        direction=Direction.INBOUND,
-        contact_id=message.contact_id,
-        company_id=None if message.contact_id else author.handle.company_id,
-        handle_id=author.handle.id,
-        channel=account.channel,
-        happened_at=at,
-        subject=parsed.subject,
-        body=hide_tokens(parsed.text),
-        external_id=parsed.event_id,
-        source_kind="message",
-        source_id=message.id,
-        is_automatic=is_automatic,
-        now=now,
-    )
-    if parsed.opt_out:
-        _opted_out(session, actor, author, ChannelKind(account.channel), parsed.text, now=now)
-    elif not is_automatic and message.contact_id is not None:
-        publish(
-            session,
-            ReplyReceived(
-                workspace_id=actor.workspace_id,
-                now=now,
-                contact_id=message.contact_id,
-                conversation_id=conversation.id,
-                message_id=message.id,
-            ),
-        )
-    return message
-
-
-def _named(parsed: Reply) -> Sequence[str]:
-    """The Message-IDs an answer names, the nearest first."""
-    first = [parsed.in_reply_to] if parsed.in_reply_to else []
-    return list(dict.fromkeys([*first, *reversed(parsed.references)]))
-
-
-def _author(session: Session, actor: Actor, parsed: Reply, *, now: datetime) -> _Author | None:
-    """Whose address it is; a new address is kept as a stranger's. None when there is no usable address."""
-    try:
-        known = normalise(ChannelKind.EMAIL, parsed.from_address)
-    except AddressError:
-        return None
-    handle = contacts.handle_by_address(session, actor, channel=ChannelKind.EMAIL, address_norm=known.address_norm)
-    if handle is None:
-        # Whoever was erased and writes again may be written to again, and is somebody new.
-        erased.came_back(session, actor, channel=ChannelKind.EMAIL, address_norm=known.address_norm, now=now)
-        handle = contact_services.add_handle(
-            session,
-            actor,
-            channel=ChannelKind.EMAIL,
-            address=known.address,
-            display_name=parsed.from_name,
-            now=now,
-        )
-    contact = session.get(Contact, handle.contact_id) if handle.contact_id else None
-    return _Author(contact, handle)
-
-
-def _adopted(session: Session, actor: Actor, author: _Author, original: Message) -> _Author:
-    """An answer from an address nobody owns belongs to the person we wrote to; the address stays a stranger's."""
-    if original.contact_id is None:
-        return author
-    found = contacts.contacts(session, actor, contact_ids=[original.contact_id])
-    return _Author(found.get(original.contact_id), author.handle)
-
-
-def _original(session: Session, *, references: Sequence[str], token: str | None) -> Message | None:
-    """The message of ours that an answer, bounce or complaint is about."""
-    for reference in references:
-        found = session.scalars(select(Message).where(Message.reference == reference)).one_or_none()
-        if found is not None:
-            return found
-    message_id = links().read_reply_token(token) if token else None
-    return session.get(Message, message_id) if message_id else None
-
-
-def _conversation(
-    session: Session,
-    account: SenderAccount,
-    author: _Author,
-    original: Message | None,
-    parsed: Reply,
-    *,
-    at: datetime,
-    now: datetime,
-) -> Conversation:
-    contact_id = author.contact.id if author.contact else None
-    if original is not None and original.conversation_id is not None and original.contact_id == contact_id:
-        return conversations.load(session, original.conversation_id, lock=True)
-    conversation = conversations.ensure(
-        session,
-        channel=ChannelKind(account.channel),
-        account_id=account.id,
-        contact_id=contact_id,
-        handle_id=author.handle.id,
-        subject=parsed.subject,
-        at=at,
-        now=now,
-    )
-    if original is not None and original.conversation_id is None and original.contact_id == contact_id:
-        # What we wrote first (a promotion) belongs to the exchange that it began.
-        original.conversation_id = conversation.id
-    return conversation
-
-
-def _opted_out(
-    session: Session, actor: Actor, author: _Author, channel: ChannelKind, text: str, *, now: datetime
-) -> None:
-    """A stop word ends everything but answers on this channel; a stranger's address is suppressed."""
-    if author.contact is None:
-        consent.suppress(
-            session,
-            actor,
-            channel=channel,
-            address_norm=author.handle.address_norm,
-            reason=SuppressionReason.ASKED,
-            now=now,
-        )
-        return
-    for purpose in (ConsentPurpose.PROMOTIONAL, ConsentPurpose.PERSONAL):
-        consent.record(
-            session,
-            actor,
-            contact_id=author.contact.id,
-            purpose=purpose,
-            channel=channel,
-            action=ConsentAction.WITHDRAWN,
-            basis=Basis.CONSENT,
-            source="stop_word",
-            wording=text[:200],
-            happened_at=now,
-            now=now,
-        )
-
-
-# The channel tells what became of something we sent
-
-
-#: Nobody but the recipient's side knows our Message-ID: news that names it proves that a copy left.
-_UNDECIDED = (MessageState.UNCERTAIN, MessageState.SCHEDULED, MessageState.HELD)
-
-
-def _arrived(session: Session, actor: Actor, original: Message, *, now: datetime) -> None:
-    """Whoever answers or complains has got it: an uncertain message is settled by that.
-
-    So is one that waits for another try, which would be a second copy. While the try still runs, the news is parked as
-    a delivery, and the clock settles the message when the try has an end that nobody understands.
-    """
-    state = MessageState(original.state)
-    if state is MessageState.SENDING:
-        _delivery(session, original.id, DeliveryState.DELIVERED, now=now)
-    elif state in _UNDECIDED and original.tries > 0:
-        mark_sent(session, actor, original.id, when=state, now=now)
-
-
-def _delivery(session: Session, message_id: UUID, state: DeliveryState, *, now: datetime) -> None:
-    """Note a receipt, unless a worse one is known: a late "delivered" never hides a bounce."""
-    rank = case({known.value: number for known, number in _SEVERITY.items()}, value=Message.delivery, else_=0)
-    session.execute(
-        update(Message)
-        .where(Message.id == message_id, rank < _SEVERITY[state])
-        .values(delivery=state.value, delivery_at=now)
         .execution_options(synchronize_session=False)
     )
 
 
-_DELIVERIES = {
-    BounceAction.FAILED: DeliveryState.BOUNCED,
-    BounceAction.DELAYED: DeliveryState.DELAYED,
-    BounceAction.DELIVERED: DeliveryState.DELIVERED,
-}
+def _handled(
+    session: Session, actor: Actor, account: SenderAccount, event: Inbound, *, now: datetime
+) -> tuple[Message | None, bool]:
+    """Do what one event asks for: the message it became, and whether what it is about is known."""
+    if isinstance(event, Reply):
+        return written(session, actor, account, event, now=now), True
+    if isinstance(event, Receipt):
+        return None, news.receipt(session, actor, account, event, now=now)
+    if isinstance(event, Bounce):
+        news.bounced(session, actor, account, event, now=now)
+    elif isinstance(event, Complaint):
+        news.complained(session, actor, account, event, now=now)
+    elif isinstance(event, Reachability):
+        news.reachability(session, actor, account, event, now=now)
+    return None, True
 
 
-def _bounced(session: Session, actor: Actor, parsed: Bounce, *, now: datetime) -> None:
-    references = [parsed.original_reference] if parsed.original_reference else []
-    original = _original(session, references=references, token=parsed.token)
-    if original is None:
-        # Anybody can write a bounce: one that names nothing we sent changes nothing.
-        return
-    for recipient in parsed.recipients:
-        state = _DELIVERIES.get(recipient.action)
-        if state is not None:
-            _arrived(session, actor, original, now=now)
-            _delivery(session, original.id, state, now=now)
-        if (
-            recipient.action is BounceAction.FAILED
-            and recipient.outcome is OutcomeKind.PERMANENT
-            and original.handle_id
-        ):
-            contact_services.set_handle_state(
-                session,
-                actor,
-                handle_id=original.handle_id,
-                state=HandleState.BOUNCED,
-                reason=recipient.status or "bounced",
-                now=now,
-            )
+def _read(account: SenderAccount, raw: bytes) -> Sequence[Inbound]:
+    """The events of a stored piece. Raises `InboundError` for what can't be read."""
+    parser = PARSERS.get(ChannelKind(account.channel))
+    if parser is None:
+        raise InboundError("no_parser")
+    return [_storable(one) for one in parser(raw)]
 
 
-def _complained(session: Session, actor: Actor, parsed: Complaint, *, now: datetime) -> None:
-    """Nothing goes any more to the address of who said "this is spam", and nothing promotional to that person."""
-    references = [parsed.original_reference] if parsed.original_reference else []
-    original = _original(session, references=references, token=None)
-    if original is None or original.handle_id is None:
-        return
-    _arrived(session, actor, original, now=now)
-    _delivery(session, original.id, DeliveryState.COMPLAINED, now=now)
-    handle = session.get_one(Handle, original.handle_id)
-    consent.suppress(
-        session,
-        actor,
-        channel=ChannelKind(original.channel),
-        address_norm=handle.address_norm,
-        reason=SuppressionReason.COMPLAINT,
-        now=now,
-    )
-    if original.contact_id is not None:
-        consent.record(
-            session,
-            actor,
-            contact_id=original.contact_id,
-            purpose=ConsentPurpose.PROMOTIONAL,
-            channel=None,
-            action=ConsentAction.WITHDRAWN,
-            basis=Basis.CONSENT,
-            source="complaint",
-            happened_at=now,
-            now=now,
-        )
+def _copied_for(session: Session, account: SenderAccount, parsed: Sequence[Inbound], raw: bytes) -> UUID | None:
+    """The colleague whose history address a mail went to. Raises `InboundError`."""
+    if account.channel != ChannelKind.EMAIL or not any(isinstance(one, Reply) for one in parsed):
+        return None
+    return copied_by(session, raw)
+
+
+def _storable(event: Inbound) -> Inbound:
+    """The event in texts that a column holds. Raises `InboundError` for an id that can't be kept letter by letter."""
+    changed: dict[str, str] = {}
+    for one in fields(event):
+        value = getattr(event, one.name)
+        if not isinstance(value, str):
+            continue
+        if one.name == "from_name" and len(value) > _MAX_NAME:
+            changed[one.name] = value = value[:_MAX_NAME]
+        if _fits(value):
+            if one.name.endswith("_id") and len(value) > MAX_ID:
+                raise InboundError("id_too_long")
+        elif one.name in _WORDS:
+            changed[one.name] = value.replace("\0", "").encode("utf-8", "replace").decode()
+        else:
+            raise InboundError("id_unreadable")
+    return replace(event, **changed) if changed else event
+
+
+def _fits(text: str) -> bool:
+    """Whether PostgreSQL takes the text: no NUL, no half of a surrogate pair."""
+    if text.isascii():
+        return "\0" not in text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
