@@ -116,6 +116,14 @@ class Deal(Attached, Base):
             "id",
             postgresql_where=text("deleted_at is null and closed_at is not null"),
         ),
+        # Whose first deal was won on this day of an earlier year: every page counts them.
+        Index(
+            "ix_deal_won",
+            "workspace_id",
+            "closed_at",
+            "id",
+            postgresql_where=text("deleted_at is null and state = 'won'"),
+        ),
         Index("ix_deal_title", "workspace_id", "title_norm", "id", postgresql_where=text("deleted_at is null")),
         Index("ix_deal_amount", "workspace_id", "amount_minor", "id", postgresql_where=text("deleted_at is null")),
         Index("ix_deal_closes", "workspace_id", "order_on", "id", postgresql_where=text("deleted_at is null")),

@@ -4,7 +4,21 @@ from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, DateTime, Select, and_, case, cast, func, literal_column, or_, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    Select,
+    and_,
+    case,
+    cast,
+    func,
+    join,
+    literal_column,
+    or_,
+    select,
+    true,
+    union_all,
+)
 from sqlalchemy import Date as SqlDate
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import aliased
@@ -14,12 +28,14 @@ from crm.contacts import queries as contacts
 from crm.contacts.kinds import FactOrigin, FactState, Importance
 from crm.contacts.models import Affiliation, Company, Contact, Fact
 from crm.deals.kinds import StageKind
-from crm.deals.models import Deal, DealContact, DealStage
+from crm.deals.models import Deal, DealContact
 from crm.desk.queue_sources import Kind, View, Waiting, mine, person_line
 from crm.interactions.keeping_models import Cadence
 
 #: Years that are remembered.
 MOST_YEARS: Final = 40
+#: Deals won on one day, more than which nobody congratulates.
+MOST_WON: Final = 200
 #: A new job is a reason to write for a month, and what a source found for two weeks.
 JOB_DAYS: Final = 30
 FOUND_FOR: Final = timedelta(days=14)
@@ -68,6 +84,19 @@ def known_since(view: View) -> Select[*tuple[Any, ...]]:
 def customers_since(view: View) -> Select[*tuple[Any, ...]]:
     """Main people of a first won deal that is a full number of years ago today."""
     year = _years(view)
+    # Day by day, so that each is found by its moment: together they would be looked for among all that was ever won.
+    won = (
+        select(Deal.id, Deal.title, Deal.closed_at)
+        .where(
+            Deal.state == StageKind.WON,
+            Deal.deleted_at.is_(None),
+            Deal.closed_at >= year.c.begin,
+            Deal.closed_at < year.c.end,
+        )
+        .order_by(Deal.closed_at, Deal.id)
+        .limit(MOST_WON)
+        .lateral("won")
+    )
     other, others = aliased(Deal), aliased(DealContact)
     earlier = (
         select(other.id)
@@ -77,24 +106,19 @@ def customers_since(view: View) -> Select[*tuple[Any, ...]]:
             others.is_main,
             other.state == StageKind.WON,
             other.deleted_at.is_(None),
-            or_(other.closed_at < Deal.closed_at, and_(other.closed_at == Deal.closed_at, other.id < Deal.id)),
+            or_(other.closed_at < won.c.closed_at, and_(other.closed_at == won.c.closed_at, other.id < won.c.id)),
         )
     )
     return (
-        select(Contact, Company.name.label("company"), Deal.closed_at.label("since"), Deal.title.label("deal"))
-        .join(DealContact, and_(DealContact.contact_id == Contact.id, DealContact.is_main))
-        .join(Deal, Deal.id == DealContact.deal_id)
-        .join(DealStage, and_(DealStage.id == Deal.stage_id, DealStage.kind == StageKind.WON))
-        .join(year, and_(Deal.closed_at >= year.c.begin, Deal.closed_at < year.c.end))
-        .outerjoin(Company, Company.id == Contact.company_id)
-        .where(
-            Deal.deleted_at.is_(None),
-            Deal.closed_at.is_not(None),
-            Deal.state == StageKind.WON,
-            ~earlier.exists(),
-            _reachable(view),
+        select(Contact, Company.name.label("company"), won.c.closed_at.label("since"), won.c.title.label("deal"))
+        .select_from(
+            join(year, won, true())
+            .join(DealContact, and_(DealContact.deal_id == won.c.id, DealContact.is_main))
+            .join(Contact, Contact.id == DealContact.contact_id)
+            .outerjoin(Company, Company.id == Contact.company_id)
         )
-        .order_by(Deal.closed_at, Contact.id)
+        .where(~earlier.exists(), _reachable(view))
+        .order_by(won.c.closed_at, Contact.id)
     )
 
 

@@ -15,6 +15,7 @@ from crm.deals.kinds import DealSort, Step
 from crm.deals.models import Deal
 from crm.deals.queries import DealFilter
 from crm.deals.services import MoveInput
+from crm.desk import counters
 
 MANY = 10_000
 #: A page of fifty, its neighbours, and what an index reads beside them.
@@ -107,6 +108,7 @@ def hot(actor, board, now):
         "next cards": (next_cards, first.count + PAGE),
         "a neighbour": (neighbour, PAGE),
         "a place": (put, PAGE),
+        "what waits": (lambda s: counters.counts(s, actor, now=now), PAGE),
         "one deal": (lambda s: queries.card(s, actor, deal_id=card, now=now), PAGE),
     }
 
