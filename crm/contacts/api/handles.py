@@ -1,94 +1,61 @@
-"""REST: addresses of companies, by which their people are reached too, and addresses of nobody yet."""
+"""REST: the addresses of people, and those of companies, by which their people are reached too."""
 
-from datetime import datetime
-from typing import Self
 from uuid import UUID
 
 from flask import Response
-from pydantic import Field, model_validator
 
-from crm.accounts.guards import current_actor, requires
-from crm.accounts.kinds import Permission
-from crm.channels.base import ChannelKind
+from crm.accounts.guards import current_actor
 from crm.contacts import queries, services
 from crm.contacts.api.blueprint import blueprint
-from crm.contacts.api.shapes import HandleCreate, HandleOut, HandlePatch
-from crm.contacts.inputs import Input
+from crm.contacts.api.shapes import EarlierAddressesOut, EarlierAddressOut, HandleCreate, HandleOut, HandlePatch
 from crm.errors import worded
-from crm.web.api import ApiModel, PageQuery, answer, operation, page_answer, page_model, read_json, read_query
+from crm.web.api import ApiModel, answer, operation, read_json
 from crm.web.sessions import current_session, request_now
-
-_ONE = worded("Give contact_id or company_id.")
-
-
-class StrangerOut(ApiModel):
-    """An address that nobody owns yet; what came from it is at `GET /interactions?handle_id=`."""
-
-    id: UUID
-    channel: ChannelKind
-    address: str
-    platform_id: str | None = Field(description="The platform's immutable id, once it is known.")
-    display_name: str = Field(description="What the person is called there.")
-    created_at: datetime
-
-
-class Claim(Input):
-    """Whose the address is: a person's or a company's."""
-
-    contact_id: UUID | None = None
-    company_id: UUID | None = None
-
-    @model_validator(mode="after")
-    def _one_owner(self) -> Self:
-        if (self.contact_id is None) == (self.company_id is None):
-            raise ValueError(_ONE)
-        return self
 
 
 class CompanyHandlesOut(ApiModel):
     items: list[HandleOut]
 
 
-@blueprint.get("/strangers")
-@requires(Permission.EDIT)
-@operation(tag="contacts", query=PageQuery, returns=page_model(StrangerOut))
-def list_strangers() -> Response:
-    """List the addresses that nobody owns yet, the newest first."""
-    query = read_query(PageQuery)
-    page = queries.strangers(current_session(), current_actor(), after=query.after, limit=query.limit)
-    return page_answer(page, StrangerOut.model_validate)
+@blueprint.post("/contacts/<uuid:contact_id>/handles")
+@operation(tag="contacts", body=HandleCreate, returns=HandleOut, status=201, refuses=(404, 409))
+def add_handle(contact_id: UUID) -> Response:
+    """Add an address; the same one twice is one."""
+    return _add(contact_id=contact_id)
 
 
-@blueprint.get("/strangers/<uuid:stranger_id>")
-@requires(Permission.EDIT)
-@operation(tag="contacts", returns=StrangerOut, refuses=(404,))
-def read_stranger(stranger_id: UUID) -> Response:
-    """Read one address that nobody owns yet."""
-    row = queries.stranger(current_session(), current_actor(), handle_id=stranger_id)
-    return answer(StrangerOut.model_validate(row))
+@blueprint.post("/contacts/<uuid:contact_id>/handles/<uuid:handle_id>/primary")
+@operation(tag="contacts", returns=HandleOut, refuses=(404,))
+def make_primary(contact_id: UUID, handle_id: UUID) -> Response:
+    """Use this address of its channel first."""
+    _require_of_person(contact_id, handle_id)
+    return _use_first(handle_id)
 
 
-@blueprint.post("/strangers/<uuid:stranger_id>/claim")
-@requires(Permission.EDIT)
-@operation(tag="contacts", body=Claim, returns=HandleOut, refuses=(404,))
-def claim_stranger(stranger_id: UUID) -> Response:
-    """Say whose an address is: what came from it goes to the timeline of that person or company."""
-    session, actor = current_session(), current_actor()
-    queries.stranger(session, actor, handle_id=stranger_id)
-    data = read_json(Claim)
-    row = services.link_handle(
-        session, actor, handle_id=stranger_id, contact_id=data.contact_id, company_id=data.company_id, now=request_now()
-    )
-    return answer(HandleOut.model_validate(row))
+@blueprint.patch("/contacts/<uuid:contact_id>/handles/<uuid:handle_id>")
+@operation(tag="contacts", body=HandlePatch, returns=HandleOut, refuses=(404, 409))
+def rename_handle(contact_id: UUID, handle_id: UUID) -> Response:
+    """The same account under a new address; the old one stays in its history."""
+    _require_of_person(contact_id, handle_id)
+    return _rename(handle_id)
 
 
-@blueprint.delete("/strangers/<uuid:stranger_id>")
-@requires(Permission.EDIT)
+@blueprint.get("/contacts/<uuid:contact_id>/handles/<uuid:handle_id>/history")
+@operation(tag="contacts", returns=EarlierAddressesOut, refuses=(404,))
+def handle_history(contact_id: UUID, handle_id: UUID) -> Response:
+    """The former addresses of an account, the latest first."""
+    _require_of_person(contact_id, handle_id)
+    found = queries.earlier_addresses(current_session(), current_actor(), handle_ids=[handle_id])
+    items = [EarlierAddressOut.model_validate(one) for one in found.get(handle_id, [])]
+    return answer(EarlierAddressesOut(items=items))
+
+
+@blueprint.delete("/contacts/<uuid:contact_id>/handles/<uuid:handle_id>")
 @operation(tag="contacts", status=204, refuses=(404,))
-def dismiss_stranger(stranger_id: UUID) -> Response:
-    """Take an address of nobody off the list; who writes from it again is a stranger anew."""
-    services.dismiss_stranger(current_session(), current_actor(), handle_id=stranger_id, now=request_now())
-    return Response(status=204)
+def remove_handle(contact_id: UUID, handle_id: UUID) -> Response:
+    """Retire an address; it is free for others."""
+    _require_of_person(contact_id, handle_id)
+    return _remove(handle_id)
 
 
 @blueprint.get("/companies/<uuid:company_id>/handles")
@@ -105,14 +72,42 @@ def company_handles(company_id: UUID) -> Response:
 @operation(tag="companies", body=HandleCreate, returns=HandleOut, status=201, refuses=(404, 409))
 def add_company_handle(company_id: UUID) -> Response:
     """Add an address to a company; the same one twice is one."""
-    session, actor = current_session(), current_actor()
-    queries.company(session, actor, company_id=company_id)
+    queries.company(current_session(), current_actor(), company_id=company_id)
+    return _add(company_id=company_id)
+
+
+@blueprint.patch("/companies/<uuid:company_id>/handles/<uuid:handle_id>")
+@operation(tag="companies", body=HandlePatch, returns=HandleOut, refuses=(404, 409))
+def rename_company_handle(company_id: UUID, handle_id: UUID) -> Response:
+    """The same account under a new address; the old one stays in its history."""
+    _require_of_company(company_id, handle_id)
+    return _rename(handle_id)
+
+
+@blueprint.post("/companies/<uuid:company_id>/handles/<uuid:handle_id>/primary")
+@operation(tag="companies", returns=HandleOut, refuses=(404,))
+def make_company_handle_primary(company_id: UUID, handle_id: UUID) -> Response:
+    """Use this address of its channel first."""
+    _require_of_company(company_id, handle_id)
+    return _use_first(handle_id)
+
+
+@blueprint.delete("/companies/<uuid:company_id>/handles/<uuid:handle_id>")
+@operation(tag="companies", status=204, refuses=(404,))
+def remove_company_handle(company_id: UUID, handle_id: UUID) -> Response:
+    """Retire an address of a company; it is free for others."""
+    _require_of_company(company_id, handle_id)
+    return _remove(handle_id)
+
+
+def _add(*, contact_id: UUID | None = None, company_id: UUID | None = None) -> Response:
     data = read_json(HandleCreate)
     row = services.add_handle(
-        session,
-        actor,
+        current_session(),
+        current_actor(),
         channel=data.channel,
         address=data.address,
+        contact_id=contact_id,
         company_id=company_id,
         label=data.label,
         is_primary=data.is_primary,
@@ -121,11 +116,7 @@ def add_company_handle(company_id: UUID) -> Response:
     return answer(HandleOut.model_validate(row), 201)
 
 
-@blueprint.patch("/companies/<uuid:company_id>/handles/<uuid:handle_id>")
-@operation(tag="companies", body=HandlePatch, returns=HandleOut, refuses=(404, 409))
-def rename_company_handle(company_id: UUID, handle_id: UUID) -> Response:
-    """The same account under a new address; the old one stays in its history."""
-    _require(company_id, handle_id)
+def _rename(handle_id: UUID) -> Response:
     data = read_json(HandlePatch)
     row = services.rename_handle(
         current_session(),
@@ -138,25 +129,24 @@ def rename_company_handle(company_id: UUID, handle_id: UUID) -> Response:
     return answer(HandleOut.model_validate(row))
 
 
-@blueprint.post("/companies/<uuid:company_id>/handles/<uuid:handle_id>/primary")
-@operation(tag="companies", returns=HandleOut, refuses=(404,))
-def make_company_handle_primary(company_id: UUID, handle_id: UUID) -> Response:
-    """Use this address of its channel first."""
-    _require(company_id, handle_id)
+def _use_first(handle_id: UUID) -> Response:
     row = services.make_primary(current_session(), current_actor(), handle_id=handle_id, now=request_now())
     return answer(HandleOut.model_validate(row))
 
 
-@blueprint.delete("/companies/<uuid:company_id>/handles/<uuid:handle_id>")
-@operation(tag="companies", status=204, refuses=(404,))
-def remove_company_handle(company_id: UUID, handle_id: UUID) -> Response:
-    """Retire an address of a company; it is free for others."""
-    _require(company_id, handle_id)
+def _remove(handle_id: UUID) -> Response:
     services.remove_handle(current_session(), current_actor(), handle_id=handle_id, now=request_now())
     return Response(status=204)
 
 
-def _require(company_id: UUID, handle_id: UUID) -> None:
+def _require_of_person(contact_id: UUID, handle_id: UUID) -> None:
+    """The address is this person's; raises `HandleNotFoundError`."""
+    row = queries.handle(current_session(), current_actor(), handle_id=handle_id)
+    if row.contact_id != contact_id:
+        raise queries.HandleNotFoundError(worded("This person has no such address."))
+
+
+def _require_of_company(company_id: UUID, handle_id: UUID) -> None:
     """The address is this company's; raises the not-found errors."""
     session, actor = current_session(), current_actor()
     queries.company(session, actor, company_id=company_id)

@@ -1,4 +1,4 @@
-"""REST: people with their handles, facts, companies and links."""
+"""REST: people with their facts, companies and links."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -18,13 +18,8 @@ from crm.contacts.api.shapes import (
     ContactPatch,
     ContactQuery,
     DeletedOut,
-    EarlierAddressesOut,
-    EarlierAddressOut,
     FactOut,
     FactsOut,
-    HandleCreate,
-    HandleOut,
-    HandlePatch,
     LinkCreate,
     LinkOut,
     contact_out,
@@ -32,7 +27,6 @@ from crm.contacts.api.shapes import (
 from crm.contacts.kinds import CustomSubject, FactOrigin
 from crm.contacts.models import Contact
 from crm.contacts.queries import ContactFilter
-from crm.errors import worded
 from crm.web.api import (
     PageQuery,
     answer,
@@ -149,75 +143,6 @@ def restore_contact(contact_id: UUID) -> Response:
     """Bring a deleted person back, with the addresses that nobody took meanwhile."""
     services.restore(current_session(), current_actor(), contact_id=contact_id, now=request_now())
     return _one(contact_id)
-
-
-@blueprint.post("/contacts/<uuid:contact_id>/handles")
-@operation(tag="contacts", body=HandleCreate, returns=HandleOut, status=201, refuses=(404, 409))
-def add_handle(contact_id: UUID) -> Response:
-    """Add an address; the same one twice is one."""
-    data = read_json(HandleCreate)
-    row = services.add_handle(
-        current_session(),
-        current_actor(),
-        channel=data.channel,
-        address=data.address,
-        contact_id=contact_id,
-        label=data.label,
-        is_primary=data.is_primary,
-        now=request_now(),
-    )
-    return answer(HandleOut.model_validate(row), 201)
-
-
-@blueprint.post("/contacts/<uuid:contact_id>/handles/<uuid:handle_id>/primary")
-@operation(tag="contacts", returns=HandleOut, refuses=(404,))
-def make_primary(contact_id: UUID, handle_id: UUID) -> Response:
-    """Use this address of its channel first."""
-    _require_handle(contact_id, handle_id)
-    row = services.make_primary(current_session(), current_actor(), handle_id=handle_id, now=request_now())
-    return answer(HandleOut.model_validate(row))
-
-
-@blueprint.patch("/contacts/<uuid:contact_id>/handles/<uuid:handle_id>")
-@operation(tag="contacts", body=HandlePatch, returns=HandleOut, refuses=(404, 409))
-def rename_handle(contact_id: UUID, handle_id: UUID) -> Response:
-    """The same account under a new address; the old one stays in its history."""
-    _require_handle(contact_id, handle_id)
-    data = read_json(HandlePatch)
-    row = services.rename_handle(
-        current_session(),
-        current_actor(),
-        handle_id=handle_id,
-        address=data.address,
-        label=data.label,
-        now=request_now(),
-    )
-    return answer(HandleOut.model_validate(row))
-
-
-@blueprint.get("/contacts/<uuid:contact_id>/handles/<uuid:handle_id>/history")
-@operation(tag="contacts", returns=EarlierAddressesOut, refuses=(404,))
-def handle_history(contact_id: UUID, handle_id: UUID) -> Response:
-    """The former addresses of an account, the latest first."""
-    _require_handle(contact_id, handle_id)
-    found = queries.earlier_addresses(current_session(), current_actor(), handle_ids=[handle_id])
-    items = [EarlierAddressOut.model_validate(one) for one in found.get(handle_id, [])]
-    return answer(EarlierAddressesOut(items=items))
-
-
-@blueprint.delete("/contacts/<uuid:contact_id>/handles/<uuid:handle_id>")
-@operation(tag="contacts", status=204, refuses=(404,))
-def remove_handle(contact_id: UUID, handle_id: UUID) -> Response:
-    """Retire an address; it is free for others."""
-    _require_handle(contact_id, handle_id)
-    services.remove_handle(current_session(), current_actor(), handle_id=handle_id, now=request_now())
-    return Response(status=204)
-
-
-def _require_handle(contact_id: UUID, handle_id: UUID) -> None:
-    row = queries.handle(current_session(), current_actor(), handle_id=handle_id)
-    if row.contact_id != contact_id:
-        raise queries.HandleNotFoundError(worded("This person has no such address."))
 
 
 @blueprint.get("/contacts/<uuid:contact_id>/facts")
