@@ -21,6 +21,7 @@ from wtforms.widgets import HiddenInput
 from crm.accounts.forms import ZONES
 from crm.channels.addresses import AddressError, normalise
 from crm.channels.base import ChannelKind
+from crm.channels.presets import PROVIDERS, is_certified, provider_of
 from crm.clock import local_instant
 from crm.consent.kinds import Purpose
 from crm.errors import AppError
@@ -29,6 +30,27 @@ from crm.web.forms import Form
 from crm.web.i18n import _, lazy, lazy_p, translated
 
 NOW, AT = "now", "at"
+#: Beside which field of an account the result of a check belongs, by the start of its code; the first match counts.
+_BLAMED = (
+    ("imap_connect_port", "imap_port"),
+    ("imap_connect", "imap_host"),
+    ("imap_certificate", "imap_host"),
+    ("imap_starttls", "imap_security"),
+    ("imap_needs_tls", "imap_security"),
+    ("imap_no_sent", "imap_folder"),
+    ("imap_config", "imap_username"),
+    ("imap_refused", "imap_password"),
+    ("imap_", "imap_host"),
+    ("auth_needs_tls", "security"),
+    ("auth_", "password"),
+    ("starttls", "security"),
+    ("tls_", "host"),
+    ("connect_port", "port"),
+    ("connect_", "host"),
+    ("greeting_", "host"),
+    ("ehlo_", "host"),
+    ("config", "host"),
+)
 WRITTEN = (Purpose.PERSONAL, Purpose.PROMOTIONAL, Purpose.SERVICE)
 
 
@@ -77,8 +99,26 @@ class MoveForm(WhenForm):
     """Another time for a planned message."""
 
 
+#: What the choice of a provider calls a server of one's own.
+OWN_SERVER = "other"
+
+
 class AccountForm(Form):
-    name = StringField(lazy("Name"), validators=[DataRequired(), Length(max=80)])
+    name = StringField(
+        lazy("Name"),
+        description=lazy("For you and your colleagues; empty means the address."),
+        validators=[Length(max=80)],
+    )
+    provider = SelectField(
+        lazy("Mail provider"),
+        choices=[
+            ("", lazy("Tell by the address")),
+            *((provider.key, provider.name) for provider in PROVIDERS.values()),
+            (OWN_SERVER, lazy("Another one: I write the servers myself")),
+        ],
+        default="",
+        description=lazy("With a domain of your own, choose where its mailboxes are."),
+    )
     address = StringField(lazy_p("sender account", "Address"), validators=[DataRequired(), Length(max=320)])
     display_name = StringField(lazy("Name that people see"), validators=[Length(max=120)])
     is_sandbox = BooleanField(
@@ -138,8 +178,34 @@ class AccountForm(Form):
     )
     signature = TextAreaField(lazy("Signature"), validators=[Length(max=2000)])
 
+    def fill_in(self) -> None:
+        """Fill in what the provider says, where no server is given; the address stands for the name and the user."""
+        address = (self.address.data or "").strip()
+        self.name.data = (self.name.data or "").strip() or address[:80]
+        if self.is_sandbox.data:
+            return
+        known = PROVIDERS.get(self.provider.data or "") or (provider_of(address) if not self.provider.data else None)
+        if known is not None and not self.host.data:
+            for name, value in known.servers().items():
+                self._fields[name].data = value
+        if known is not None:
+            self.username.data = self.username.data or address
+
+    def blame(self, code: str, sentence: str) -> None:
+        """Put what a check has found beside the field that it is about."""
+        found = next((name for start, name in _BLAMED if code.startswith(start)), None)
+        if found == "imap_password" and not self.imap_password.data and not self.imap_username.data:
+            found = "password"
+        if found is None:
+            self.form_errors = [*self.form_errors, sentence]
+        else:
+            field = self._fields[found]
+            field.errors = [*field.errors, sentence]
+
     def validate_address(self, field: StringField) -> None:
         """Tell a bent address together with whatever else is wrong."""
+        if is_certified(str(field.data)):
+            raise ValidationError(_("This is a certified mailbox (PEC): use it for registered mail, not for talking."))
         try:
             normalise(ChannelKind.EMAIL, str(field.data))
         except AddressError as error:
@@ -148,7 +214,7 @@ class AccountForm(Form):
     def validate_host(self, field: StringField) -> None:
         """A mailbox has a server; only the sandbox needs none."""
         if not self.is_sandbox.data and not field.data:
-            raise ValidationError(_("Write the name of the mail server."))
+            raise ValidationError(_("Choose the provider, or write the name of the mail server."))
 
 
 class RewordForm(Form):

@@ -48,6 +48,54 @@ ICONS: dict[ChannelKind, str] = {
     ChannelKind.WEBHOOK: "webhook",
 }
 
+
+class ChannelNote(NamedTuple):
+    """What a channel is for, and what its use needs, as the page of all channels says it."""
+
+    can: Any
+    needs: Any
+
+
+CHANNEL_NOTES: dict[ChannelKind, ChannelNote] = {
+    ChannelKind.EMAIL: ChannelNote(
+        lazy("Letters and promotions; answers, bounces and unsubscribes come back by themselves."),
+        lazy("An address and its password."),
+    ),
+    ChannelKind.TELEGRAM: ChannelNote(
+        lazy("A bot that writes to those who pressed Start, and hears them."), lazy("A bot from BotFather, free.")
+    ),
+    ChannelKind.WHATSAPP: ChannelNote(
+        lazy("A number of your own over the API of Meta: templates first, free text for a day after they wrote."),
+        lazy("A business account at Meta and a number that no phone uses."),
+    ),
+    ChannelKind.WEBHOOK: ChannelNote(
+        lazy("Your own programs: they get what you send and hand in what they hear, signed."),
+        lazy("Somebody who programs."),
+    ),
+    ChannelKind.INSTAGRAM: ChannelNote(
+        lazy("The text is copied and the chat opens; you send it."), lazy("The person’s Instagram name.")
+    ),
+    ChannelKind.MESSENGER: ChannelNote(
+        lazy("The text is copied and the chat opens; you send it."), lazy("The name of their Facebook profile.")
+    ),
+    ChannelKind.LINKEDIN: ChannelNote(
+        lazy("The text is copied and the profile opens; you send it."), lazy("The address of their profile.")
+    ),
+    ChannelKind.X: ChannelNote(lazy("The text is copied and the chat opens; you send it."), lazy("Their name on X.")),
+    ChannelKind.MASTODON: ChannelNote(
+        lazy("The text is copied and the profile opens; you send it."), lazy("Their name with its server.")
+    ),
+    ChannelKind.BLUESKY: ChannelNote(
+        lazy("The text is copied and the profile opens; you send it."), lazy("Their name on Bluesky.")
+    ),
+    ChannelKind.SMS: ChannelNote(
+        lazy("The message opens on the phone you hold, with the text in it."), lazy("Their mobile number.")
+    ),
+    ChannelKind.PHONE: ChannelNote(
+        lazy("What you want to say stands before you, and the phone dials."), lazy("Their number.")
+    ),
+}
+
 PURPOSES: dict[Purpose, Any] = {
     Purpose.PERSONAL: lazy("Personal message"),
     Purpose.PROMOTIONAL: lazy("Private promotion"),

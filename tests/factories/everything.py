@@ -45,6 +45,7 @@ WORDS: dict[str, str] = {
     "name": "website",
     "own_kind": "own.fair",
     "key": "budget",
+    "channel": "telegram",
 }
 
 

@@ -343,7 +343,7 @@ def test_an_account_needs_a_server_or_the_sandbox(client):
     form = {"name": "Sales", "address": "s@lanterna.example", "port": "587", "security": "starttls"}
     page = client.post("/settings/channels/new", data=form)
     assert page.status_code == 422
-    assert "Write the name of the mail server." in page.text
+    assert "Choose the provider, or write the name of the mail server." in page.text
     bent = client.post("/settings/channels/new", data={**form, "address": "sales"})
     assert beside(bent, "host")
     assert "An e-mail address needs an @" in beside(bent, "address")

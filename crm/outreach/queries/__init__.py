@@ -6,6 +6,7 @@ from crm.outreach.queries.accounts import (
     account,
     account_health,
     accounts,
+    last_call,
     template,
     templates,
 )
@@ -95,6 +96,7 @@ __all__ = [
     "counts",
     "dealt_with",
     "figures",
+    "last_call",
     "leaving",
     "life",
     "message",

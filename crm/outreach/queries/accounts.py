@@ -13,6 +13,7 @@ from crm.channels.sentences import N_
 from crm.errors import NotFoundError
 from crm.outreach.domain_pace import slow_domains
 from crm.outreach.facts import AccountFacts
+from crm.outreach.inbound_models import InboundEvent
 from crm.outreach.kinds import AccountState, MessageState
 from crm.outreach.models import Message, SenderAccount, Template
 from crm.outreach.pace import used
@@ -72,6 +73,14 @@ def account(session: Session, actor: Actor, *, account_id: UUID) -> SenderAccoun
     if found is None:
         raise NotFoundError(N_("There is no such sender account."), code="account_not_found")
     return found
+
+
+def last_call(session: Session, actor: Actor, *, account_id: UUID) -> datetime | None:
+    """When the platform of an account told us anything last; None when it never did."""
+    account(session, actor, account_id=account_id)
+    # Ids grow with time, so that the newest event stands at the end of their index.
+    newest = select(InboundEvent.received_at).where(InboundEvent.account_id == account_id)
+    return session.scalars(newest.order_by(InboundEvent.id.desc()).limit(1)).one_or_none()
 
 
 def account_health(session: Session, actor: Actor, *, account_id: UUID, now: datetime) -> AccountHealth:

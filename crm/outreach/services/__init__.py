@@ -10,6 +10,7 @@ from crm.outreach.services.accounts import (
     check_account,
     create_account,
     delete_account,
+    hold_account,
     pause_account,
     resume_account,
     set_secret,
@@ -25,6 +26,7 @@ from crm.outreach.services.by_hand import (
     set_aside,
     settle_assisted,
 )
+from crm.outreach.services.channel_accounts import save_channel_account
 from crm.outreach.services.conversations import ConversationNotFoundError, assign, close, reopen, snooze
 from crm.outreach.services.drafts import (
     DraftInput,
@@ -103,6 +105,7 @@ __all__ = [
     "give_up",
     "handle_inbound",
     "hold",
+    "hold_account",
     "new_batch",
     "not_sent",
     "open_assisted",
@@ -122,6 +125,7 @@ __all__ = [
     "resume_batch",
     "resume_sending",
     "reword",
+    "save_channel_account",
     "schedule",
     "set_aside",
     "set_preferences",

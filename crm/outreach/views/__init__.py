@@ -1,6 +1,17 @@
 """HTML pages of outreach, one module per noun; importing this package puts all routes on the blueprint."""
 
-from crm.outreach.views import accounts, by_hand, calendar, copies, inbox, messages, pauses, templates
+from crm.outreach.views import accounts, by_hand, calendar, channels, copies, inbox, messages, pauses, templates
 from crm.outreach.views.blueprint import blueprint
 
-__all__ = ["accounts", "blueprint", "by_hand", "calendar", "copies", "inbox", "messages", "pauses", "templates"]
+__all__ = [
+    "accounts",
+    "blueprint",
+    "by_hand",
+    "calendar",
+    "channels",
+    "copies",
+    "inbox",
+    "messages",
+    "pauses",
+    "templates",
+]

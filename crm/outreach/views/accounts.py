@@ -9,12 +9,16 @@ from crm.accounts.forms import ZONES
 from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
 from crm.accounts.queries import workspace
+from crm.channels.base import ChannelKind
+from crm.channels.presets import PROVIDERS
+from crm.channels.registry import SETUPS
 from crm.contacts.services import parsed
 from crm.errors import AppError
 from crm.outreach import queries, services, telling
 from crm.outreach.forms import AccountForm
 from crm.outreach.models import SenderAccount
 from crm.outreach.queries import CalendarFilter
+from crm.outreach.setup import links
 from crm.outreach.views.blueprint import blueprint
 from crm.outreach.words import reason_text
 from crm.web.i18n import _
@@ -22,7 +26,7 @@ from crm.web.sessions import current_session, request_now
 
 manages = requires(Permission.MANAGE_CHANNELS)
 #: Values of the form that are not part of the account's input.
-APART = ("password", "imap_password", "csrf_token")
+APART = ("password", "imap_password", "csrf_token", "provider")
 #: What the adapter is told, as the form shows it.
 SERVER = (
     "host",
@@ -62,10 +66,15 @@ def new_account() -> str:
 def create_account() -> ResponseReturnValue:
     """Make an account; its password is kept encrypted."""
     form = AccountForm()
+    form.fill_in()
     account = _saved(form, None)
     if account is None:
         return _blank(form), 422
-    flash(_("The account is ready. Check the connection before the first message."), "success")
+    if "check" in request.form:
+        if not checked(account, is_new=True):
+            return redirect(url_for(".edit_account", account_id=account.id, setup=_setup()), code=303)
+    else:
+        flash(_("The account is ready. Check the connection before the first message."), "success")
     return redirect(url_for(".account", account_id=account.id, setup=_setup()), code=303)
 
 
@@ -75,7 +84,9 @@ def _setup() -> str | None:
 
 
 def _blank(form: AccountForm) -> str:
-    return render_template("outreach/account_form.html", form=form, account=None, setup=_setup())
+    return render_template(
+        "outreach/account_form.html", form=form, account=None, setup=_setup(), providers=PROVIDERS.values()
+    )
 
 
 @blueprint.post("/settings/channels/sandbox")
@@ -108,15 +119,23 @@ def account(account_id: UUID) -> str:
         slow=queries.slow_domains(session, actor, account=row, now=now),
         telling=telling,
         setup=_setup(),
+        webhook=webhook_of(row),
+        polls=polls(row),
+        last_call=queries.last_call(session, actor, account_id=account_id) if webhook_of(row) else None,
     )
 
 
 @blueprint.get("/settings/channels/<uuid:account_id>/edit")
 @manages
-def edit_account(account_id: UUID) -> str:
-    """The account's data; the password is never shown."""
+def edit_account(account_id: UUID) -> ResponseReturnValue:
+    """The account's data, with what the last check found beside its field; the password is never shown."""
     row = queries.account(current_session(), current_actor(), account_id=account_id)
-    return render_template("outreach/account_form.html", form=_filled(row), account=row)
+    if row.channel != ChannelKind.EMAIL:
+        return redirect(url_for(".edit_channel", account_id=account_id), code=303)
+    form = _filled(row)
+    if row.hold_reason:
+        form.blame(row.hold_reason, reason_text(row.hold_reason))
+    return _edited(form, row)
 
 
 @blueprint.post("/settings/channels/<uuid:account_id>/edit")
@@ -125,9 +144,13 @@ def update_account(account_id: UUID) -> ResponseReturnValue:
     """Change an account."""
     row = queries.account(current_session(), current_actor(), account_id=account_id)
     form = _with_zone(AccountForm(), row)
+    form.fill_in()
     if _saved(form, row) is None:
-        return render_template("outreach/account_form.html", form=form, account=row), 422
-    flash(_("Saved."), "success")
+        return _edited(form, row), 422
+    if "check" not in request.form:
+        flash(_("Saved."), "success")
+    elif not checked(row, is_new=False):
+        return redirect(url_for(".edit_account", account_id=account_id, setup=_setup()), code=303)
     return redirect(url_for(".account", account_id=account_id), code=303)
 
 
@@ -155,6 +178,45 @@ def change_account(account_id: UUID, action: str) -> ResponseReturnValue:
         flash(_("The account is gone; %(num)s messages wait for another one.", num=waiting), "success")
         return redirect(url_for(".accounts"), code=303)
     return redirect(url_for(".account", account_id=account_id, setup=_setup()), code=303)
+
+
+def checked(account: SenderAccount, *, is_new: bool) -> bool:
+    """Check the connection of an account that was saved just now, and tell what came of it.
+
+    One that can't sign in is held, so that nothing is tried with it; so is a new one whatever is wrong. An older one
+    goes on where only its server is away for the moment.
+    """
+    session, actor, now = current_session(), current_actor(), request_now()
+    session.flush()
+    result = services.check_account(session, actor, account_id=account.id)
+    if result.ok:
+        flash(_("It works: the server let us in."), "success")
+        return True
+    if is_new or "auth" in result.code or result.code.startswith("config"):
+        services.hold_account(session, account_id=account.id, code=result.code, now=now)
+        flash(_("Saved, but it does not work yet: %(reason)s", reason=reason_text(result.code)), "error")
+        return False
+    flash(_("Saved. The check did not work: %(reason)s", reason=reason_text(result.code)), "warning")
+    return True
+
+
+def _edited(form: AccountForm, row: SenderAccount) -> str:
+    known = [provider for provider in PROVIDERS.values() if provider.host == row.config.get("host")]
+    return render_template("outreach/account_form.html", form=form, account=row, setup=_setup(), providers=known)
+
+
+def webhook_of(account: SenderAccount) -> str:
+    """The address that the platform of an account calls; '' where none does."""
+    setup = SETUPS.get(ChannelKind(account.channel))
+    if setup is None or not setup.has_webhook:
+        return ""
+    return f"{links().base_url}/hooks/{account.channel}/{account.public_id}"
+
+
+def polls(account: SenderAccount) -> bool:
+    """Whether we can ask the platform of an account ourselves."""
+    setup = SETUPS.get(ChannelKind(account.channel))
+    return setup is not None and setup.polls
 
 
 def _filled(row: SenderAccount) -> AccountForm:
