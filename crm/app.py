@@ -38,6 +38,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "crm.segments.views:blueprint",
     "crm.loyalty.views:blueprint",
     "crm.outreach.views:blueprint",
+    "crm.outreach.hooks:blueprint",
     "crm.campaigns.views:blueprint",
     "crm.deals.views:blueprint",
     "crm.desk.deal_page:blueprint",
@@ -66,8 +67,8 @@ BLUEPRINTS: tuple[str, ...] = (
 )
 """`module:attribute` of every blueprint, in the order of the navigation; pages first, then the API."""
 
-#: Addresses that programs post to without cookies: mail programs (RFC 8058).
-WITHOUT_CSRF = frozenset({"one_click"})
+#: Addresses that programs post to without cookies: mail programs (RFC 8058), and platforms, which sign what they send.
+WITHOUT_CSRF = frozenset({"one_click", "hooks"})
 
 csrf = CSRFProtect()
 

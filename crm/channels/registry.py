@@ -14,6 +14,9 @@ from crm.channels.smtp import Security, SmtpConfig
 from crm.channels.telegram import SETUP as TELEGRAM_SETUP
 from crm.channels.telegram import TelegramAdapter
 from crm.channels.telegram_events import TelegramDoor, parse_telegram
+from crm.channels.webhook import SETUP as WEBHOOK_SETUP
+from crm.channels.webhook import WebhookAdapter
+from crm.channels.webhook_events import WebhookDoor, parse_webhook
 from crm.channels.whatsapp import SETUP as WHATSAPP_SETUP
 from crm.channels.whatsapp import WhatsAppAdapter
 from crm.channels.whatsapp_events import WhatsAppDoor, parse_whatsapp
@@ -71,6 +74,11 @@ def _telegram(spec: AccountSpec, guard: Guard) -> Adapter:
     return TelegramAdapter(spec.config, guard, token=spec.secret.get("token", ""))
 
 
+def _webhook(spec: AccountSpec, guard: Guard) -> Adapter:
+    _no_sandbox(spec)
+    return WebhookAdapter(spec.config, guard, secret=spec.secret.get("send_secret", ""))
+
+
 def _whatsapp(spec: AccountSpec, guard: Guard) -> Adapter:
     _no_sandbox(spec)
     return WhatsAppAdapter(spec.config, guard, token=spec.secret.get("token", ""))
@@ -81,6 +89,7 @@ ADAPTERS: Final[Mapping[ChannelKind, Callable[[AccountSpec, Guard], Adapter]]] =
     **dict.fromkeys(sorted(ASSISTED_CHANNELS), _assisted),
     ChannelKind.TELEGRAM: _telegram,
     ChannelKind.WHATSAPP: _whatsapp,
+    ChannelKind.WEBHOOK: _webhook,
 }
 
 
@@ -89,18 +98,21 @@ PARSERS: Final[Mapping[ChannelKind, Callable[[bytes], Sequence[Inbound]]]] = {
     ChannelKind.EMAIL: lambda raw: (parse_email(raw),),
     ChannelKind.TELEGRAM: parse_telegram,
     ChannelKind.WHATSAPP: parse_whatsapp,
+    ChannelKind.WEBHOOK: parse_webhook,
 }
 
 #: The channels whose platforms call us.
 DOORS: Final[Mapping[ChannelKind, Door]] = {
     ChannelKind.TELEGRAM: TelegramDoor(),
     ChannelKind.WHATSAPP: WhatsAppDoor(),
+    ChannelKind.WEBHOOK: WebhookDoor(),
 }
 
 #: What the page that sets up an account asks for; e-mail has a form of its own.
 SETUPS: Final[Mapping[ChannelKind, ChannelSetup]] = {
     ChannelKind.TELEGRAM: TELEGRAM_SETUP,
     ChannelKind.WHATSAPP: WHATSAPP_SETUP,
+    ChannelKind.WEBHOOK: WEBHOOK_SETUP,
 }
 
 

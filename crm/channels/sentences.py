@@ -130,6 +130,10 @@ OUTCOME_SENTENCES: Final = MappingProxyType(
         "whatsapp_undeliverable": N_("This number is not on WhatsApp, or has not accepted its terms."),
         "whatsapp_withheld": N_("WhatsApp held it back to spare this person; it can be tried again in a day."),
         "window_closed": N_("More than 24 hours have passed since this person last wrote."),
+        "webhook_content": N_("The other side can’t use this text."),
+        "webhook_gone": N_("The other side says that this address is no longer in use."),
+        "webhook_later": N_("The other side asks to try again later."),
+        "webhook_refused": N_("The other side refused it."),
     }
 )
 

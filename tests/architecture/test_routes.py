@@ -20,6 +20,8 @@ PUBLIC = {
     "accounts.setup",
     "api_docs.openapi",
     "assets.file",
+    "hooks.challenge",
+    "hooks.deliver",
     "loyalty.offer_page",
     "one_click.ask",
     "one_click.stop",

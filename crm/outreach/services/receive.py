@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from crm.accounts.rules import Actor, system_actor
-from crm.channels.base import Bounce, ChannelKind, Complaint, Inbound, Reachability, Receipt, Reply, Unread
+from crm.channels.base import Bounce, ChannelKind, Complaint, Inbound, Piece, Reachability, Receipt, Reply, Unread
 from crm.channels.inbound import InboundError
 from crm.channels.mail_parts import fingerprint
 from crm.channels.registry import PARSERS
@@ -72,6 +72,41 @@ def store_inbound(
     session.add(InboundRaw(event_id=event_id, raw=raw[:MAX_RAW]))
     session.flush()
     return event_id
+
+
+def store_pieces(session: Session, actor: Actor, *, account_id: UUID, pieces: Sequence[Piece], now: datetime) -> int:
+    """`store_inbound` for the events of one delivery with the same two statements; how many are new."""
+    rows = {
+        _kept_id(piece.event_id): {
+            "id": new_id(),
+            "workspace_id": actor.workspace_id,
+            "account_id": account_id,
+            "external_id": _kept_id(piece.event_id),
+            "error": TRUNCATED if len(piece.raw) > MAX_RAW else "",
+            "state": InboundState.STORED.value,
+            "received_at": now,
+        }
+        for piece in pieces
+    }
+    if not rows:
+        return 0
+    stored = set(
+        session.scalars(
+            insert(InboundEvent)
+            .values(list(rows.values()))
+            .on_conflict_do_nothing(index_elements=["workspace_id", "account_id", "external_id"])
+            .returning(InboundEvent.external_id)
+        )
+    )
+    raw = {_kept_id(piece.event_id): piece.raw[:MAX_RAW] for piece in reversed(pieces)}
+    bodies = [
+        {"id": new_id(), "workspace_id": actor.workspace_id, "event_id": rows[one]["id"], "raw": raw[one]}
+        for one in rows
+        if one in stored
+    ]
+    if bodies:
+        session.execute(insert(InboundRaw), bodies)
+    return len(bodies)
 
 
 def _kept_id(external_id: str) -> str:

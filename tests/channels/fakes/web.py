@@ -12,12 +12,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Asked:
-    """One request: its method, path with query, headers by lower-case name, and JSON body."""
+    """One request: its method, path with query, headers by lower-case name, JSON body, and the bytes of that."""
 
     method: str
     path: str
     headers: dict[str, str]
     data: dict[str, Any]
+    raw: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,9 @@ class FakePlatform:
             def _one(self) -> None:
                 content = self.rfile.read(int(self.headers.get("content-length") or 0))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                said = fake.serve(Asked(self.command, self.path, headers, json.loads(content) if content else {}))
+                said = fake.serve(
+                    Asked(self.command, self.path, headers, json.loads(content) if content else {}, content)
+                )
                 if said is None:
                     self.close_connection = True
                     return
