@@ -57,6 +57,10 @@ class HandleFacts:
 
     state: str | None = "active"
     is_suppressed: bool = False
+    #: False where a machine may write only to people who began the chat, and this one has not.
+    is_started: bool = True
+    #: Where free text may only answer what a person wrote lately: when that ends, which was long ago if they never did.
+    text_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +86,8 @@ class MessageFacts:
     is_voucher_redeemed: bool = False
     is_voucher_alive: bool = True
     has_missing_values: bool = False
+    #: The words are a template that the network approved, which may go at any time.
+    has_template: bool = False
     #: How far behind its time the message already was when the account was attended again; see `lateness`.
     late_by: timedelta = timedelta(0)
     is_late_accepted: bool = False

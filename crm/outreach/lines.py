@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 
-from crm.channels.base import Adapter, Outbound, Outcome, OutcomeKind, asks_to_leave, takes_turns
+from crm.channels.base import Adapter, Outbound, OutboundTemplate, Outcome, OutcomeKind, asks_to_leave, takes_turns
 from crm.failpoints import Failpoint, reach
 from crm.hub import Hub, apart
 from crm.outreach.handover import Journal
@@ -198,6 +198,7 @@ class Lane:
 def outbound(started: Started, *, may_leave: Callable[[], bool]) -> Outbound:
     """The frozen words of a started message as an adapter takes them."""
     item, frozen = started.item, started.item.headers
+    chosen = frozen.get("template")
     return Outbound(
         message_id=item.message_id,
         attempt_no=started.number,
@@ -214,5 +215,11 @@ def outbound(started: Started, *, may_leave: Callable[[], bool]) -> Outbound:
         headers=frozen.get("headers", {}),
         in_reply_to=frozen.get("in_reply_to"),
         references=tuple(frozen.get("references", ())),
+        to_platform_id=frozen.get("platform_id"),
+        template=None
+        if chosen is None
+        else OutboundTemplate(
+            name=chosen["name"], language=chosen["language"], parameters=tuple(chosen.get("parameters", ()))
+        ),
         may_leave=may_leave,
     )

@@ -15,6 +15,8 @@ REASON_SENTENCES: Final = MappingProxyType(
         Reason.HANDLE_GONE: N_("This address is no longer in use."),
         Reason.HANDLE_BOUNCED: N_("Messages to this address came back."),
         Reason.HANDLE_BLOCKED: N_("This person has blocked us on this channel."),
+        Reason.NEEDS_START: N_("This person must press Start first."),
+        Reason.WINDOW_CLOSED: N_("More than 24 hours have passed since this person last wrote."),
         Reason.LIMITED: N_("The processing of this person’s data is limited: they are only kept."),
         Reason.SUPPRESSED: N_("This address is on the list of those who get nothing any more."),
         Reason.CONSENT_WITHDRAWN: N_("This person has said no to messages of this kind."),
@@ -64,6 +66,8 @@ WAY_SENTENCES: Final = MappingProxyType(
         Way.CHOOSE_OFFER: N_("Choose another offer and approve the text again."),
         Way.FILL_IN: N_("Fill in the missing value, or change this person's text."),
         Way.DECIDE: N_("Decide whether it should still go."),
+        Way.SEND_START_LINK: N_("Send them the start link by e-mail; once they press Start you can write to them."),
+        Way.CHOOSE_TEMPLATE: N_("Choose an approved template, or wait until they write again."),
     }
 )
 
@@ -71,6 +75,7 @@ WAY_SENTENCES: Final = MappingProxyType(
 #: Reasons that don't come from the gate: outcomes of a channel, and decisions of a person.
 OTHER_SENTENCES: Final = MappingProxyType(
     {
+        "text_too_long": N_("The text is longer than this channel takes."),
         "taken_back": N_("Taken back before it left."),
         "by_hand": N_("Decided by a colleague."),
         "offer_withdrawn": N_("The offer was withdrawn."),

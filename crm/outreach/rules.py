@@ -51,6 +51,8 @@ class Way(StrEnum):
     CHOOSE_OFFER = "choose_offer"
     FILL_IN = "fill_in"
     DECIDE = "decide"
+    SEND_START_LINK = "send_start_link"
+    CHOOSE_TEMPLATE = "choose_template"
 
 
 class Reason(StrEnum):
@@ -63,6 +65,8 @@ class Reason(StrEnum):
     HANDLE_GONE = "handle_gone"
     HANDLE_BOUNCED = "handle_bounced"
     HANDLE_BLOCKED = "handle_blocked"
+    NEEDS_START = "needs_start"
+    WINDOW_CLOSED = "window_closed"
     LIMITED = "processing_limited"
     SUPPRESSED = "suppressed"
     CONSENT_WITHDRAWN = "consent_withdrawn"
@@ -103,6 +107,8 @@ OUTLOOK: dict[Reason, tuple[Disposition, Way]] = {
     Reason.HANDLE_GONE: (_S, Way.OTHER_ADDRESS),
     Reason.HANDLE_BOUNCED: (_S, Way.OTHER_ADDRESS),
     Reason.HANDLE_BLOCKED: (_S, Way.OTHER_ADDRESS),
+    Reason.NEEDS_START: (_S, Way.SEND_START_LINK),
+    Reason.WINDOW_CLOSED: (_S, Way.CHOOSE_TEMPLATE),
     Reason.LIMITED: (_H, Way.LIFT_LIMIT),
     Reason.SUPPRESSED: (_S, Way.WAIT_FOR_THEM),
     Reason.CONSENT_WITHDRAWN: (_S, Way.WAIT_FOR_THEM),
@@ -203,6 +209,7 @@ def judge(facts: Facts, *, purpose: Purpose, at: datetime, policy: Policy) -> Ve
 def _objections(facts: Facts, needs: PurposeNeeds, at: datetime, policy: Policy) -> Iterator[Objection]:
     if needs.reachable:
         yield from _alive(facts)
+        yield from _network(facts, at)
         if facts.person is not None and facts.person.is_limited:
             yield Objection(Reason.LIMITED)
     if needs.suppression and facts.handle.is_suppressed:
@@ -244,6 +251,17 @@ def _alive(facts: Facts) -> Iterator[Objection]:
     reason = _HANDLE_REASONS.get(facts.handle.state)
     if reason is not None:
         yield Objection(reason)
+
+
+def _network(facts: Facts, at: datetime) -> Iterator[Objection]:
+    """What the network of the channel demands of whoever writes by machine."""
+    handle = facts.handle
+    if handle.state != "active":
+        return
+    if not handle.is_started:
+        yield Objection(Reason.NEEDS_START)
+    if handle.text_until is not None and at >= handle.text_until and not facts.message.has_template:
+        yield Objection(Reason.WINDOW_CLOSED)
 
 
 def _consent(person: PersonFacts) -> Iterator[Objection]:

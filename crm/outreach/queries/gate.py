@@ -28,6 +28,7 @@ from crm.loyalty.models import Offer, Voucher
 from crm.outreach.facts import ConsentAnswer, Facts, HandleFacts, MessageFacts, PersonFacts, Policy
 from crm.outreach.kinds import BatchState
 from crm.outreach.models import Batch, Message, MessageText
+from crm.outreach.queries.networks import TALKS, WINDOWS, is_started, text_until
 from crm.outreach.queries.recipients import Person, among, people
 from crm.outreach.rules import PURPOSES, Binding, lateness
 from crm.outreach.windows import Window
@@ -131,6 +132,8 @@ MESSAGE_COLUMNS = (
     Handle.deleted_at.label("handle_deleted_at"),
     Handle.contact_id.label("handle_contact_id"),
     Handle.address_norm,
+    Handle.platform_id.label("handle_platform_id"),
+    Message.is_assisted,
 )
 PARTS_COLUMNS = (
     Batch.state.label("batch_state"),
@@ -177,7 +180,12 @@ def subjects(
         rule=house.consent,
     )
     suppressed = suppressed_of(session, actor, [(row.channel, row.address_norm) for row in rows if row.address_norm])
-    return {row.id: subject_of(row, persons, answers, suppressed, at=at, attended_since=attended_since) for row in rows}
+    timed = [row.id for row in rows if row.channel in WINDOWS and not row.is_assisted]
+    talks = session.execute(TALKS.where(among(Message.id, timed))).all() if timed else ()
+    return {
+        row.id: subject_of(row, persons, answers, suppressed, talks=talks, at=at, attended_since=attended_since)
+        for row in rows
+    }
 
 
 def counts_budget(purpose: str) -> bool:
@@ -191,16 +199,21 @@ def subject_of(
     answers: Mapping[tuple[UUID, Purpose, ChannelKind], ConsentAnswer],
     suppressed: Collection[tuple[str, str]],
     *,
+    talks: Sequence[Any] = (),
     at: datetime,
     attended_since: datetime | None,
 ) -> Subject:
-    """One message's `Subject` from its row, its person, what consent says, and the suppressed addresses."""
+    """One message's `Subject` from its row, its person, what consent says, and the suppressed addresses.
+
+    `talks` are the rows of `TALKS` for the messages of channels that answer only what was written lately.
+    """
     purpose, channel = Purpose(row.purpose), ChannelKind(row.channel)
     person = None
     if row.contact_id is not None:
         person = person_facts(
             row, persons[row.contact_id], answers[row.contact_id, purpose, channel], apart_from=row.id
         )
+    talk = next((talk for talk in talks if talk.id == row.id), None) if talks else None
     late_by = timedelta(0)
     if attended_since is not None and row.due_at is not None:
         late_by = lateness(due_at=row.due_at, attended_since=attended_since)
@@ -220,7 +233,10 @@ def subject_of(
         facts=Facts(
             person=person,
             handle=HandleFacts(
-                state=_handle_state(row), is_suppressed=(row.channel, row.address_norm or "") in suppressed
+                state=_handle_state(row),
+                is_suppressed=(row.channel, row.address_norm or "") in suppressed,
+                is_started=row.is_assisted or is_started(channel, row.handle_platform_id),
+                text_until=text_until(channel, talk.last_inbound_at) if talk is not None else None,
             ),
             message=MessageFacts(
                 batch=BatchState(row.batch_state) if row.batch_state else None,
@@ -234,6 +250,7 @@ def subject_of(
                 and row.offer_state == OfferState.ACTIVE
                 and (row.valid_until is None or row.valid_until > at),
                 has_missing_values=bool(row.missing),
+                has_template=talk is not None and talk.has_template,
                 late_by=late_by,
                 is_late_accepted=row.late_accepted,
             ),

@@ -32,6 +32,7 @@ from crm.outreach.queries.gate import (
     house_of,
     subject_of,
 )
+from crm.outreach.queries.networks import TALKS, WINDOWS
 from crm.outreach.queries.recipients import Person
 from crm.outreach.rules import BUDGET_SPAN, CONVERSATION_QUIET, PURPOSES, Binding
 from crm.roundtrip import Step, array, sql_of
@@ -91,6 +92,8 @@ _SUPPRESSED = (
     )
     + " and channel = any(%(channels)s::text[]) and address_hash = any(%(hashes)s::text[])"
 )
+#: For channels that answer only what was written lately.
+_WRITTEN = sql_of(TALKS.where(Message.id == _ids("ids")))
 _TALK = sql_of(
     select(
         Conversation.contact_id,
@@ -160,6 +163,7 @@ def question(session: Session, actor: Actor, items: Sequence[Asked], *, at: date
     }
     has_parts = any(item.has_parts for item in items)
     span = {"since": at - BUDGET_SPAN}
+    timed = [item.message_id for item in items if item.channel in WINDOWS]
     return Question(
         steps=(
             Step(_FULL if has_parts else _LEAN, {"ids": array([item.message_id for item in items])}),
@@ -171,6 +175,7 @@ def question(session: Session, actor: Actor, items: Sequence[Asked], *, at: date
             Step(_COMPANY_USES, shared | span | {"ids": array(companies)}) if companies else None,
             Step(_COMPLAINTS, shared | {"ids": array(cared)}) if cared else None,
             Step(_OTHERS, shared | near | {"ids": array(cared)}) if cared else None,
+            Step(_WRITTEN, {"ids": array(timed)}) if timed else None,
         ),
         hashes=hashes,
     )
@@ -190,7 +195,7 @@ def answer(
     asked: Question, answers: Sequence[list[Any]], *, at: datetime, attended_since: datetime | None
 ) -> tuple[dict[UUID, Subject], HousePolicy]:
     """The facts by message id and the workspace's settings, from the rows of the question's steps."""
-    rows, houses, consents, suppressions, talks, person_uses, company_uses, complaints, others = answers
+    rows, houses, consents, suppressions, talks, person_uses, company_uses, complaints, others, written = answers
     house = house_of(houses[0])
     persons = {row.contact_id: Person() for row in rows if row.contact_id is not None}
     for talk in talks:
@@ -218,5 +223,6 @@ def answer(
     verdicts = answers_of(wanted, states, house.consent)
     suppressed = {asked.hashes[row.address_hash] for row in suppressions}
     return {
-        row.id: subject_of(row, persons, verdicts, suppressed, at=at, attended_since=attended_since) for row in rows
+        row.id: subject_of(row, persons, verdicts, suppressed, talks=written, at=at, attended_since=attended_since)
+        for row in rows
     }, house

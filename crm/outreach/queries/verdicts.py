@@ -29,6 +29,7 @@ from crm.outreach.queries.gate import (
     subjects,
     suppressed_of,
 )
+from crm.outreach.queries.networks import MUST_START, WINDOWS, is_started, last_written, text_until
 from crm.outreach.rules import Verdict, judge
 
 
@@ -78,13 +79,15 @@ def verdicts(
     channel: ChannelKind,
     at: datetime | None = None,
     account: UUID | AnyAccount | None = None,
+    has_template: bool = False,
     now: datetime,
 ) -> dict[UUID, Verdict]:
     """Whether these people may be written to on `channel` at `at` (None is `now`); unknown ids are left out.
 
     The address judged is the one a message would go to: the primary one, else the oldest that works. `account` asks
-    about the health and pace of one, or, with `ANY`, whether there is one at all; None asks nothing of it. Raises
-    `NotFoundError` for an account that does not exist.
+    about the health and pace of one, or, with `ANY`, whether there is one at all; None asks nothing of it.
+    `has_template` says that the words are a template that the network approved. Raises `NotFoundError` for an account
+    that does not exist.
     """
     moment = max(at or now, now)
     rows = session.execute(
@@ -115,21 +118,43 @@ def verdicts(
     handles = best_handles(session, contact_ids=[row.id for row in rows], channel=channel)
     suppressed = suppressed_of(session, actor, [(channel.value, handle.address_norm) for handle in handles.values()])
     sender, is_missing = _sender(session, actor, account, channel=channel, now=now)
+    written = _written(session, actor, account, contact_ids=[row.id for row in rows], channel=channel)
     result: dict[UUID, Verdict] = {}
     for row in rows:
         handle = handles.get(row.id)
         facts = Facts(
             person=person_facts(row, persons[row.id], answers[row.id, purpose, channel]),
-            message=MessageFacts(author_id=actor.user_id),
+            message=MessageFacts(author_id=actor.user_id, has_template=has_template),
             account=sender,
             is_account_missing=is_missing,
             handle=HandleFacts(
                 state=handle.state if handle else None,
                 is_suppressed=handle is not None and (channel.value, handle.address_norm) in suppressed,
+                is_started=written is None or handle is None or is_started(channel, handle.platform_id),
+                text_until=None if written is None else text_until(channel, written.get(row.id)),
             ),
         )
         result[row.id] = judge(facts, purpose=purpose, at=moment, policy=house.gate)
     return result
+
+
+def _written(
+    session: Session,
+    actor: Actor,
+    wanted: UUID | AnyAccount | None,
+    *,
+    contact_ids: Collection[UUID],
+    channel: ChannelKind,
+) -> dict[UUID, datetime] | None:
+    """When people last wrote on a channel whose network asks that of machines; None where a person sends by hand."""
+    if channel not in MUST_START and channel not in WINDOWS:
+        return None
+    if not accounts_of(session, actor, channel=channel):
+        return None
+    account_id = wanted if isinstance(wanted, UUID) else None
+    if channel not in WINDOWS:
+        return {}
+    return last_written(session, contact_ids=contact_ids, channel=channel, account_id=account_id)
 
 
 def _sender(
@@ -153,11 +178,20 @@ def verdict(
     channel: ChannelKind,
     at: datetime | None = None,
     account: UUID | AnyAccount | None = None,
+    has_template: bool = False,
     now: datetime,
 ) -> Verdict:
     """`verdicts` for one person; raises KeyError when there is no such contact."""
     found = verdicts(
-        session, actor, contact_ids=[contact_id], purpose=purpose, channel=channel, at=at, account=account, now=now
+        session,
+        actor,
+        contact_ids=[contact_id],
+        purpose=purpose,
+        channel=channel,
+        at=at,
+        account=account,
+        has_template=has_template,
+        now=now,
     )
     return found[contact_id]
 

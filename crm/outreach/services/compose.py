@@ -13,12 +13,13 @@ from sqlalchemy.orm import Session
 
 from crm.accounts.models import User, Workspace
 from crm.accounts.rules import Actor
-from crm.channels.base import ChannelKind
+from crm.channels.base import ChannelKind, OutboundTemplate
+from crm.channels.lengths import MAX_TEXT, excess
 from crm.channels.sentences import N_
 from crm.consent.kinds import Purpose
 from crm.contacts.models import Company, Contact, Handle
 from crm.db import new_id
-from crm.errors import InvalidInputError
+from crm.errors import InvalidInputError, worded
 from crm.outreach.content import MAX_SUBJECT, MAX_TEMPLATE, Trusted, escape_markdown, is_one_line, write_out
 from crm.outreach.links import PreferenceToken
 from crm.outreach.models import FrozenContent, Message, SenderAccount
@@ -111,12 +112,28 @@ def language_of(contact: Contact | None, house: Workspace | None) -> str:
     return "it" if wanted.startswith("it") else "en"
 
 
+class TextTooLongError(InvalidInputError):
+    """More than the channel's network takes, counted as it counts."""
+
+    code = "text_too_long"
+
+    def __init__(self, channel: ChannelKind, text: str) -> None:
+        sentence = worded(
+            "This is %(count)s characters too long: %(limit)s at most, and an emoji may count as two.",
+            count=excess(channel, text),
+            limit=MAX_TEXT[channel],
+        )
+        super().__init__(sentence, fields={"body": sentence})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
     """Subject and body (Markdown on rich channels) as a person left them."""
 
     subject: str
     body: str
+    template: OutboundTemplate | None = None
+    """The approved text of the network that `body` reads as, with the values of its gaps."""
 
 
 def check_words(channel: ChannelKind, *, subject: str, body: str) -> None:
@@ -158,30 +175,36 @@ def freeze(
     """What will leave, to the letter, with its hash, which is set on the message; the caller adds it after the message.
 
     The hash covers the words, the address, the sender, the code and every header, so that nothing of it can change
-    after the approval.
+    after the approval. Raises `TextTooLongError` for more than the network takes.
     """
     house = session.get(Workspace, actor.workspace_id)
     purpose, channel = Purpose(message.purpose), ChannelKind(message.channel)
     text, html = finished_text(words, purpose=purpose, channel=channel, contact=contact, account=account, house=house)
+    if account is not None and excess(channel, text) > 0:
+        raise TextTooLongError(channel, text)
     frozen = FrozenContent(
         id=new_id(),
         message_id=message.id,
         from_address=account.address if account else "",
         from_name=(account.display_name or (house.name if house else "")) if account else "",
-        to_address=handle.address if channel is not ChannelKind.EMAIL else handle.address_norm,
+        # A person reads the address before they send by hand; a machine compares it.
+        to_address=handle.address if account is None else handle.address_norm,
         to_name=contact.display_name if contact else handle.display_name,
         subject=words.subject,
         text=text,
         html=html,
-        headers=_headers(message, account, contact, thread or Thread()),
+        headers=_headers(message, account, contact, thread or Thread())
+        if channel is ChannelKind.EMAIL
+        else _fields(account, handle, thread or Thread(), words.template),
         created_at=now,
         hash="",
     )
     frozen.hash = content_hash(frozen, handle_id=handle.id, voucher_id=message.voucher_id)
     message.approved_hash = frozen.hash
-    if channel is ChannelKind.EMAIL and account is not None:
+    if account is not None:
         # Chosen before the first attempt, and the same in every further one.
-        message.reference = message.reference or f"<{message.id.hex}@{account.address.partition('@')[2]}>"
+        own = f"<{message.id.hex}@{account.address.partition('@')[2]}>"
+        message.reference = message.reference or (own if channel is ChannelKind.EMAIL else str(message.id))
     return frozen
 
 
@@ -212,6 +235,9 @@ def finished_text(
     language = language_of(contact, house)
     needs_way_out = PURPOSES[purpose].way_out and contact is not None
     body = _with_own_links(words.body, channel, contact)
+    if words.template is not None:
+        # The network sends the words that it approved: nothing can be added to them.
+        return body, ""
     if channel not in RICH:
         return body + (f"\n\n{_WAY_OUT_CHAT[language]}" if needs_way_out else ""), ""
     parts = [body]
@@ -237,10 +263,30 @@ def _with_own_links(text: str, channel: ChannelKind, contact: Contact | None) ->
     return text.replace(written, wanted).replace(stand_in, wanted)
 
 
+def _fields(
+    account: SenderAccount | None, handle: Handle, thread: Thread, template: OutboundTemplate | None
+) -> dict[str, Any]:
+    """What the API of a network needs beside the words."""
+    if account is None:
+        return {}
+    frozen: dict[str, Any] = {}
+    if handle.platform_id:
+        frozen["platform_id"] = handle.platform_id
+    if thread.in_reply_to:
+        frozen["in_reply_to"] = thread.in_reply_to
+    if template is not None:
+        frozen["template"] = {
+            "name": template.name,
+            "language": template.language,
+            "parameters": list(template.parameters),
+        }
+    return frozen
+
+
 def _headers(
     message: Message, account: SenderAccount | None, contact: Contact | None, thread: Thread
 ) -> dict[str, Any]:
-    if account is None or message.channel != ChannelKind.EMAIL:
+    if account is None:
         return {}
     frozen: dict[str, Any] = {"headers": {}, "references": list(thread.references[-MAX_REFERENCES:])}
     if thread.in_reply_to:

@@ -162,6 +162,8 @@ def receipt(session: Session, actor: Actor, account: SenderAccount, parsed: Rece
     if original is None:
         return False
     arrived(session, actor, original, now=now)
+    if parsed.kind is ReceiptKind.SENT:
+        return True
     if parsed.kind is not ReceiptKind.FAILED:
         state = DeliveryState.READ if parsed.kind is ReceiptKind.READ else DeliveryState.DELIVERED
         _delivery(session, original, state, now=now)

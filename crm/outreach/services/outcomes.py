@@ -36,6 +36,8 @@ PAUSES = (timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=1), timed
 JITTER = 0.2
 #: A refused sign-in is looked at again after this, in case the password was mended elsewhere.
 AUTH_HOLD = timedelta(hours=1)
+#: The code of every channel for a person who keeps us out; they may let us in again.
+BLOCKED = "blocked"
 _AUTOMATIC = frozenset({Purpose.SERVICE, Purpose.SYSTEM})
 
 
@@ -275,7 +277,7 @@ def _after(session: Session, actor: Actor, settled: Sequence[Finished], *, now: 
                 session,
                 actor,
                 handle_id=done.started.item.handle_id,
-                state=HandleState.BOUNCED,
+                state=HandleState.BLOCKED if done.outcome.code == BLOCKED else HandleState.BOUNCED,
                 reason=done.outcome.code,
                 now=now,
             )

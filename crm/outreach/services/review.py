@@ -21,7 +21,7 @@ from crm.outreach.models import FrozenContent, Message, MessageText, SenderAccou
 from crm.outreach.moments import check_moment
 from crm.outreach.queries.gate import among
 from crm.outreach.rules import Reason
-from crm.outreach.services.compose import Words, freeze
+from crm.outreach.services.compose import TextTooLongError, Words, freeze
 from crm.outreach.services.transitions import PENDING, Moved, move, tell
 from crm.settings import current
 
@@ -73,8 +73,8 @@ def submit(session: Session, actor: Actor, *, message_ids: Collection[UUID], now
 def approve(session: Session, actor: Actor, *, message_ids: Collection[UUID], now: datetime) -> Changed:
     """Freeze the words of drafts: what was approved is what will leave.
 
-    Refused with a code: `missing_values`, `no_handle`, `no_account`, `own` (the workspace asks for a second person),
-    `other_state`.
+    Refused with a code: `text_too_long`, `missing_values`, `no_handle`, `no_account`, `own` (the workspace asks for a
+    second person), `other_state`.
     """
     actor.require(Permission.APPROVE)
     ids = _visible(session, actor, message_ids)
@@ -100,16 +100,20 @@ def approve(session: Session, actor: Actor, *, message_ids: Collection[UUID], no
             refused[message.id] = problem or Reason.NO_HANDLE.value
             continue
         words = Words(subject=text.subject, body=text.body)
-        frozen = freeze(
-            session,
-            actor,
-            message=message,
-            words=words,
-            handle=handle,
-            contact=contact,
-            account=account,
-            now=now,
-        )
+        try:
+            frozen = freeze(
+                session,
+                actor,
+                message=message,
+                words=words,
+                handle=handle,
+                contact=contact,
+                account=account,
+                now=now,
+            )
+        except TextTooLongError as error:
+            refused[message.id] = error.code
+            continue
         # Words that were approved before, then changed and changed back, are frozen already.
         if (message.id, frozen.hash) not in known:
             session.add(frozen)

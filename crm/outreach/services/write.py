@@ -313,18 +313,24 @@ def thread_of(session: Session, conversation_id: UUID | None) -> tuple[Thread, U
     if conversation_id is None:
         return Thread(), None
     rows = session.execute(
-        select(Message.id, Message.direction, Message.reference, Message.remote_id)
+        select(Message.id, Message.channel, Message.direction, Message.reference, Message.remote_id)
         .where(
             Message.conversation_id == conversation_id,
             Message.state.in_([MessageState.SENT.value, MessageState.RECEIVED.value]),
         )
         .order_by(Message.created_at, Message.id)
     ).all()
-    ids = [(row.id, row.remote_id if row.direction == MessageDirection.INBOUND else row.reference) for row in rows]
-    named = [(message_id, name) for message_id, name in ids if name]
+    named = [(row.id, name) for row in rows if (name := _name_in_thread(row))]
     if not named:
         return Thread(), rows[-1].id if rows else None
     return Thread(in_reply_to=named[-1][1], references=[name for _, name in named]), named[-1][0]
+
+
+def _name_in_thread(row: Any) -> str | None:
+    """What an answer calls a message: mail names its whole thread, a chat what the person wrote."""
+    if row.direction == MessageDirection.INBOUND:
+        return row.remote_id
+    return row.reference if row.channel == ChannelKind.EMAIL else None
 
 
 def take_back(session: Session, actor: Actor, *, message_id: UUID, now: datetime) -> Message:
