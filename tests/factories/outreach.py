@@ -10,8 +10,10 @@ from sqlalchemy.orm import Session
 from crm.accounts.rules import Actor
 from crm.channels.base import ChannelKind
 from crm.consent.kinds import Purpose
+from crm.db import new_id
 from crm.outreach import services
 from crm.outreach.models import Message, SenderAccount
+from crm.outreach.setup import keyring
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 #: Sending hours of a workspace that is never closed, at no minute and on no holiday, whenever a test runs.
@@ -71,3 +73,29 @@ def message(
         now=now,
         **fields,
     )
+
+
+def api_account(
+    session: Session,
+    actor: Actor,
+    channel: ChannelKind,
+    *,
+    address: str,
+    config: dict[str, Any],
+    secret: dict[str, str],
+    now: datetime = NOW,
+) -> SenderAccount:
+    """An account of a network with an API."""
+    made = SenderAccount(
+        id=new_id(),
+        channel=channel.value,
+        name=channel.value.title(),
+        address=address,
+        config=config,
+        created_at=now,
+    )
+    session.add(made)
+    session.flush()
+    made.secret = keyring().seal(secret, workspace_id=actor.workspace_id, row_id=made.id)
+    session.flush()
+    return made

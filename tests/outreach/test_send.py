@@ -29,8 +29,8 @@ from crm.outreach.models import (
     FrozenContent,
     Message,
     SenderAccount,
-    SenderPace,
 )
+from crm.outreach.pace_models import SenderPace
 from crm.outreach.services.claim import claim, finish, release_held
 from crm.outreach.services.compose import content_hash
 from crm.outreach.services.outcomes import GIVE_UP_AFTER, Finished
