@@ -47,6 +47,7 @@ class JobName(StrEnum):
     SEND_DUE = "outreach.send_due"
     RECEIVE = "outreach.receive"
     READ_BACK = "outreach.read_back"
+    READ_MAILBOX = "outreach.read_mailbox"
     RUN_IMPORT = "lifecycle.run_import"
     REVERT_IMPORT = "lifecycle.revert_import"
     RUN_EXPORT = "lifecycle.run_export"
@@ -73,6 +74,7 @@ KINDS: dict[JobName, JobKind] = {
     JobName.RECEIVE: JobKind(QueueName.OUTREACH, timeout=120),
     # A mailbox may answer slowly; it must hold up no message that is due.
     JobName.READ_BACK: JobKind(QueueName.BACKGROUND, timeout=180),
+    JobName.READ_MAILBOX: JobKind(QueueName.BACKGROUND, timeout=600),
     JobName.RUN_IMPORT: JobKind(QueueName.BACKGROUND, timeout=3600),
     JobName.REVERT_IMPORT: JobKind(QueueName.BACKGROUND, timeout=3600),
     JobName.RUN_EXPORT: JobKind(QueueName.BACKGROUND, timeout=3600),

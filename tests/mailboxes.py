@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,22 @@ class MailServer:
             for reference in references:
                 raw = f"Message-ID: {reference}\r\nSubject: Prova\r\n\r\nCiao\r\n".encode()
                 assert program.append(f'"{wire_name}"', None, None, raw)[0] == "OK"
+
+    def put(self, user: str, wire_name: str, *mails: tuple[datetime | None, bytes]) -> None:
+        """Put (when it arrived, None for now; the bytes) into a folder, as a server that delivers would."""
+        with self.signed_in(user) as program:
+            for at, raw in mails:
+                arrived = imaplib.Time2Internaldate(at) if at else None
+                assert program.append(f'"{wire_name}"', None, arrived, raw)[0] == "OK"
+
+    def renumber(self, user: str) -> None:
+        """Give the inbox another UIDVALIDITY and its mails other numbers, as a server does that was restored."""
+        folder = self.certificate.parent / "mail" / user
+        for path in folder.glob("dovecot.index*"):
+            path.unlink()
+        known = folder / "dovecot-uidlist"
+        version, validity, *_ = known.read_text(encoding="latin-1").split()
+        known.write_text(f"{version} V{int(validity[1:]) + 1000} N101\n", encoding="latin-1")
 
     def unseen(self, user: str, wire_name: str) -> int:
         """How many messages of a folder nobody has read."""

@@ -119,6 +119,7 @@ def _chores(settings: Settings) -> list[Chore]:
         Chore("dead_workers", 5.0, lambda clock: _forget_dead(clock.jobs)),
         Chore("stored_inbound", 5.0, wake_for_inbound),
         Chore("doubtful_messages", 15.0, wake_to_read_back),
+        Chore("mailboxes", 5.0, wake_for_mailboxes),
         Chore("held_over", 15.0, release_held_over),
         Chore("troubles", 30.0, _watching()),
         Chore("expired_loyalty", 60.0, wake_for_loyalty),
@@ -219,6 +220,14 @@ def wake_to_read_back(clock: Clock) -> None:
     for workspace_id, account_id in found:
         clock.jobs.enqueue(
             JobName.READ_BACK, id=f"account:{account_id}", workspace_id=workspace_id, account_id=account_id
+        )
+
+
+def wake_for_mailboxes(clock: Clock) -> None:
+    """Ask for a look into the mailboxes whose time has come; who is still at one keeps the job's id taken."""
+    for workspace_id, mailbox_id in _pairs(clock, "crm_due_mailboxes(:most)", MOST_ACCOUNTS):
+        clock.jobs.enqueue(
+            JobName.READ_MAILBOX, id=f"mailbox:{mailbox_id}", workspace_id=workspace_id, mailbox_id=mailbox_id
         )
 
 

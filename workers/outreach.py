@@ -14,8 +14,16 @@ import redis
 import structlog
 
 from crm import failpoints
+<<<<<<< HEAD
 from crm.jobs import QueueName
 from crm.outreach import intake, readback, runner
+=======
+from crm.accounts.rules import system_actor
+from crm.db import database_now
+from crm.jobs import JobName, QueueName
+from crm.outreach import mailbox, readback, runner
+from crm.outreach.services import give_up, handle_inbound
+>>>>>>> 590f6b4 (Read mailboxes: what comes in, what lay there, what was sent elsewhere)
 from workers import STOP, Runtime
 
 log = structlog.get_logger(__name__)
@@ -149,3 +157,13 @@ def read_back(runtime: Runtime, *, workspace_id: str, account_id: str) -> None:
     found = readback.run(runtime.database, workspace_id=UUID(workspace_id), account_id=UUID(account_id))
     if found.looked or found.settled:
         log.info("read_back", looked=found.looked, settled=found.settled)
+
+
+def read_mailbox(runtime: Runtime, *, workspace_id: str, mailbox_id: str) -> None:
+    """Read what came into a mailbox, and go on with what lay there."""
+    house = UUID(workspace_id)
+    found = mailbox.run(runtime.database, workspace_id=house, mailbox_id=UUID(mailbox_id))
+    for event_id in found.stored:
+        runtime.jobs.enqueue(JobName.RECEIVE, id=f"event:{event_id}", workspace_id=house, event_id=event_id)
+    if found.looked:
+        log.info("mailbox_read", looked=found.looked, stored=len(found.stored), added=found.added)

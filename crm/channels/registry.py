@@ -9,6 +9,7 @@ from crm.channels.assisted import ASSISTED_CHANNELS, AssistedAdapter
 from crm.channels.base import Adapter, ChannelKind, Door, Inbound
 from crm.channels.email import EmailAdapter, imap_config, smtp_config
 from crm.channels.inbound import parse_email
+from crm.channels.mailbox import Mailbox
 from crm.channels.setup import ChannelSetup, ConfigError
 from crm.channels.smtp import Security, SmtpConfig
 from crm.channels.telegram import SETUP as TELEGRAM_SETUP
@@ -114,6 +115,15 @@ SETUPS: Final[Mapping[ChannelKind, ChannelSetup]] = {
     ChannelKind.WHATSAPP: WHATSAPP_SETUP,
     ChannelKind.WEBHOOK: WEBHOOK_SETUP,
 }
+
+
+def mailbox_for(spec: AccountSpec, guard: Guard) -> Mailbox | None:
+    """What reads the mailbox of an account; None where there is none to read. Raises `ConfigError`."""
+    if spec.channel is not ChannelKind.EMAIL or spec.sandbox_port is not None:
+        return None
+    secret = spec.secret.get("imap_secret") or spec.secret.get("secret", "")
+    config = imap_config(spec.config, secret=secret)
+    return None if config is None else Mailbox(config, guard)
 
 
 def adapter_for(spec: AccountSpec, guard: Guard) -> Adapter:

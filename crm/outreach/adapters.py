@@ -6,7 +6,8 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from crm.channels.base import Adapter, ChannelKind
-from crm.channels.registry import AccountSpec, adapter_for
+from crm.channels.mailbox import Mailbox
+from crm.channels.registry import AccountSpec, adapter_for, mailbox_for
 from crm.channels.sandbox import sandbox_port
 from crm.net.guard import Guard
 from crm.outreach.models import SenderAccount
@@ -50,6 +51,11 @@ def load_spec(session: Session, account_id: UUID) -> SenderSpec | None:
     """`spec_of` for an id; None when there is no such account any more."""
     account = session.get(SenderAccount, account_id)
     return None if account is None or account.deleted_at is not None else spec_of(account)
+
+
+def connect_mailbox(spec: SenderSpec) -> Mailbox | None:
+    """A reader of the account's mailbox, None where there is none; it dials on its first use. Raises `ConfigError`."""
+    return mailbox_for(spec.adapter, Guard(allow=current().net_allow))
 
 
 def connect(spec: SenderSpec) -> Adapter:

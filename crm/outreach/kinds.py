@@ -73,3 +73,24 @@ class NotSent(StrEnum):
     WRONG_ADDRESS = "wrong_address"
     SKIP = "skip"
     NO_MORE = "no_more"
+
+
+class MailboxState(StrEnum):
+    """`HELD`: the server refused us, and only a change of the account lets it be asked again."""
+
+    ON = "on"
+    HELD = "held"
+    STOPPED = "stopped"
+
+
+class MailboxReach(StrEnum):
+    """How far back the mail of a mailbox is brought in."""
+
+    NOTHING = "nothing"
+    THREE_MONTHS = "three_months"
+    TWO_YEARS = "two_years"
+
+
+class FolderRole(StrEnum):
+    RECEIVED = "received"
+    SENT = "sent"

@@ -1,7 +1,8 @@
 """Owns the address to which a person sends copies of their mail, and the strangers who turn up in such copies."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -72,6 +73,43 @@ def note_unknown(session: Session, actor: Actor, *, user_id: UUID, people: dict[
             index_elements=["workspace_id", "user_id", "address_norm"],
             set_={
                 "mails": UnknownCorrespondent.mails + 1,
+                "last_at": func.greatest(UnknownCorrespondent.last_at, fresh.excluded.last_at),
+            },
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A stranger in some mails: by what name, in how many, and when last."""
+
+    name: str
+    mails: int
+    last_at: datetime
+
+
+def note_seen(session: Session, actor: Actor, *, user_id: UUID, people: Mapping[str, Seen], again: bool) -> None:
+    """List strangers of many mails at once: {normalised address: what was seen}.
+
+    Of mails that are read `again` those who are listed already stay as they are.
+    """
+    if not people:
+        return
+    fixed = {"workspace_id": actor.workspace_id, "user_id": user_id}
+    rows = [
+        {"id": new_id(), "address_norm": address, **fixed, **asdict(seen)} for address, seen in sorted(people.items())
+    ]
+    fresh = insert(UnknownCorrespondent).values(rows)
+    unique = ["workspace_id", "user_id", "address_norm"]
+    if again:
+        session.execute(fresh.on_conflict_do_nothing(index_elements=unique))
+        return
+    session.execute(
+        fresh.on_conflict_do_update(
+            index_elements=unique,
+            set_={
+                "name": func.coalesce(func.nullif(UnknownCorrespondent.name, ""), fresh.excluded.name),
+                "mails": UnknownCorrespondent.mails + fresh.excluded.mails,
                 "last_at": func.greatest(UnknownCorrespondent.last_at, fresh.excluded.last_at),
             },
         )

@@ -4,7 +4,7 @@ Absence settles nothing: many servers file only what a mail program puts there. 
 who decides.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 
 from crm.accounts.rules import Actor
 from crm.channels.base import Outcome, OutcomeKind
-from crm.db import new_id
+from crm.channels.imap import FOUND
+from crm.db import among, new_id
 from crm.outreach.kinds import DeliveryState, MessageState
 from crm.outreach.models import Attempt, AttemptOutcome, Message
 from crm.outreach.queries.messages import READ_BACK
@@ -126,6 +127,29 @@ def note_look(session: Session, actor: Actor, *, looked_for: Sequence[Doubt], ou
     unknown = Outcome(kind=OutcomeKind.UNKNOWN, code=outcome.code)
     _note(session, [doubt.attempt_id for doubt in looked_for if doubt.message_id in still], unknown, now=now)
     return 0
+
+
+def settle_by_copies(session: Session, actor: Actor, *, references: Collection[str], now: datetime) -> int:
+    """Settle uncertain messages whose copies lie among the sent mail that was just read; how many that were."""
+    doubtful = session.execute(
+        select(Message.id, Message.reference).where(
+            among(Message.reference, references), Message.state == MessageState.UNCERTAIN
+        )
+    ).all()
+    if not doubtful:
+        return 0
+    last = dict(
+        session.execute(
+            select(Attempt.message_id, Attempt.id)
+            .where(among(Attempt.message_id, [row.id for row in doubtful]))
+            .order_by(Attempt.number)
+        )
+        .tuples()
+        .all()
+    )
+    found = [Doubt(row.id, last[row.id], row.reference) for row in doubtful if row.id in last]
+    outcome = Outcome(kind=OutcomeKind.ACCEPTED, code=FOUND)
+    return note_look(session, actor, looked_for=found, outcome=outcome, now=now)
 
 
 def _last_attempts(session: Session, message_ids: Sequence[UUID]) -> list[UUID]:
