@@ -14,16 +14,8 @@ import redis
 import structlog
 
 from crm import failpoints
-<<<<<<< HEAD
-from crm.jobs import QueueName
-from crm.outreach import intake, readback, runner
-=======
-from crm.accounts.rules import system_actor
-from crm.db import database_now
 from crm.jobs import JobName, QueueName
-from crm.outreach import mailbox, readback, runner
-from crm.outreach.services import give_up, handle_inbound
->>>>>>> 590f6b4 (Read mailboxes: what comes in, what lay there, what was sent elsewhere)
+from crm.outreach import intake, mailbox, readback, runner
 from workers import STOP, Runtime
 
 log = structlog.get_logger(__name__)
@@ -163,7 +155,9 @@ def read_mailbox(runtime: Runtime, *, workspace_id: str, mailbox_id: str) -> Non
     """Read what came into a mailbox, and go on with what lay there."""
     house = UUID(workspace_id)
     found = mailbox.run(runtime.database, workspace_id=house, mailbox_id=UUID(mailbox_id))
-    for event_id in found.stored:
-        runtime.jobs.enqueue(JobName.RECEIVE, id=f"event:{event_id}", workspace_id=house, event_id=event_id)
+    if found.stored and found.account_id:
+        runtime.jobs.enqueue(
+            JobName.RECEIVE, id=f"account:{found.account_id}", workspace_id=house, account_id=found.account_id
+        )
     if found.looked:
         log.info("mailbox_read", looked=found.looked, stored=len(found.stored), added=found.added)

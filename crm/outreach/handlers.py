@@ -12,12 +12,14 @@ from crm.events import (
     OptedOut,
     ProcessingLimited,
     ProcessingResumed,
+    ReplyReceived,
     VoucherRedeemed,
 )
 from crm.outreach.kinds import MessageState
 from crm.outreach.models import Conversation, Message
 from crm.outreach.queries.gate import among
 from crm.outreach.rules import Reason
+from crm.outreach.services.mailbox_landing import answered_since
 from crm.outreach.services.pauses import go_on
 from crm.outreach.services.transitions import PENDING, move
 
@@ -111,6 +113,11 @@ def skip_redeemed(session: Session, event: VoucherRedeemed) -> None:
         reason=Reason.REDEEMED.value,
         held_until=None,
     )
+
+
+def settle_answered(session: Session, event: ReplyReceived) -> None:
+    """A colleague answered from another mail program before we read the question: nobody waits any more."""
+    answered_since(session, conversation_id=event.conversation_id, contact_id=event.contact_id)
 
 
 def adopt_exchange(session: Session, event: HandleLinked) -> None:

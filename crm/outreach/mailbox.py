@@ -48,7 +48,7 @@ def run(
         turn = turns.take(session, mailbox_id=mailbox_id, now=database_now(session))
     if turn is None:
         return Report(ended="not_ours")
-    desk = Desk(database, workspace_id, system_actor(workspace_id), turn, Report())
+    desk = Desk(database, workspace_id, system_actor(workspace_id), turn, Report(account_id=turn.account_id))
     try:
         has_more = _Reading(desk, page=page, until=time.monotonic() + seconds).go()
     except LostError:

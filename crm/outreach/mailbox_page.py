@@ -43,6 +43,7 @@ class Report:
     stored: list[UUID] = field(default_factory=list)
     added: int = 0
     ended: str = ""
+    account_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,17 @@ def test_a_new_mail_opens_a_conversation_and_one_written_elsewhere_answers_it(bo
     assert box.server.unseen(box.user, "INBOX") == 1, "nothing is marked as read"
 
 
+def test_a_question_that_was_answered_elsewhere_before_we_read_it_waits_for_nobody(box):
+    box.switch_on()
+    box.read()
+    box.put((None, letter(1, at=box.now - timedelta(minutes=9))))
+    answer = letter(2, at=box.now - timedelta(minutes=5), sender=OWN, to="ann@example.com")
+    box.put((None, answer), folder=MARKED)
+    box.read()
+    (talk,) = box.conversations()
+    assert (talk.state, talk.unanswered_since) == ("waiting", None)
+
+
 def test_old_mail_lies_where_it_happened_and_nobody_waits_for_an_answer(box):
     ann = "ann@example.com"
     old = box.now - 300 * DAY

@@ -96,6 +96,12 @@ TABLES: Final = (
         mentions=("raw",),
         is_passing=True,
     ),
+    Table(name="synced_mailbox", plain={"state reach error": "codes"}),
+    Table(name="mailbox_folder", plain={"wire_name name": "a folder of the house", "role error": "codes"}),
+    Table(
+        name="mailbox_exclusion",
+        plain={"pattern": "an address of which nothing is kept: without it, their mail would come in"},
+    ),
     Table(name="inbound_cursor", plain={"cursor code": "how far a channel was asked"}),
     Table(
         name="start_link",

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from crm.accounts.models import Membership, User
@@ -266,22 +266,46 @@ def _answered(session: Session, entries: Sequence[interactions.Entry]) -> None:
         if whom is not None and not entry.is_automatic:
             latest[whom] = max(latest.get(whom, entry.happened_at), entry.happened_at)
     for whom, at in sorted(latest.items()):
-        session.execute(
-            update(Conversation)
-            .where(
-                (Conversation.contact_id == whom) | (Conversation.handle_id == whom),
-                Conversation.channel == _CHANNEL,
-                Conversation.unanswered_since <= at,
-            )
-            .values(
-                last_outbound_at=func.greatest(Conversation.last_outbound_at, at),
-                last_at=func.greatest(Conversation.last_at, at),
-                unanswered_since=None,
-                snoozed_until=None,
-                state=ConversationState.WAITING.value,
-            )
-            .execution_options(synchronize_session=False)
+        _settle(session, (Conversation.contact_id == whom) | (Conversation.handle_id == whom), at=at)
+
+
+def _settle(session: Session, which: ColumnElement[bool], *, at: datetime) -> None:
+    session.execute(
+        update(Conversation)
+        .where(which, Conversation.channel == _CHANNEL, Conversation.unanswered_since <= at)
+        .values(
+            last_outbound_at=func.greatest(Conversation.last_outbound_at, at),
+            last_at=func.greatest(Conversation.last_at, at),
+            unanswered_since=None,
+            snoozed_until=None,
+            state=ConversationState.WAITING.value,
         )
+        # Who holds one of them reads it again.
+        .execution_options(synchronize_session="fetch")
+    )
+
+
+def answered_since(session: Session, *, conversation_id: UUID, contact_id: UUID) -> bool:
+    """Note that a conversation waits no more, when a mail written elsewhere came to us before what it answers."""
+    waits = select(Conversation.unanswered_since).where(
+        Conversation.id == conversation_id, Conversation.channel == _CHANNEL
+    )
+    since = session.scalar(waits.with_for_update())
+    if since is None:
+        return False
+    answer = session.scalar(
+        select(func.max(Interaction.happened_at)).where(
+            Interaction.contact_id == contact_id,
+            Interaction.happened_at >= since,
+            Interaction.kind == InteractionKind.MESSAGE_SENT,
+            Interaction.source_kind == SOURCE_KIND,
+            Interaction.removed_at.is_(None),
+            Interaction.is_automatic.is_(False),
+        )
+    )
+    if answer is not None:
+        _settle(session, Conversation.id == conversation_id, at=answer)
+    return answer is not None
 
 
 def note_strangers(
