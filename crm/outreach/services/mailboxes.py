@@ -200,7 +200,7 @@ def exclude(session: Session, actor: Actor, *, account_id: UUID, pattern: str, n
     mine = select(MailboxExclusion).where(MailboxExclusion.mailbox_id == box.id)
     known = session.scalars(mine).all()
     if len(known) >= MOST_EXCLUSIONS:
-        sentence = N_("That are too many. Exclude whole domains instead.")
+        sentence = N_("These are too many. Exclude whole domains instead.")
         raise InvalidInputError(sentence, fields={"pattern": sentence})
     same = next((one for one in known if one.pattern == found), None)
     if same is not None:
