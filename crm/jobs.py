@@ -48,6 +48,7 @@ class JobName(StrEnum):
     RECEIVE = "outreach.receive"
     READ_BACK = "outreach.read_back"
     READ_MAILBOX = "outreach.read_mailbox"
+    POLL = "outreach.poll"
     RUN_IMPORT = "lifecycle.run_import"
     REVERT_IMPORT = "lifecycle.revert_import"
     RUN_EXPORT = "lifecycle.run_export"
@@ -72,6 +73,8 @@ class JobKind:
 KINDS: dict[JobName, JobKind] = {
     JobName.SEND_DUE: JobKind(QueueName.OUTREACH, timeout=660),
     JobName.RECEIVE: JobKind(QueueName.OUTREACH, timeout=120),
+    # It only begins a thread, so that a platform that is away holds up nobody.
+    JobName.POLL: JobKind(QueueName.OUTREACH, timeout=120),
     # A mailbox may answer slowly; it must hold up no message that is due.
     JobName.READ_BACK: JobKind(QueueName.BACKGROUND, timeout=180),
     JobName.READ_MAILBOX: JobKind(QueueName.BACKGROUND, timeout=600),

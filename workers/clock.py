@@ -24,6 +24,7 @@ from crm import wiring
 from crm.accounts.rules import system_actor
 from crm.accounts.services import housekeeping
 from crm.campaigns import services as campaigns
+from crm.channels.registry import SETUPS
 from crm.db import Database, database_now
 from crm.interactions import services as tasks
 from crm.interactions.services import keeping, warming
@@ -47,6 +48,9 @@ MOST_ACCOUNTS = 1_000
 #: Accounts woken at once. The queue is first come, first served: a short one keeps the turns that the database gives.
 MOST_WAKES = 64
 MOST_CLAIMS = 100
+MOST_POLLS = 64
+#: The channels whose platforms can be asked.
+POLLED = tuple(sorted(channel.value for channel, setup in SETUPS.items() if setup.polls))
 MOST_EVENTS = 1_000
 MOST_SEGMENTS = 500
 MOST_ERASURES = 100
@@ -118,6 +122,7 @@ def _chores(settings: Settings) -> list[Chore]:
         Chore("lapsed_claims", settings.clock_seconds, recover_lapsed),
         Chore("dead_workers", 5.0, lambda clock: _forget_dead(clock.jobs)),
         Chore("stored_inbound", 5.0, wake_for_inbound),
+        Chore("due_polls", 2.0, wake_to_poll),
         Chore("doubtful_messages", 15.0, wake_to_read_back),
         Chore("mailboxes", 5.0, wake_for_mailboxes),
         Chore("held_over", 15.0, release_held_over),
@@ -208,6 +213,16 @@ def wake_for_inbound(clock: Clock) -> None:
         clock.jobs.enqueue(
             JobName.RECEIVE, id=f"account:{account_id}", workspace_id=workspace_id, account_id=account_id
         )
+
+
+def wake_to_poll(clock: Clock) -> None:
+    """Ask for a look at the platforms that don't call us."""
+    with clock.database.scope() as session:
+        due = session.execute(
+            text("select * from crm_polls_due(:channels, :most)"), {"channels": list(POLLED), "most": MOST_POLLS}
+        ).all()
+    for workspace_id, account_id in due:
+        clock.jobs.enqueue(JobName.POLL, id=f"account:{account_id}", workspace_id=workspace_id, account_id=account_id)
 
 
 def wake_to_read_back(clock: Clock) -> None:
