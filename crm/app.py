@@ -9,7 +9,7 @@ from flask_wtf import CSRFProtect
 from crm import wiring
 from crm.accounts import guards, idempotency, limits, security
 from crm.db import Database, ensure_can_not_bypass
-from crm.desk import navigation
+from crm.desk import inbox_person, navigation
 from crm.jobs import JobQueue, Jobs
 from crm.settings import Settings
 from crm.web import api, characters, errors, formats, headers, i18n, logs, sessions, vite
@@ -108,6 +108,7 @@ def create_app(settings: Settings, *, database: Database | None = None, jobs: Jo
     formats.init_app(app)
     vite.init_app(app)
     navigation.init_app(app)
+    inbox_person.init_app(app)
     security.init_app(app, settings)
     guards.init_app(app)
     characters.init_app(app)

@@ -23,6 +23,7 @@ from crm.lifecycle import privacy_models as privacy
 from crm.loyalty import models as loyalty
 from crm.outreach import clock_models as clock
 from crm.outreach import inbound_models as inbound
+from crm.outreach import inbox_models as inbox
 from crm.outreach import mailbox_models as mailboxes
 from crm.outreach import models as outreach
 from crm.outreach import pace_models as pace
@@ -49,6 +50,7 @@ DOMAINS = (
     pace,
     inbound,
     mailboxes,
+    inbox,
     segments,
     campaigns,
     exports,

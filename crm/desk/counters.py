@@ -1,5 +1,6 @@
 """Owns the numbers beside Today and Inbox."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -29,31 +30,42 @@ from crm.contacts import queries as contacts
 from crm.contacts.queries import Scope
 from crm.desk.occasions import spans
 from crm.desk.queue import MOST, SOURCES, Kind, View, asked
+from crm.outreach import queries as outreach
 
 
 def counts(session: Session, actor: Actor, *, now: datetime) -> dict[str, int]:
-    """{navigation key: how many wait for the actor}: conversations unanswered, every line of Today, and the bell."""
-    waiting, lines, unread = _numbers(session, actor, is_mine=True, now=now)
-    return {"inbox": waiting[Kind.REPLY], "today": lines, "bell": unread}
+    """{navigation key: how many wait for the actor}: open conversations unread, every line of Today, and the bell."""
+    numbers = _numbers(session, actor, is_mine=True, now=now)
+    return {"inbox": numbers.inbox, "today": numbers.lines, "bell": numbers.bell}
 
 
 def count(session: Session, actor: Actor, *, is_mine: bool, now: datetime) -> dict[Kind, int]:
     """How many reasons of each kind wait (`MOST` when more); quiet people wait for nothing."""
-    return _numbers(session, actor, is_mine=is_mine, now=now)[0]
+    return _numbers(session, actor, is_mine=is_mine, now=now).waiting
 
 
-def _numbers(session: Session, actor: Actor, *, is_mine: bool, now: datetime) -> tuple[dict[Kind, int], int, int]:
-    """The reasons of each kind, the lines they make, and what is unread of the bell, in one statement."""
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """The reasons of each kind, the lines they make, and what is unread of the bell and of the inbox."""
+
+    waiting: dict[Kind, int]
+    lines: int
+    bell: int
+    inbox: int
+
+
+def _numbers(session: Session, actor: Actor, *, is_mine: bool, now: datetime) -> _Numbers:
+    """All of them in one statement."""
     if contacts.scope(actor) is Scope.NOTHING:
-        return dict.fromkeys(SOURCES, 0), 0, accounts.unread_notifications(session, actor)
+        return _Numbers(dict.fromkeys(SOURCES, 0), 0, accounts.unread_notifications(session, actor), 0)
     today = local_day(now, tz=actor.time_zone)
     starts, ends = spans(today, tz=actor.time_zone)
     given = {"who": actor.user_id, "now": now, "today": today, "tonight": end_of_day(today, tz=actor.time_zone)}
     given |= {"starts": starts, "ends": ends}
-    *numbers, lines, unread = session.execute(
+    *numbers, lines, bell, inbox = session.execute(
         _counting(actor.kind, actor.role, actor.scopes, actor.sees, actor.team, is_mine=is_mine), given
     ).one()
-    return dict(zip(SOURCES, numbers, strict=True)), lines, unread
+    return _Numbers(dict(zip(SOURCES, numbers, strict=True)), lines, bell, inbox)
 
 
 @lru_cache(maxsize=64)
@@ -82,6 +94,7 @@ def _counting(
         *(func.count().filter(found.c.kind == literal_column(f"'{kind.value}'")) for kind in SOURCES),
         func.count(found.c.who.distinct()),
         accounts.counting_unread(who).scalar_subquery(),
+        outreach.counting_unread(view.actor).scalar_subquery(),
     )
     return visitors.cloned_traverse(numbers, {}, {"bindparam": _written_out})
 

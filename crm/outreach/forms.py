@@ -231,3 +231,9 @@ class TemplateForm(Form):
     language = SelectField(lazy("Language"), choices=[("it", "Italiano"), ("en", "English")])
     subject = StringField(lazy("Subject"), validators=[Length(max=200)])
     body = TextAreaField(lazy("Text"), validators=[DataRequired(), Length(max=20_000)])
+
+
+class CannedForm(Form):
+    title = StringField(lazy("Title"), validators=[DataRequired(), Length(max=120)])
+    language = SelectField(lazy("Language"), choices=[("it", "Italiano"), ("en", "English")], default="it")
+    body = TextAreaField(lazy("Text"), validators=[DataRequired(), Length(max=20_000)])

@@ -94,3 +94,11 @@ class MailboxReach(StrEnum):
 class FolderRole(StrEnum):
     RECEIVED = "received"
     SENT = "sent"
+
+
+class ReplyMode(StrEnum):
+    """What is being written in a conversation."""
+
+    REPLY = "reply"
+    PRIVATE = "private"
+    NOTE = "note"

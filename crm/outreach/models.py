@@ -111,16 +111,36 @@ class Conversation(Tenant, Base):
     last_outbound_at: Mapped[datetime | None]
     last_at: Mapped[datetime]
     unanswered_since: Mapped[datetime | None]
+    #: The thread of the same person in which this one went up.
+    merged_into_id: Mapped[UUID | None]
     created_at: Mapped[created_at]
 
     __table_args__ = tenant_args(
         one_of("channel", ChannelKind),
         one_of("state", ConversationState),
+        refers_to("conversation", "merged_into_id", ondelete="SET NULL"),
         refers_to("sender_account", "account_id"),
         refers_to("contact", "contact_id", ondelete="SET NULL"),
         refers_to("handle", "handle_id", ondelete="SET NULL"),
         Index("ix_conversation_state", "workspace_id", "state", "last_at", "id"),
         Index("ix_conversation_last", "workspace_id", "last_at", "id"),
+        Index("ix_conversation_assignee", "workspace_id", "assignee_id", "state", "last_at", "id"),
+        Index("ix_conversation_channel", "workspace_id", "channel", "state", "last_at", "id"),
+        Index(
+            "ix_conversation_public",
+            "workspace_id",
+            "state",
+            "last_at",
+            "id",
+            postgresql_where=sql("visibility = 'public'"),
+        ),
+        Index("ix_conversation_snoozed", "snoozed_until", postgresql_where=sql("state = 'snoozed'")),
+        Index(
+            "ix_conversation_merged",
+            "workspace_id",
+            "merged_into_id",
+            postgresql_where=sql("merged_into_id is not null"),
+        ),
         Index("ix_conversation_contact", "workspace_id", "contact_id", "last_at"),
         Index("ix_conversation_handle", "workspace_id", "handle_id"),
         Index(

@@ -7,6 +7,7 @@ import "./js/calendar.js";
 import "./js/dialogs.js";
 import "./js/forms.js";
 import "./js/hotkeys.js";
+import "./js/inbox.js";
 import "./js/mentions.js";
 import "./js/palette.js";
 import "./js/popovers.js";

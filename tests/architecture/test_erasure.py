@@ -117,6 +117,10 @@ NOT_COPIED = {
     "audit_entry": "what colleagues did",
     "audit_detail": "what colleagues did; the values themselves are in the copy",
     "change": "what an undo needs for 30 days; the values themselves are in the copy",
+    "answer_time": "how fast colleagues answer",
+    "conversation_draft": "what a colleague has only begun to write",
+    "conversation_merge": "ids that an undo needs; the messages themselves are in the copy",
+    "conversation_seen": "what colleagues have read",
     "not_same": "that two records are not one person, which tells of somebody else",
 }
 

@@ -245,7 +245,9 @@ HOT = {
     "members of a segment": _members,
     "due messages": _claim,
     "the inbox": lambda s, p, _: outreach.conversations(s, p.house.actor).items,
-    "open conversations": lambda s, p, _: outreach.conversations(s, p.house.actor, state=ConversationState.OPEN).items,
+    "open conversations": lambda s, p, _: (
+        outreach.conversations(s, p.house.actor, where=outreach.InboxFilter(state=ConversationState.OPEN)).items
+    ),
     "messages": lambda s, p, _: outreach.messages(s, p.house.actor).items,
     "messages in one state": lambda s, p, _: outreach.messages(s, p.house.actor, states=[MessageState.SCHEDULED]).items,
     "today": lambda s, p, now: today.queue(s, p.house.actor, is_mine=True, now=now),

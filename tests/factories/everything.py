@@ -284,6 +284,9 @@ def _outreach(session: Session, actor: Actor, contact_id: UUID, *, home: Path, n
     return {
         "account_id": account.id,
         "template_id": template.id,
+        "canned_id": messages.create_canned(
+            session, actor, data=messages.CannedReplyInput(title="Thanks", body="Thank you."), now=now
+        ).id,
         "message_id": message.id,
         "conversation_id": conversation,
         "letter_id": store.letters([account.public_id])[0].id,

@@ -138,7 +138,7 @@ def test_an_answer_of_ours_closes_the_wait_and_names_the_thread(desk, now, later
     assert view.frozen.headers["references"] == [message.reference, received.remote_id]
     assert (view.subject, reply.purpose) == ("Re: News", "reply")
     thread = queries.thread(desk.session, desk.actor, conversation_id=received.conversation_id)
-    assert [entry.direction for entry in thread] == ["outbound", "inbound", "outbound"]
+    assert [entry.direction for entry in thread.items] == ["outbound", "inbound", "outbound"]
 
 
 def test_the_same_mail_twice_is_one_message(desk, now, later):
@@ -186,11 +186,11 @@ def test_a_plus_address_leads_an_answer_back(desk, now, later):
 
 def test_a_stranger_becomes_a_conversation_and_later_a_person(desk, now, later):
     received = services.receive(desk.session, desk.account, mail(sender="new@example.org"), now)
-    (line,) = queries.conversations(desk.session, desk.actor, only_unanswered=True).items
+    (line,) = queries.conversations(desk.session, desk.actor, where=queries.InboxFilter(only_unanswered=True)).items
     assert (line.contact_id, line.address, line.name) == (None, "new@example.org", "Ann")
     person = outreach.contact(desk.session, desk.actor, "Neo Uno", now=later)
     contacts.link_handle(desk.session, desk.actor, handle_id=received.handle_id, contact_id=person.id, now=later)
-    (line,) = queries.conversations(desk.session, desk.actor, contact_id=person.id).items
+    (line,) = queries.conversations(desk.session, desk.actor, where=queries.InboxFilter(contact_id=person.id)).items
     assert line.name == "Neo Uno"
     entries = interactions.timeline(desk.session, desk.actor, contact_id=person.id).items
     assert "message.received" in [entry.kind for entry in entries]

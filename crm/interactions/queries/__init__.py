@@ -41,6 +41,15 @@ from crm.interactions.queries.timeline import (
     readable,
     timeline,
 )
+from crm.interactions.queries.told import (
+    CONVERSATION,
+    NoteLine,
+    Purchases,
+    Told,
+    notes_in,
+    purchases_of,
+    told_of,
+)
 from crm.interactions.queries.vocabulary import (
     FileView,
     LabelNotFoundError,
@@ -60,6 +69,7 @@ from crm.interactions.queries.vocabulary import (
 )
 
 __all__ = [
+    "CONVERSATION",
     "EVERYTHING",
     "Candidate",
     "EarlierView",
@@ -72,13 +82,16 @@ __all__ = [
     "LabelNotFoundError",
     "LabelView",
     "Links",
+    "NoteLine",
     "OwnKindNotFoundError",
+    "Purchases",
     "RuleNotFoundError",
     "TaskFilter",
     "TaskNotFoundError",
     "TaskView",
     "TimelineEntry",
     "TimelineFilter",
+    "Told",
     "Word",
     "candidates",
     "earlier_texts",
@@ -98,14 +111,17 @@ __all__ = [
     "links_of_task",
     "links_of_tasks",
     "list_tasks",
+    "notes_in",
     "open_complaints",
     "open_tasks",
     "own_kind",
     "own_kinds",
+    "purchases_of",
     "readable",
     "stored",
     "task",
     "tasks_of",
     "timeline",
+    "told_of",
     "vocabulary",
 ]

@@ -86,9 +86,7 @@ def list_conversations() -> Response:
     page = queries.conversations(
         current_session(),
         current_actor(),
-        state=query.state,
-        contact_id=query.contact_id,
-        only_unanswered=query.unanswered,
+        where=queries.InboxFilter(state=query.state, contact_id=query.contact_id, only_unanswered=query.unanswered),
         after=query.after,
         limit=query.limit,
     )
@@ -103,7 +101,7 @@ def read_conversation(conversation_id: UUID) -> Response:
     session, actor = current_session(), current_actor()
     line = queries.conversation(session, actor, conversation_id=conversation_id)
     thread = queries.thread(session, actor, conversation_id=conversation_id)
-    entries = [ThreadOut.model_validate(entry) for entry in thread]
+    entries = [ThreadOut.model_validate(entry) for entry in thread.items]
     return answer(ConversationRead(**_shown(line).model_dump(), thread=entries))
 
 

@@ -30,12 +30,17 @@ from crm.outreach.queries.calendar import (
     waiting_batches,
     week_lines,
 )
+from crm.outreach.queries.canned import canned_replies
 from crm.outreach.queries.conversations import (
+    MOST_COUNTED,
     ConversationLine,
-    ThreadEntry,
+    InboxFilter,
     conversation,
     conversations,
-    thread,
+    counting_unread,
+    counts_by_state,
+    others_of,
+    unread_count,
 )
 from crm.outreach.queries.gate import policy
 from crm.outreach.queries.life import Event, Step, life
@@ -54,11 +59,13 @@ from crm.outreach.queries.messages import (
     planned_for,
     uncertain,
 )
+from crm.outreach.queries.threads import ThreadEntry, newest_message, thread
 from crm.outreach.queries.trouble import AccountError, SlowDomain, account_errors, slow_domains
 from crm.outreach.queries.verdicts import AnyAccount, message_verdicts, verdict, verdicts
 
 __all__ = [
     "LEAVES",
+    "MOST_COUNTED",
     "OPEN_STATES",
     "PUT_OFF_MOST",
     "WEEK_MOST",
@@ -74,6 +81,7 @@ __all__ = [
     "ConversationLine",
     "Event",
     "Figures",
+    "InboxFilter",
     "MessageLine",
     "MessageView",
     "Opening",
@@ -91,9 +99,12 @@ __all__ = [
     "by_hand",
     "by_hand_card",
     "campaign_days",
+    "canned_replies",
     "conversation",
     "conversations",
+    "counting_unread",
     "counts",
+    "counts_by_state",
     "dealt_with",
     "figures",
     "last_call",
@@ -104,7 +115,9 @@ __all__ = [
     "messages",
     "needing",
     "needs_person",
+    "newest_message",
     "opening",
+    "others_of",
     "planned_for",
     "policy",
     "slow_domains",
@@ -112,6 +125,7 @@ __all__ = [
     "templates",
     "thread",
     "uncertain",
+    "unread_count",
     "verdict",
     "verdicts",
     "verdicts_at",

@@ -1,12 +1,14 @@
-"""Reads conversations: the inbox by key, one of them, and its thread."""
+"""Reads conversations: the inbox by key with its filters and counts, and one of them."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy import ARRAY, Select, Uuid, and_, any_, column, func, literal, or_, select, true, tuple_, values
+from sqlalchemy.orm import Session, aliased
+from sqlalchemy.sql.expression import ColumnElement
 
 from crm.accounts.models import User
 from crm.accounts.rules import Actor
@@ -14,16 +16,37 @@ from crm.channels.base import ChannelKind
 from crm.channels.sentences import N_
 from crm.contacts import queries as contacts
 from crm.contacts.models import Contact, Handle
+from crm.db import among
 from crm.errors import NotFoundError
+from crm.interactions.models import Interaction
+from crm.interactions.queries import open_complaints
+from crm.interactions.queries.timeline import OPEN_COMPLAINT
 from crm.outreach.content import write_out
-from crm.outreach.kinds import ConversationState, DeliveryState, MessageDirection, MessageState
+from crm.outreach.inbox_models import ConversationSeen
+from crm.outreach.kinds import ConversationState, MessageDirection, MessageState
 from crm.outreach.models import Conversation, Message, MessageText
+from crm.outreach.queries.finding import find_threads
 from crm.web.paging import Page, decode_cursor, page_of
+
+#: Counts stop here: "99+" says as much as any number above it.
+MOST_COUNTED: Final = 100
+#: Unread conversations are looked for among so many of the newest open ones.
+NEWEST: Final = 500
+#: Letters of the last message that a line of the list can show.
+PREVIEW: Final = 160
+#: Hits of a search in the inbox, and people with an open complaint, that are looked at.
+MOST_FOUND: Final = 200
+#: What the last words of a conversation may be: nothing that was never said.
+_SAID: Final = ("sent", "received", "scheduled", "claimed", "sending", "uncertain", "held")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationLine:
-    """One conversation as the inbox shows it; `contact_id` None is somebody not yet known."""
+    """One conversation as the inbox shows it; `contact_id` None is somebody not yet known.
+
+    `is_unread` is the reader's own; `last_words` the beginning of the newest message and `last_by` who wrote it ('' for
+    them); `negative_since` since when something negative of this person waits. The last three are filled in lists.
+    """
 
     id: UUID
     channel: ChannelKind
@@ -34,31 +57,65 @@ class ConversationLine:
     address: str
     subject: str
     state: ConversationState
+    visibility: str
+    post_url: str
     assignee_id: UUID | None
     assignee_name: str
     unanswered_since: datetime | None
     last_at: datetime
     snoozed_until: datetime | None
+    merged_into_id: UUID | None
+    is_unread: bool
+    last_words: str = ""
+    last_by: str = ""
+    last_by_id: UUID | None = None
+    is_last_ours: bool = False
+    negative_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ThreadEntry:
-    """One message of a conversation, theirs or ours."""
+class InboxFilter:
+    """What the inbox is narrowed to; everything given must hold."""
 
-    id: UUID
-    direction: MessageDirection
-    state: MessageState
-    reason: str
-    subject: str
-    body: str
-    at: datetime
-    delivery: DeliveryState
-    author_name: str
+    state: ConversationState | None = None
+    contact_id: UUID | None = None
+    is_mine: bool = False
+    is_unassigned: bool = False
+    is_unread: bool = False
+    is_public: bool = False
+    is_negative: bool = False
+    only_unanswered: bool = False
+    channel: ChannelKind | None = None
+    text: str = ""
+
+
+EVERYTHING: Final = InboxFilter()
+
+
+def _seen_by(user_id: Any) -> Select[datetime]:
+    return (
+        select(ConversationSeen.seen_at)
+        .where(ConversationSeen.conversation_id == Conversation.id, ConversationSeen.user_id == user_id)
+        .correlate(Conversation)
+    )
+
+
+def _unread(user_id: Any) -> ColumnElement[bool]:
+    """They wrote after the reader last looked."""
+    seen = _seen_by(user_id).where(ConversationSeen.seen_at >= Conversation.last_inbound_at)
+    return and_(Conversation.last_inbound_at.is_not(None), ~seen.exists())
 
 
 def _lines(actor: Actor) -> Select[*tuple[Any, ...]]:
     return (
-        select(Conversation, Contact.display_name, Handle.address, Handle.display_name, User.name)
+        select(
+            Conversation,
+            Contact.display_name,
+            Handle.address,
+            Handle.display_name,
+            User.name,
+            _seen_by(actor.user_id).scalar_subquery(),
+        )
         .outerjoin(Contact, Contact.id == Conversation.contact_id)
         .outerjoin(Handle, Handle.id == Conversation.handle_id)
         .outerjoin(User, User.id == Conversation.assignee_id)
@@ -67,7 +124,7 @@ def _lines(actor: Actor) -> Select[*tuple[Any, ...]]:
 
 
 def _line(row: Any) -> ConversationLine:
-    found, contact_name, address, handle_name, assignee_name = row
+    found, contact_name, address, handle_name, assignee_name, seen_at = row
     return ConversationLine(
         id=found.id,
         channel=ChannelKind(found.channel),
@@ -78,38 +135,121 @@ def _line(row: Any) -> ConversationLine:
         address=address or "",
         subject=found.subject,
         state=ConversationState(found.state),
+        visibility=found.visibility,
+        post_url=found.post_url,
         assignee_id=found.assignee_id,
         assignee_name=assignee_name or "",
         unanswered_since=found.unanswered_since,
         last_at=found.last_at,
         snoozed_until=found.snoozed_until,
+        merged_into_id=found.merged_into_id,
+        is_unread=found.last_inbound_at is not None and (seen_at is None or found.last_inbound_at > seen_at),
     )
+
+
+def _where(session: Session, actor: Actor, wanted: InboxFilter) -> list[ColumnElement[bool]]:
+    """The conditions of a filter, but for its state."""
+    found: list[ColumnElement[bool]] = [Conversation.merged_into_id.is_(None)]
+    if wanted.contact_id is not None:
+        found.append(Conversation.contact_id == wanted.contact_id)
+    if wanted.only_unanswered:
+        found.append(Conversation.unanswered_since.is_not(None))
+    if wanted.is_mine:
+        found.append(Conversation.assignee_id == actor.user_id)
+    if wanted.is_unassigned:
+        found.append(Conversation.assignee_id.is_(None))
+    if wanted.is_public:
+        found.append(Conversation.visibility == "public")
+    if wanted.channel is not None:
+        found.append(Conversation.channel == wanted.channel)
+    if wanted.is_unread:
+        found.append(_unread(actor.user_id))
+    if wanted.is_negative:
+        unhappy = select(Interaction.contact_id).where(OPEN_COMPLAINT, Interaction.contact_id.is_not(None))
+        ids = func.array(unhappy.limit(MOST_FOUND).correlate(None).scalar_subquery(), type_=ARRAY(Uuid()))
+        found.append(Conversation.contact_id == any_(ids))
+    if wanted.text.strip():
+        threads = [hit.id for hit in find_threads(session, actor, text=wanted.text, limit=MOST_FOUND)]
+        people = list(contacts.search_contacts(session, actor, text=wanted.text, limit=MOST_FOUND))
+        found.append(or_(among(Conversation.id, threads), among(Conversation.contact_id, people)))
+    return found
 
 
 def conversations(
     session: Session,
     actor: Actor,
     *,
-    state: ConversationState | None = None,
-    contact_id: UUID | None = None,
-    only_unanswered: bool = False,
+    where: InboxFilter = EVERYTHING,
     after: str | None = None,
     limit: int = 50,
 ) -> Page[ConversationLine]:
-    """A page of the inbox, the newest exchange first."""
-    wanted = _lines(actor)
-    if state is not None:
-        wanted = wanted.where(Conversation.state == state)
-    if contact_id is not None:
-        wanted = wanted.where(Conversation.contact_id == contact_id)
-    if only_unanswered:
-        wanted = wanted.where(Conversation.unanswered_since.is_not(None))
+    """A page of the inbox, the newest exchange first, with the last words of each and who is unhappy."""
+    wanted = _lines(actor).where(*_where(session, actor, where))
+    if where.state is not None:
+        wanted = wanted.where(Conversation.state == where.state)
     if after:
         at, last_id = decode_cursor(after, datetime, UUID)
         wanted = wanted.where(tuple_(Conversation.last_at, Conversation.id) < (at, last_id))
     wanted = wanted.order_by(Conversation.last_at.desc(), Conversation.id.desc()).limit(limit + 1)
     rows = [_line(row) for row in session.execute(wanted)]
-    return page_of(rows, limit=limit, key=lambda line: (line.last_at, line.id))
+    page = page_of(rows, limit=limit, key=lambda line: (line.last_at, line.id))
+    return Page(_with_words(session, actor, page.items), page.next)
+
+
+def counts_by_state(
+    session: Session, actor: Actor, *, where: InboxFilter = EVERYTHING
+) -> Mapping[ConversationState, int]:
+    """How many conversations of each state there are, `MOST_COUNTED` when that many or more; one statement."""
+    conditions = (*_where(session, actor, where), contacts.about_visible(actor, Conversation.contact_id))
+    numbers = [
+        select(func.count())
+        .select_from(
+            select(literal(1))
+            .select_from(Conversation)
+            .where(Conversation.state == state, *conditions)
+            .limit(MOST_COUNTED)
+            .subquery()
+        )
+        .scalar_subquery()
+        for state in ConversationState
+    ]
+    return dict(zip(ConversationState, session.execute(select(*numbers)).one(), strict=True))
+
+
+def counting_unread(actor: Actor) -> Select[int]:
+    """The statement that counts open conversations the actor has not read and that are theirs or nobody's."""
+    newest = (
+        select(Conversation.id, Conversation.contact_id, Conversation.assignee_id, Conversation.last_inbound_at)
+        .where(
+            Conversation.state == ConversationState.OPEN,
+            contacts.about_visible(actor, Conversation.contact_id),
+        )
+        .order_by(Conversation.last_at.desc(), Conversation.id.desc())
+        .limit(NEWEST)
+        .subquery()
+    )
+    owner = aliased(Contact)
+    seen = aliased(ConversationSeen)
+    mine = or_(
+        newest.c.assignee_id == actor.user_id,
+        and_(newest.c.assignee_id.is_(None), or_(owner.owner_id.is_(None), owner.owner_id == actor.user_id)),
+    )
+    return (
+        select(func.count())
+        .select_from(newest)
+        .outerjoin(owner, owner.id == newest.c.contact_id)
+        .outerjoin(seen, and_(seen.conversation_id == newest.c.id, seen.user_id == actor.user_id))
+        .where(
+            newest.c.last_inbound_at.is_not(None),
+            or_(seen.seen_at.is_(None), seen.seen_at < newest.c.last_inbound_at),
+            mine,
+        )
+    )
+
+
+def unread_count(session: Session, actor: Actor) -> int:
+    """How many open conversations that concern the actor hold something unread."""
+    return session.execute(counting_unread(actor)).scalar_one()
 
 
 def conversation(session: Session, actor: Actor, *, conversation_id: UUID) -> ConversationLine:
@@ -120,33 +260,75 @@ def conversation(session: Session, actor: Actor, *, conversation_id: UUID) -> Co
     return _line(row)
 
 
-def _readable(message: Message, body: str) -> str:
-    """The words as the other side reads them: what we write by e-mail is kept as Markdown."""
-    is_markdown = message.direction == MessageDirection.OUTBOUND and message.channel == ChannelKind.EMAIL
-    return write_out(body)[0] if is_markdown else body
-
-
-def thread(session: Session, actor: Actor, *, conversation_id: UUID) -> list[ThreadEntry]:
-    """The messages of a conversation in order, theirs and ours, planned ones included."""
-    conversation(session, actor, conversation_id=conversation_id)
+def others_of(session: Session, actor: Actor, *, line: ConversationLine) -> list[ConversationLine]:
+    """The other threads of the same person, or of the same stranger, the newest first; at most ten."""
+    if line.contact_id is None and line.handle_id is None:
+        return []
+    who = Conversation.contact_id == line.contact_id if line.contact_id else Conversation.handle_id == line.handle_id
     rows = session.execute(
-        select(Message, MessageText, User.name)
-        .outerjoin(MessageText, MessageText.message_id == Message.id)
-        .outerjoin(User, User.id == Message.created_by_id)
-        .where(Message.conversation_id == conversation_id)
-        .order_by(Message.created_at, Message.id)
+        _lines(actor)
+        .where(who, Conversation.id != line.id, Conversation.merged_into_id.is_(None))
+        .order_by(Conversation.last_at.desc(), Conversation.id.desc())
+        .limit(10)
     )
-    return [
-        ThreadEntry(
-            id=found.id,
-            direction=MessageDirection(found.direction),
-            state=MessageState(found.state),
-            reason=found.reason,
-            subject=text.subject if text else "",
-            body=_readable(found, text.body) if text else "",
-            at=found.sent_at or found.due_at or found.created_at,
-            delivery=DeliveryState(found.delivery),
-            author_name=author or "",
+    return [_line(row) for row in rows]
+
+
+def _with_words(session: Session, actor: Actor, lines: list[ConversationLine]) -> list[ConversationLine]:
+    """The lines with their last words and their complaints: two statements, however many lines."""
+    if not lines:
+        return lines
+    words = _last_words(session, [line.id for line in lines])
+    people = {line.contact_id for line in lines if line.contact_id is not None}
+    unhappy = open_complaints(session, actor, contact_ids=people) if people else {}
+    found = []
+    for line in lines:
+        last = words.get(line.id)
+        since = unhappy.get(line.contact_id) if line.contact_id is not None else None
+        if last is not None:
+            is_ours = last.direction == MessageDirection.OUTBOUND
+            text = _plain(last.body or "", is_markdown=is_ours and line.channel is ChannelKind.EMAIL)
+            found.append(
+                replace(
+                    line,
+                    last_words=text,
+                    last_by=(last.name or "") if is_ours else "",
+                    last_by_id=last.created_by_id if is_ours else None,
+                    is_last_ours=is_ours,
+                    negative_since=since,
+                )
+            )
+        else:
+            found.append(replace(line, negative_since=since))
+    return found
+
+
+def _last_words(session: Session, conversation_ids: Collection[UUID]) -> dict[UUID, Any]:
+    """The newest message of each conversation, each found by its index."""
+    asked = values(column("id", Uuid()), name="asked").data([(key,) for key in conversation_ids])
+    newest = (
+        select(Message.id, Message.direction, Message.created_by_id)
+        .where(Message.conversation_id == asked.c.id, Message.state.in_([MessageState(state) for state in _SAID]))
+        .order_by(Message.created_at.desc())
+        .limit(1)
+        .lateral("newest")
+    )
+    rows = session.execute(
+        select(
+            asked.c.id.label("asked_id"),
+            newest.c.direction,
+            newest.c.created_by_id,
+            func.left(MessageText.body, PREVIEW * 2).label("body"),
+            User.name,
         )
-        for found, text, author in rows
-    ]
+        .select_from(asked)
+        .join(newest, true())
+        .outerjoin(MessageText, MessageText.message_id == newest.c.id)
+        .outerjoin(User, User.id == newest.c.created_by_id)
+    )
+    return {row.asked_id: row for row in rows}
+
+
+def _plain(text: str, *, is_markdown: bool) -> str:
+    words = write_out(text)[0] if is_markdown else text
+    return " ".join(words.split())[:PREVIEW]

@@ -26,6 +26,16 @@ from crm.outreach.services.by_hand import (
     set_aside,
     settle_assisted,
 )
+from crm.outreach.services.canned import (
+    CannedReplyInput,
+    CannedReplyNotFoundError,
+    canned_for,
+    canned_texts,
+    create_canned,
+    delete_canned,
+    load_canned,
+    update_canned,
+)
 from crm.outreach.services.channel_accounts import save_channel_account
 from crm.outreach.services.conversations import ConversationNotFoundError, assign, close, reopen, snooze
 from crm.outreach.services.drafts import (
@@ -36,6 +46,19 @@ from crm.outreach.services.drafts import (
     new_batch,
     preview,
 )
+from crm.outreach.services.inbox import (
+    add_note,
+    assign_several,
+    close_several,
+    draft_of,
+    drop_draft,
+    ignore_stranger,
+    keep_draft,
+    link_stranger,
+    mark_seen,
+    mark_unread,
+)
+from crm.outreach.services.merge_threads import merge_threads, unmerge_threads
 from crm.outreach.services.moving import MOVABLE, NotMovableError, reschedule
 from crm.outreach.services.optout import NobodyError, Preferences, preferences, set_preferences, unsubscribe
 from crm.outreach.services.pauses import (
@@ -75,6 +98,8 @@ __all__ = [
     "AssistedTask",
     "BatchNotFoundError",
     "BlockedError",
+    "CannedReplyInput",
+    "CannedReplyNotFoundError",
     "Changed",
     "ConversationNotFoundError",
     "Decision",
@@ -89,23 +114,39 @@ __all__ = [
     "TemplateInput",
     "TemplateNotFoundError",
     "TooLateError",
+    "add_note",
     "approve",
     "assign",
+    "assign_several",
     "cancel",
     "cancel_batch",
+    "canned_for",
+    "canned_texts",
     "check_account",
     "close",
+    "close_several",
     "create_account",
+    "create_canned",
     "create_template",
     "delete_account",
+    "delete_canned",
     "delete_template",
     "draft_many",
+    "draft_of",
+    "drop_draft",
     "edit_draft",
     "fill_words",
     "give_up",
     "handle_inbound",
     "hold",
     "hold_account",
+    "ignore_stranger",
+    "keep_draft",
+    "link_stranger",
+    "load_canned",
+    "mark_seen",
+    "mark_unread",
+    "merge_threads",
     "new_batch",
     "not_sent",
     "open_assisted",
@@ -137,8 +178,10 @@ __all__ = [
     "store_inbound",
     "submit",
     "take_back",
+    "unmerge_threads",
     "unsubscribe",
     "update_account",
+    "update_canned",
     "update_template",
     "write",
 ]

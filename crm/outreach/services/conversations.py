@@ -1,21 +1,21 @@
 """Owns conversations: finding or opening the one a message belongs to, and who has to answer."""
 
-from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from crm.accounts.kinds import Permission
 from crm.accounts.rules import Actor
 from crm.channels.base import ChannelKind
 from crm.channels.sentences import N_
+from crm.db import among
 from crm.errors import InvalidInputError, NotFoundError, worded
 from crm.interactions.kinds import Visibility
+from crm.outreach.inbox_models import ConversationSeen
 from crm.outreach.kinds import ConversationState
 from crm.outreach.models import Conversation
-from crm.outreach.queries.gate import among
 
 
 class ConversationNotFoundError(NotFoundError):
@@ -55,8 +55,13 @@ def ensure(
     who = Conversation.contact_id == contact_id if contact_id else Conversation.handle_id == handle_id
     found = session.scalars(
         select(Conversation)
-        .where(who, Conversation.channel == channel, Conversation.account_id == account_id)
-        .where(Conversation.post_url == post_url)
+        .where(
+            who,
+            Conversation.channel == channel,
+            Conversation.account_id == account_id,
+            Conversation.post_url == post_url,
+            Conversation.merged_into_id.is_(None),
+        )
         .order_by(Conversation.last_at.desc(), Conversation.id.desc())
         .limit(1)
         .with_for_update()
@@ -77,23 +82,6 @@ def ensure(
         session.add(found)
         session.flush()
     return found
-
-
-def note_answered(session: Session, *, conversation_ids: Collection[UUID], now: datetime) -> None:
-    """We wrote: nobody waits for us any more."""
-    if conversation_ids:
-        session.execute(
-            update(Conversation)
-            .where(among(Conversation.id, conversation_ids))
-            .values(
-                last_outbound_at=now,
-                last_at=now,
-                unanswered_since=None,
-                snoozed_until=None,
-                state=ConversationState.WAITING.value,
-            )
-            .execution_options(synchronize_session=False)
-        )
 
 
 def note_inbound(conversation: Conversation, *, at: datetime) -> None:
@@ -142,3 +130,22 @@ def assign(session: Session, actor: Actor, *, conversation_id: UUID, assignee_id
     found.assignee_id = assignee_id
     session.flush()
     return found
+
+
+def wake_snoozed(session: Session, actor: Actor, *, now: datetime, limit: int = 500) -> int:  # noqa: ARG001 - as every service.
+    """Bring back what was put off until now; how many came back. They stand as unread again for their assignee."""
+    due = session.scalars(
+        select(Conversation)
+        .where(Conversation.state == ConversationState.SNOOZED, Conversation.snoozed_until <= now)
+        .order_by(Conversation.snoozed_until)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for found in due:
+        # `snoozed_until` stays: the page says that it came back, and when it was put off to.
+        found.state, found.last_at = ConversationState.OPEN.value, now
+    if due:
+        ids = [row.id for row in due]
+        session.execute(delete(ConversationSeen).where(among(ConversationSeen.conversation_id, ids)))
+    session.flush()
+    return len(due)

@@ -53,12 +53,22 @@ SENT: Final = """
 
 WORKED: Final = "update sender_account set last_ok_at = %(now)s where id = %(account_id)s"
 
-#: What somebody wrote after the message was handed over (`since`), before its end was known, is no less unanswered.
+#: What somebody wrote after the message was handed over (`since`), before its end was known, is no less unanswered. How
+#: long they waited is kept with it, by whoever wrote what has just left; what a person closed with it stays closed.
 ANSWERED: Final = """
+    with waited as (
+        insert into answer_time (id, workspace_id, conversation_id, channel, user_id, asked_at, answered_at)
+        select gen_random_uuid(), c.workspace_id, c.id, c.channel, (
+                select m.created_by_id from message m
+                where m.workspace_id = c.workspace_id and m.conversation_id = c.id and m.state = 'sent'
+                    and m.direction = 'outbound'
+                order by m.created_at desc limit 1),
+            c.unanswered_since, %(now)s
+        from conversation c where c.id = any(%(ids)s::uuid[]) and c.unanswered_since <= %(since)s)
     update conversation set last_outbound_at = %(now)s, last_at = %(now)s,
         unanswered_since = case when unanswered_since > %(since)s then unanswered_since end,
         snoozed_until = case when unanswered_since > %(since)s then snoozed_until end,
-        state = case when unanswered_since > %(since)s then state else 'waiting' end
+        state = case when unanswered_since > %(since)s or state = 'closed' then state else 'waiting' end
     where id = any(%(ids)s::uuid[])"""
 
 #: `sending` and its attempt in one statement, with the budget that it takes: the one can't be without the other.

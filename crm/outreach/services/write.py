@@ -19,7 +19,7 @@ from crm.contacts.models import Contact, Handle
 from crm.db import new_id
 from crm.errors import ConflictError, InvalidInputError
 from crm.outreach.content import render
-from crm.outreach.kinds import MessageDirection, MessageState
+from crm.outreach.kinds import ConversationState, MessageDirection, MessageState
 from crm.outreach.models import Conversation, Message, MessageText, SenderAccount
 from crm.outreach.moments import check_moment
 from crm.outreach.queries.verdicts import best_handles, verdict
@@ -121,6 +121,8 @@ def reply(
     """Answer in a conversation, on its channel and from its account, also to somebody not yet known."""
     actor.require(Permission.WRITE)
     conversation = conversations.load(session, conversation_id, lock=True)
+    if conversation.state == ConversationState.CLOSED:
+        conversation.state = ConversationState.WAITING.value
     channel = ChannelKind(conversation.channel)
     contact = None
     if conversation.contact_id is not None:

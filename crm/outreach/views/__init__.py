@@ -1,6 +1,18 @@
 """HTML pages of outreach, one module per noun; importing this package puts all routes on the blueprint."""
 
-from crm.outreach.views import accounts, by_hand, calendar, channels, copies, inbox, messages, pauses, templates
+from crm.outreach.views import (
+    accounts,
+    by_hand,
+    calendar,
+    canned,
+    channels,
+    copies,
+    inbox,
+    inbox_deeds,
+    messages,
+    pauses,
+    templates,
+)
 from crm.outreach.views.blueprint import blueprint
 
 __all__ = [
@@ -8,9 +20,11 @@ __all__ = [
     "blueprint",
     "by_hand",
     "calendar",
+    "canned",
     "channels",
     "copies",
     "inbox",
+    "inbox_deeds",
     "messages",
     "pauses",
     "templates",

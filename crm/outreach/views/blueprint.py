@@ -80,6 +80,16 @@ _PAGES: Final = (
         order=20,
     ),
     SettingsPage(
+        key="canned",
+        label=lazy("Canned replies"),
+        text=lazy("Answers you give often, one key away in the inbox."),
+        icon="message",
+        endpoint="outreach.canned",
+        group=SettingsGroup.CHANNELS,
+        needs=Permission.WRITE,
+        order=30,
+    ),
+    SettingsPage(
         key="history-address",
         label=lazy("Copies of your mail"),
         text=lazy("Your own address for blind copies: what you write elsewhere lands on the timelines."),

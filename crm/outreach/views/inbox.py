@@ -1,126 +1,250 @@
-"""The inbox: conversations, one of them open, and the answer."""
+"""The inbox: conversations with their filters, one of them open, and who else is looking at it."""
 
-from datetime import timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, cast
+from urllib.parse import urlencode
 from uuid import UUID
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import Flask, current_app, redirect, render_template, request, url_for
+from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 
 from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
-from crm.accounts.signin import local_or
+from crm.channels.base import ChannelKind
 from crm.contacts import queries as contacts
-from crm.errors import AppError, NotFoundError
+from crm.errors import AppError
+from crm.interactions.queries import open_complaints
 from crm.outreach import queries, services
 from crm.outreach.forms import ReplyForm
-from crm.outreach.kinds import ConversationState
+from crm.outreach.kinds import ConversationState, ReplyMode
+from crm.outreach.lengths import text_limit
+from crm.outreach.presence import Presence
+from crm.outreach.queries import ConversationLine, InboxFilter
+from crm.outreach.services.private import private_way
 from crm.outreach.views.blueprint import blueprint
-from crm.outreach.views.messages import tell_leaving
-from crm.outreach.waking import wake
 from crm.outreach.words import CONVERSATIONS
+from crm.settings import Settings
 from crm.web.i18n import _
 from crm.web.sessions import current_session, request_now
 
-SNOOZE_DAYS = 1
+PAGE = 30
+#: Switches in the address of the inbox, and the part of the filter each of them sets.
+SWITCHES = {"mine": "is_mine", "unassigned": "is_unassigned", "unread": "is_unread", "public": "is_public",
+            "negative": "is_negative"}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """What happened in the conversation while somebody typed."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What is in the composer."""
+
+    form: ReplyForm = field(default_factory=lambda: ReplyForm(formdata=None))
+    mode: ReplyMode | None = None
+    conflict: Conflict | None = None
+
+
+@blueprint.record_once
+def _presence(state: BlueprintSetupState) -> None:
+    app = cast("Flask", state.app)
+    settings: Settings = app.extensions["crm_settings"]
+    app.extensions["crm_presence"] = Presence(settings.redis_url)
+
+
+def asked() -> tuple[InboxFilter, dict[str, str]]:
+    """What the address narrows the inbox to, and the same as parts of an address."""
+    given = request.args
+    state = given.get("state", "")
+    channel = given.get("channel", "")
+    chosen = {name: "1" for name in SWITCHES if given.get(name)}
+    narrow: dict[str, Any] = {SWITCHES[name]: True for name in chosen}
+    if channel in set(ChannelKind):
+        narrow["channel"], chosen["channel"] = ChannelKind(channel), channel
+    text = given.get("q", "").strip()[:200]
+    if text:
+        narrow["text"], chosen["q"] = text, text
+    if state in set(ConversationState):
+        narrow["state"], chosen["state"] = ConversationState(state), state
+    return InboxFilter(**narrow), chosen
 
 
 @blueprint.get("/inbox")
 @requires(Permission.VIEW_OWN)
 def inbox() -> str:
-    """The conversations of one state; none is open yet."""
-    return _page(None, ReplyForm())
+    """The conversations of one state; none is open yet. For htmx the list alone, as it stands now."""
+    if request.headers.get("HX-Request"):
+        return render_template("outreach/_inbox_list.html", **listed(None), opened=None)
+    return page(None, Written())
 
 
 @blueprint.get("/inbox/<uuid:conversation_id>")
 @requires(Permission.VIEW_OWN)
-def conversation(conversation_id: UUID) -> str:
-    """One conversation beside the list."""
-    return _page(conversation_id, ReplyForm())
-
-
-@blueprint.post("/inbox/<uuid:conversation_id>/reply")
-@requires(Permission.WRITE)
-def reply(conversation_id: UUID) -> ResponseReturnValue:
-    """Answer on the same channel."""
-    queries.conversation(current_session(), current_actor(), conversation_id=conversation_id)
-    form = ReplyForm()
-    if not form.validate_on_submit():
-        return _page(conversation_id, form), 422
-    actor = current_actor()
-    try:
-        message = services.reply(
-            current_session(),
-            actor,
-            conversation_id=conversation_id,
-            body=form.body.data or "",
-            send_at=form.moment(tz=actor.time_zone),
-            now=request_now(),
-        )
-    except AppError as error:
-        form.absorb(error)
-        return _page(conversation_id, form), 422
-    wake(message)
-    tell_leaving(message)
-    return _back(url_for(".conversation", conversation_id=conversation_id))
-
-
-@blueprint.post("/inbox/<uuid:conversation_id>/<any(close, reopen, snooze):action>")
-@requires(Permission.WRITE)
-def change(conversation_id: UUID, action: str) -> ResponseReturnValue:
-    """Close, open again, or put off until tomorrow."""
-    session, actor, now = current_session(), current_actor(), request_now()
-    queries.conversation(session, actor, conversation_id=conversation_id)
-    if action == "close":
-        services.close(session, actor, conversation_id=conversation_id)
-        undo = url_for(".change", conversation_id=conversation_id, action="reopen")
-        flash({"text": _("Closed."), "undo_url": undo, "undo_label": _("Undo")}, "success")  # pyright: ignore[reportArgumentType]
-        return _back(url_for(".inbox"))
-    if action == "reopen":
-        services.reopen(session, actor, conversation_id=conversation_id, now=now)
-        return redirect(url_for(".conversation", conversation_id=conversation_id), code=303)
-    until = now + timedelta(days=SNOOZE_DAYS)
-    services.snooze(session, actor, conversation_id=conversation_id, until=until, now=now)
-    flash(_("It comes back tomorrow at this time."), "success")
-    return _back(url_for(".inbox"))
-
-
-def _back(default: str) -> ResponseReturnValue:
-    """To the page that sent the form, when it is one of ours."""
-    return redirect(local_or(request.form.get("back"), default), code=303)
-
-
-@blueprint.post("/inbox/<uuid:conversation_id>/assign")
-@requires(Permission.WRITE)
-def assign(conversation_id: UUID) -> ResponseReturnValue:
-    """Hand the conversation to a colleague, or to nobody."""
+def conversation(conversation_id: UUID) -> ResponseReturnValue:
+    """One conversation beside the list; opening it marks it as read by the reader."""
     session, actor = current_session(), current_actor()
-    queries.conversation(session, actor, conversation_id=conversation_id)
-    chosen = request.form.get("assignee_id", "")
-    colleague = next((key for key in contacts.colleagues(session, actor) if str(key) == chosen), None)
-    if chosen and colleague is None:
-        raise NotFoundError(_("This is nobody of the workspace."), code="unknown_colleague")
-    services.assign(session, actor, conversation_id=conversation_id, assignee_id=colleague)
-    return redirect(url_for(".conversation", conversation_id=conversation_id), code=303)
+    opened = queries.conversation(session, actor, conversation_id=conversation_id)
+    if request.headers.get("HX-Request"):
+        return render_template("outreach/_inbox_list.html", **listed(opened), opened=opened)
+    if opened.merged_into_id is not None:
+        return redirect(url_for(".conversation", conversation_id=opened.merged_into_id), code=303)
+    if opened.is_unread:
+        services.mark_seen(session, actor, conversation_id=conversation_id, now=request_now())
+    return page(opened, _begun(opened))
 
 
-def _page(conversation_id: UUID | None, form: ReplyForm) -> str:
+@blueprint.get("/inbox/<uuid:conversation_id>/earlier")
+@requires(Permission.VIEW_OWN)
+def earlier(conversation_id: UUID) -> str:
+    """The messages before those that are shown, for htmx; without script a page of their own."""
+    session, actor = current_session(), current_actor()
+    opened = queries.conversation(session, actor, conversation_id=conversation_id)
+    found = queries.thread(session, actor, conversation_id=conversation_id, before=request.args.get("before"))
+    template = "outreach/_earlier.html" if request.headers.get("HX-Request") else "outreach/earlier.html"
+    return render_template(template, opened=opened, thread=found)
+
+
+@blueprint.post("/inbox/<uuid:conversation_id>/pulse")
+@requires(Permission.WRITE)
+def pulse(conversation_id: UUID) -> str:
+    """Says that the reader is here, keeps their draft, and answers who else is and what has happened meanwhile."""
     session, actor, now = current_session(), current_actor(), request_now()
-    opened = queries.conversation(session, actor, conversation_id=conversation_id) if conversation_id else None
-    wanted = request.args.get("state") or (opened.state if opened else ConversationState.OPEN)
-    state = ConversationState(wanted) if wanted in set(ConversationState) else ConversationState.OPEN
-    person = None
-    if opened is not None and opened.contact_id is not None:
-        person = contacts.contacts(session, actor, contact_ids=[opened.contact_id]).get(opened.contact_id)
+    opened = queries.conversation(session, actor, conversation_id=conversation_id)
+    if "body" in request.form:
+        keep_draft(conversation_id, now=now)
+    presence: Presence = current_app.extensions["crm_presence"]
+    typing = request.form.get("typing") == "1"
+    found = presence.here(actor, conversation_id=conversation_id, is_typing=typing, at=now.timestamp())
+    names = contacts.colleagues(session, actor) if found else {}
+    present = [(one, names[one.user_id]) for one in found if one.user_id in names]
+    conflict = conflict_of(opened, request.form.get("known", ""))
+    return render_template("outreach/_pulse.html", present=present, conflict=conflict, opened=opened)
+
+
+def keep_draft(conversation_id: UUID, *, now: datetime) -> None:
+    """Keep what the form holds as the reader's draft; what is too long is not kept, the page still has it."""
+    try:
+        services.keep_draft(
+            current_session(),
+            current_actor(),
+            conversation_id=conversation_id,
+            mode=mode_of(request.form.get("mode")) or ReplyMode.REPLY,
+            body=request.form.get("body", ""),
+            now=now,
+        )
+    except AppError:
+        return
+
+
+def mode_of(given: str | None) -> ReplyMode | None:
+    """The kind of answer a form names; None for none we know."""
+    return ReplyMode(given) if given in set(ReplyMode) else None
+
+
+def conflict_of(opened: ConversationLine, known: str) -> Conflict | None:
+    """What was said since the page with the newest message `known` was made; None when nothing was."""
+    if not known:
+        return None
+    newest = queries.newest_message(current_session(), conversation_id=opened.id)
+    if newest is None or str(newest[0]) == known:
+        return None
+    if newest[1] == "inbound":
+        return Conflict(_("%(name)s has written again.", name=opened.name or opened.address))
+    return Conflict(_("%(name)s has answered meanwhile.", name=newest[2] or _("Somebody")))
+
+
+def _begun(opened: ConversationLine) -> Written:
+    """The reader's draft, or a canned reply behind it."""
+    draft = services.draft_of(current_session(), current_actor(), conversation_id=opened.id)
+    body, mode = (draft.body, ReplyMode(draft.mode)) if draft else ("", None)
+    chosen = request.args.get("canned", "")
+    if chosen:
+        rows = queries.canned_replies(current_session(), current_actor())
+        found = next((row.id for row in rows if str(row.id) == chosen), None)
+        if found is not None:
+            text = services.canned_for(current_session(), current_actor(), canned_id=found, conversation_id=opened.id)
+            body = f"{body.rstrip()}\n\n{text}" if body.strip() else text
+    asked_mode = mode_of(request.args.get("mode"))
+    return Written(form=ReplyForm(formdata=None, data={"body": body}), mode=asked_mode or mode)
+
+
+def listed(opened: ConversationLine | None) -> Mapping[str, Any]:
+    """The left column: tabs with their counts, filters, and a page of conversations."""
+    session, actor = current_session(), current_actor()
+    where, chosen = asked()
+    state = where.state
+    if state is None and not where.text:
+        state = opened.state if opened else ConversationState.OPEN
+    counts = queries.counts_by_state(session, actor, where=where)
+    found = queries.conversations(
+        session, actor, where=replace(where, state=state), after=request.args.get("after"), limit=PAGE
+    )
+    others = {name: value for name, value in chosen.items() if name != "state"}
+    tabs = [
+        {
+            "label": label,
+            "url": f"{url_for('.inbox')}?{urlencode({**others, 'state': kind.value})}",
+            "active": kind is state,
+            "count": "99+" if counts[kind] >= queries.MOST_COUNTED else counts[kind] or None,
+        }
+        for kind, label in CONVERSATIONS.items()
+    ]
+    at = next((place for place, line in enumerate(found.items) if opened and line.id == opened.id), None)
+    following = found.items[at + 1 : at + 2] if at is not None else found.items[:1] if opened else []
+    return {
+        "tabs": tabs,
+        "state": state,
+        "page": found,
+        "where": where,
+        "chosen": chosen,
+        "following": following[0] if following else None,
+        "actor": actor,
+        "is_narrowed": bool(others),
+    }
+
+
+def page(opened: ConversationLine | None, written: Written) -> str:
+    """The whole page."""
+    session, actor, now = current_session(), current_actor(), request_now()
+    shown: dict[str, Any] = {}
+    if opened is not None:
+        shown = _opened(opened)
     return render_template(
         "outreach/inbox.html",
-        states=[(kind, label) for kind, label in CONVERSATIONS.items()],
-        state=state,
-        page=queries.conversations(session, actor, state=state, after=request.args.get("after"), limit=30),
+        **listed(opened),
         opened=opened,
-        thread=queries.thread(session, actor, conversation_id=opened.id) if opened else [],
-        person=person,
+        form=written.form,
+        mode=written.mode,
+        conflict=written.conflict,
         colleagues=contacts.colleagues(session, actor) if opened else {},
-        planned=queries.planned_for(session, actor, contact_ids=[person.id])[person.id] if person else [],
-        form=form,
         now=now,
+        **shown,
     )
+
+
+def _opened(opened: ConversationLine) -> dict[str, Any]:
+    session, actor = current_session(), current_actor()
+    thread = queries.thread(session, actor, conversation_id=opened.id)
+    newest = queries.newest_message(session, conversation_id=opened.id)
+    complaint = None
+    if opened.contact_id is not None:
+        complaint = open_complaints(session, actor, contact_ids=[opened.contact_id]).get(opened.contact_id)
+    account = None
+    if opened.account_id is not None:
+        account = next((row for row in queries.accounts(session, actor) if row.id == opened.account_id), None)
+    return {
+        "thread": thread,
+        "known": newest[0] if newest else "",
+        "complaint_since": complaint,
+        "account": account,
+        "others": queries.others_of(session, actor, line=opened),
+        "private_way": private_way(session, actor, line=opened) if opened.visibility == "public" else None,
+        "limit": text_limit(opened.channel, is_public=opened.visibility == "public"),
+    }

@@ -14,10 +14,13 @@ document.addEventListener("keydown", (event) => {
   if (button) {
     event.preventDefault();
     button.click();
+    // A key that chooses what is written means to write it; a menu that it opens is walked through by arrows.
+    if ("modeSwitch" in button.dataset) button.form?.querySelector("textarea")?.focus();
+    else if (button.hasAttribute("popovertarget")) document.getElementById(button.getAttribute("popovertarget"))?.querySelector("input:not([type=hidden]), .fd-menu__item")?.focus();
     return;
   }
   if (key === "j" || key === "k") walk(key === "j" ? 1 : -1, event);
-  else if (key === "x") current()?.querySelector("[data-select-row]")?.click();
+  else if (key === "x") (current()?.querySelector("[data-select-row]") ?? current()?.parentElement.querySelector("[data-select-row]"))?.click();
   else if (key === "Enter" && event.target === current()) current().querySelector("[data-row-link]")?.click();
 });
 
@@ -29,7 +32,8 @@ function walk(step, event) {
   const all = rows();
   if (all.length === 0) return;
   event.preventDefault();
-  const at = all.findIndex((row) => "current" in row.dataset || row.contains(document.activeElement));
+  const focused = all.findIndex((row) => "current" in row.dataset || row.contains(document.activeElement));
+  const at = focused < 0 ? all.findIndex((row) => row.hasAttribute("aria-current")) : focused;
   const next = all[at < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(Math.max(at + step, 0), all.length - 1)];
   for (const row of all) delete row.dataset.current;
   next.dataset.current = "";
