@@ -24,6 +24,7 @@ from crm.loyalty import models as loyalty
 from crm.outreach import clock_models as clock
 from crm.outreach import inbound_models as inbound
 from crm.outreach import inbox_models as inbox
+from crm.outreach import letter_models as letters
 from crm.outreach import mailbox_models as mailboxes
 from crm.outreach import models as outreach
 from crm.outreach import pace_models as pace
@@ -51,6 +52,7 @@ DOMAINS = (
     inbound,
     mailboxes,
     inbox,
+    letters,
     segments,
     campaigns,
     exports,

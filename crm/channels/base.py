@@ -69,13 +69,15 @@ class Outcome:
 class Attachment:
     """One file that travels with a message: its name for the reader, its media type, its bytes.
 
-    `is_inline` says that it is a picture which the HTML of the message shows, as that of a signature.
+    `is_inline` says that it is a picture which the HTML of the message shows, as that of a signature, by its
+    `content_id`.
     """
 
     filename: str
     content_type: str
     content: bytes
     is_inline: bool = False
+    content_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 #: More than any letter needs; what comes after is cut before any parsing.
 MAX_HTML: Final = 2_000_000
 
-_TAGS: Final = {
+TAGS: Final = {
     "a", "abbr", "b", "blockquote", "br", "caption", "center", "cite", "code", "col", "colgroup", "dd", "del", "div",
     "dl", "dt", "em", "font", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "ins", "li", "ol", "p", "pre", "q",
     "s", "small", "span", "strike", "strong", "sub", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "u",
@@ -25,6 +25,14 @@ _ATTRIBUTES: Final = {
     "th": {"colspan", "rowspan", "align", "valign"},
     "table": {"align", "border", "cellpadding", "cellspacing"},
     "ol": {"start"},
+}
+#: What a letter in a frame of its own keeps besides: its layout.
+LETTER_ATTRIBUTES: Final = {
+    **_ATTRIBUTES,
+    **{tag: _ATTRIBUTES.get(tag, set()) | {"style", "dir"} for tag in sorted(TAGS)},
+    "table": _ATTRIBUTES["table"] | {"style", "dir", "width", "bgcolor"},
+    "td": _ATTRIBUTES["td"] | {"style", "dir", "width", "bgcolor"},
+    "font": {"color", "face", "size"},
 }
 #: How an element shows in text: \x04 begins a new line, \x05 a new paragraph, \x02 and \x03 hold a quote.
 _LINES: Final = (
@@ -66,7 +74,7 @@ def is_tame(html: str) -> bool:
     return True
 
 
-def _bare_text(html: str) -> str:
+def bare_text(html: str) -> str:
     """What is left without tags: for pages that were made to hurt a parser."""
     return entities.unescape(_ANY_TAG.sub(" ", html)).replace("<", " ")
 
@@ -79,7 +87,7 @@ def clean_html(html: str, *, images: bool = False) -> str:
     """
     html = html[:MAX_HTML]
     if not is_tame(html):
-        return f"<p>{entities.escape(_bare_text(html))}</p>"
+        return f"<p>{entities.escape(bare_text(html))}</p>"
 
     def keep(tag: str, attribute: str, value: str) -> str | None:
         if tag == "img" and attribute == "src":
@@ -88,7 +96,7 @@ def clean_html(html: str, *, images: bool = False) -> str:
 
     return nh3.clean(
         html,
-        tags=_TAGS,
+        tags=TAGS,
         attributes=_ATTRIBUTES,
         attribute_filter=keep,
         url_schemes={"http", "https", "mailto", "tel"},
@@ -101,7 +109,7 @@ def html_to_text(html: str) -> str:
     """The readable text, one line per block; quoted history is marked with `>` as plain mail does."""
     html = html[:MAX_HTML]
     if not is_tame(html):
-        return _laid_out(_bare_text(html))
+        return _laid_out(bare_text(html))
     tree = LexborHTMLParser(html)
     tree.strip_tags(["script", "style", "head", "title", "template", "noscript"])
     return _laid_out("".join(_pieces(tree.body))) if tree.body is not None else ""

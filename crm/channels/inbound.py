@@ -5,7 +5,8 @@ from email.message import Message
 from typing import Final
 
 from crm.channels.base import Attachment, AutoReply, Bounce, Complaint, Reply
-from crm.channels.html import clean_html, html_to_text
+from crm.channels.html import html_to_text
+from crm.channels.letters import clean_letter
 from crm.channels.mail_parts import (
     InboundError,
     addresses,
@@ -91,7 +92,7 @@ def _reply(message: Message, raw: bytes, *, to_addresses: tuple[str, ...], token
         subject=subject,
         text=strip_quotes(full_text),
         full_text=full_text,
-        html=clean_html(html) if html.strip() else None,
+        html=clean_letter(html) if html.strip() else None,
         in_reply_to=answered[0] if answered else None,
         references=message_ids(headers(message, "References")),
         token=token,
@@ -122,6 +123,7 @@ def _contents(message: Message) -> tuple[str, str, tuple[Attachment, ...]]:
                         content_type=kind,
                         content=content,
                         is_inline=_is_inline(part),
+                        content_id=header(part, "Content-ID").strip("<> ")[:200] if _is_inline(part) else "",
                     )
                 )
     return "\n".join(plain), "\n".join(html), tuple(attachments)

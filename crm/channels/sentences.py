@@ -112,6 +112,7 @@ OUTCOME_SENTENCES: Final = MappingProxyType(
         "telegram_webhook": N_("Telegram does not accept the address of this installation."),
         "tls_certificate": N_("The mail server's certificate is not valid for its name."),
         "too_big": N_("The message is larger than the mail server accepts."),
+        "file_gone": N_("A file of this message is no longer there as it was approved. Write it again."),
         "unwritable": N_("Something in the message can't be sent by e-mail."),
         "whatsapp_locked": N_("Meta has locked this WhatsApp account. Look into the WhatsApp manager."),
         "whatsapp_needs_number": N_("WhatsApp wants the phone number of this person for a message like this."),

@@ -8,6 +8,7 @@ from wtforms import (
     BooleanField,
     DateField,
     IntegerField,
+    MultipleFileField,
     PasswordField,
     RadioField,
     SelectField,
@@ -25,6 +26,7 @@ from crm.channels.presets import PROVIDERS, is_certified, provider_of
 from crm.clock import local_instant
 from crm.consent.kinds import Purpose
 from crm.errors import AppError
+from crm.outreach.services.letters import Upload
 from crm.outreach.words import CHANNELS, PURPOSES
 from crm.web.forms import Form
 from crm.web.i18n import _, lazy, lazy_p, translated
@@ -83,7 +85,23 @@ class WhenForm(Form):
         super().absorb(error)
 
 
-class MessageForm(WhenForm):
+class FilesForm(WhenForm):
+    """A text that files may travel with."""
+
+    files = MultipleFileField(
+        lazy("Files"), description=lazy("By e-mail, 18 MB altogether; on its way a file grows by a third.")
+    )
+
+    def uploads(self) -> list[Upload]:
+        """The files that were chosen, in their order."""
+        return [
+            Upload(name=file.filename, media_type=file.mimetype or "application/octet-stream", stream=file.stream)
+            for file in self.files.data or ()
+            if getattr(file, "filename", "")
+        ]
+
+
+class MessageForm(FilesForm):
     channel = SelectField(lazy("Channel"))
     account_id = SelectField(lazy("From"), default="")
     purpose = SelectField(lazy("What it is for"), choices=[(kind.value, PURPOSES[kind]) for kind in WRITTEN])
@@ -91,7 +109,7 @@ class MessageForm(WhenForm):
     body = TextAreaField(lazy("Text"), validators=[DataRequired(lazy("Write something.")), Length(max=20_000)])
 
 
-class ReplyForm(WhenForm):
+class ReplyForm(FilesForm):
     body = TextAreaField(lazy("Answer"), validators=[DataRequired(lazy("Write something.")), Length(max=20_000)])
 
 

@@ -13,6 +13,7 @@ from crm.failpoints import Failpoint, reach
 from crm.hub import Hub, apart
 from crm.outreach.handover import Journal
 from crm.outreach.reasons import KEPT_BACK
+from crm.outreach.services.letters import FileGoneError, load_listed
 from crm.outreach.services.outcomes import Finished, Started
 
 log = structlog.get_logger(__name__)
@@ -30,6 +31,7 @@ PACE_SECONDS: Final = 0.05
 STALE_SECONDS: Final = 3.0
 
 _LEASE_OVER: Final = Outcome(kind=OutcomeKind.RETRY_LATER, code="lease_over")
+_FILE_GONE: Final = Outcome(kind=OutcomeKind.CONTENT, code="file_gone")
 _WAITED: Final = Outcome(kind=OutcomeKind.RETRY_LATER, code="waited")
 
 
@@ -173,7 +175,10 @@ class Lane:
 
     def _send(self, adapter: Adapter, started: Started) -> Outcome:
         last_look = self._last_look(started.attempt_id)
-        letter = outbound(started, may_leave=last_look)
+        try:
+            letter = outbound(started, may_leave=last_look)
+        except FileGoneError:
+            return _FILE_GONE
         if not (asks_to_leave(adapter) or last_look()):
             return _LEASE_OVER
         return adapter.send(letter) if takes_turns(adapter) else apart(lambda: adapter.send(letter))
@@ -221,5 +226,6 @@ def outbound(started: Started, *, may_leave: Callable[[], bool]) -> Outbound:
         else OutboundTemplate(
             name=chosen["name"], language=chosen["language"], parameters=tuple(chosen.get("parameters", ()))
         ),
+        attachments=load_listed(frozen.get("files", ())),
         may_leave=may_leave,
     )

@@ -17,6 +17,7 @@ from crm.accounts.guards import requires
 from crm.accounts.kinds import Permission
 from crm.channels.answers import AnswerKind, compose
 from crm.channels.base import Reply
+from crm.channels.html import clean_html
 from crm.channels.inbound import InboundError, parse_email
 from crm.channels.mail_parts import header, read_message
 from crm.channels.sandbox import Letter, SandboxStore
@@ -146,8 +147,8 @@ def _opened(store: SandboxStore, accounts: dict[UUID, SenderAccount], letter_id:
         letter=letter,
         subject=event.subject,
         sender=event.from_name or event.from_address,
-        # `parse_email` has cleaned it: no script, style, form or remote image is left.
-        html=Markup(event.html) if event.html else None,  # noqa: S704 - cleaned by nh3, see above
+        # What stands in our own page: no script, style, form or image is left.
+        html=Markup(clean_html(event.html)) if event.html else None,  # noqa: S704 - cleaned by nh3, see above
         text=event.full_text,
         attachments=tuple(file.filename for file in event.attachments),
         unsubscribe=unsubscribe,

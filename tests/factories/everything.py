@@ -14,7 +14,8 @@ from crm.accounts.kinds import ActorKind, Role
 from crm.accounts.models import Membership, User, UserSession
 from crm.accounts.rules import Actor
 from crm.accounts.services import browsers, memberships, progress
-from crm.channels.base import ChannelKind, Outbound
+from crm.channels.base import Attachment, ChannelKind, Outbound
+from crm.channels.letters import clean_letter
 from crm.channels.mime import build
 from crm.channels.sandbox import SandboxStore
 from crm.consent import services as consents
@@ -33,7 +34,9 @@ from crm.lifecycle.kinds import BulkField, ExportFormat, ImportMode
 from crm.lifecycle.services import Choices, bulk_edit
 from crm.loyalty.services import RuleInput, create_rule, redeem
 from crm.outreach import services as messages
+from crm.outreach.letter_models import MessageFile
 from crm.outreach.models import Conversation
+from crm.outreach.services.letters import keep_letter
 
 Ids = Mapping[str, UUID | str]
 TABLE = b"Nome;Cognome;E-mail\nAda;Neri;ada@example.com\nEva;Blu;niente\n"
@@ -246,6 +249,15 @@ def _outreach(session: Session, actor: Actor, contact_id: UUID, *, home: Path, n
     message = outreach.message(
         session, actor, contact_id, account_id=account.id, send_at=now + timedelta(days=1), now=now
     )
+    keep_letter(
+        session,
+        message.id,
+        html=clean_letter("<p style='color:#333'>Good <b>morning</b></p>"),
+        files=[Attachment(filename="prices.pdf", content_type="application/pdf", content=b"%PDF")],
+        folder=home / "files",
+    )
+    session.flush()
+    file_id = session.scalars(select(MessageFile.id).where(MessageFile.message_id == message.id)).one()
     template = messages.create_template(
         session,
         actor,
@@ -288,6 +300,7 @@ def _outreach(session: Session, actor: Actor, contact_id: UUID, *, home: Path, n
             session, actor, data=messages.CannedReplyInput(title="Thanks", body="Thank you."), now=now
         ).id,
         "message_id": message.id,
+        "message_file_id": file_id,
         "conversation_id": conversation,
         "letter_id": store.letters([account.public_id])[0].id,
         "campaign_id": campaign.id,

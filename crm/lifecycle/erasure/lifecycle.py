@@ -7,7 +7,7 @@ from crm.lifecycle.erasure.tables import Do, Table
 TABLES: Final = (
     Table(
         name="stored_file",
-        of={"id": ("entry_file.file_id",)},
+        of={"id": ("entry_file.file_id", "message_file.file_id")},
         do=Do.CLEAR,
         clear={"name": ""},
         mentions=("name",),

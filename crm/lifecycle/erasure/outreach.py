@@ -75,6 +75,20 @@ TABLES: Final = (
         hidden=("why", "missing"),
     ),
     Table(
+        name="message_letter",
+        of={"message_id": ("message",)},
+        do=Do.DELETE,
+        plain={"html": "letters of others stay as they were written"},
+        hidden=("html",),
+    ),
+    Table(
+        name="message_file",
+        of={"message_id": ("message",)},
+        do=Do.DELETE,
+        plain={"content_id": "what the mail program called a picture"},
+        hidden=("content_id",),
+    ),
+    Table(
         name="frozen_content",
         of={"message_id": ("message",)},
         do=Do.DELETE,

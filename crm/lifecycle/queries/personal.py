@@ -95,13 +95,13 @@ def _not_private(actor: Actor, name: str) -> ColumnElement[bool]:
     if "interaction" in REGISTRY[name].of.get("interaction_id", ()):
         return select(entry.c.id).where(entry.c.id == table.c.interaction_id, open_to_all).exists()
     if name == "stored_file":
-        link = sql_table("entry_file")
-        return (
+        link, letter = sql_table("entry_file"), sql_table("message_file")
+        of_entry = (
             select(link.c.id)
             .join_from(link, entry, entry.c.id == link.c.interaction_id)
             .where(link.c.file_id == table.c.id, open_to_all)
-            .exists()
         )
+        return or_(of_entry.exists(), select(letter.c.id).where(letter.c.file_id == table.c.id).exists())
     return true()
 
 

@@ -42,7 +42,9 @@ from crm.outreach.queries.conversations import (
     others_of,
     unread_count,
 )
+from crm.outreach.queries.files import FileLine, files_of, with_letter
 from crm.outreach.queries.gate import policy
+from crm.outreach.queries.letters import Letter, letter, message_file
 from crm.outreach.queries.life import Event, Step, life
 from crm.outreach.queries.messages import (
     OPEN_STATES,
@@ -81,7 +83,9 @@ __all__ = [
     "ConversationLine",
     "Event",
     "Figures",
+    "FileLine",
     "InboxFilter",
+    "Letter",
     "MessageLine",
     "MessageView",
     "Opening",
@@ -107,10 +111,13 @@ __all__ = [
     "counts_by_state",
     "dealt_with",
     "figures",
+    "files_of",
     "last_call",
     "leaving",
+    "letter",
     "life",
     "message",
+    "message_file",
     "message_verdicts",
     "messages",
     "needing",
@@ -131,4 +138,5 @@ __all__ = [
     "verdicts_at",
     "waiting_batches",
     "week_lines",
+    "with_letter",
 ]

@@ -1,6 +1,6 @@
 """Reads messages: lists by key, one with its words, what is uncertain, and what is planned for a person."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -28,6 +28,7 @@ from crm.outreach.models import (
     SenderAccount,
 )
 from crm.outreach.moments import is_moved, leaves_at
+from crm.outreach.queries.files import FileLine, files_of, with_letter
 from crm.outreach.queries.gate import among, policy
 from crm.outreach.rules import BUDGET_SPAN, budget_free_at
 from crm.web.paging import Page, decode_cursor, page_of
@@ -101,6 +102,8 @@ class MessageView:
     account_name: str
     #: The account's server keeps a copy of whatever it sends, so that a missing one means something.
     files_sent: bool
+    has_letter: bool = False
+    files: Sequence[FileLine] = ()
 
     @property
     def shown_text(self) -> str:
@@ -259,6 +262,8 @@ def message(session: Session, actor: Actor, *, message_id: UUID) -> MessageView:
         frozen=frozen,
         account_name=account.name if account else "",
         files_sent=bool(account and account.config.get("files_sent")),
+        has_letter=bool(with_letter(session, message_ids=[message_id])),
+        files=files_of(session, message_ids=[message_id])[message_id],
     )
 
 

@@ -17,6 +17,7 @@ from crm.outreach.content import write_out
 from crm.outreach.kinds import DeliveryState, MessageDirection, MessageState
 from crm.outreach.models import Message, MessageText
 from crm.outreach.queries.conversations import conversation
+from crm.outreach.queries.files import FileLine, files_of, with_letter
 from crm.web.paging import Page, decode_cursor, encode_cursor
 
 THREAD_PAGE: Final = 40
@@ -45,6 +46,8 @@ class ThreadEntry:
     is_answered: bool = False
     post_url: str = ""
     labels: list[tuple[str, str]] = field(default_factory=list)
+    has_letter: bool = False
+    files: list[FileLine] = field(default_factory=list)
 
 
 def _readable(message: Message, body: str) -> str:
@@ -84,7 +87,12 @@ def thread(
     since = shown[-1][0].created_at if has_more else None
     notes = interactions.notes_in(session, actor, conversation_id=conversation_id, since=since, before=until)
     told = interactions.told_of(session, actor, source_ids=[row[0].id for row in shown])
-    entries = [(row[0].created_at, _entry(row, told.get(row[0].id))) for row in reversed(shown)]
+    ids = [row[0].id for row in shown]
+    letters, files = with_letter(session, message_ids=ids), files_of(session, message_ids=ids)
+    entries = [
+        (row[0].created_at, _entry(row, told.get(row[0].id), files[row[0].id], has_letter=row[0].id in letters))
+        for row in reversed(shown)
+    ]
     entries += [(note.at, _note(note)) for note in notes]
     # Stable: of a message and a note of one moment, the message first.
     entries.sort(key=lambda pair: pair[0])
@@ -105,7 +113,7 @@ def newest_message(session: Session, *, conversation_id: UUID) -> tuple[UUID, st
     return (row[0], row[1], row[2]) if row else None
 
 
-def _entry(row: Any, told: interactions.Told | None) -> ThreadEntry:
+def _entry(row: Any, told: interactions.Told | None, files: list[FileLine], *, has_letter: bool) -> ThreadEntry:
     found, text, author = row
     return ThreadEntry(
         id=found.id,
@@ -123,6 +131,8 @@ def _entry(row: Any, told: interactions.Told | None) -> ThreadEntry:
         is_answered=told is not None and told.answered_at is not None,
         post_url=told.post_url if told else "",
         labels=told.labels if told else [],
+        has_letter=has_letter,
+        files=files,
     )
 
 

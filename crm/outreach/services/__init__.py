@@ -58,6 +58,7 @@ from crm.outreach.services.inbox import (
     mark_seen,
     mark_unread,
 )
+from crm.outreach.services.letters import Upload, keep_uploads
 from crm.outreach.services.merge_threads import merge_threads, unmerge_threads
 from crm.outreach.services.moving import MOVABLE, NotMovableError, reschedule
 from crm.outreach.services.optout import NobodyError, Preferences, preferences, set_preferences, unsubscribe
@@ -114,6 +115,7 @@ __all__ = [
     "TemplateInput",
     "TemplateNotFoundError",
     "TooLateError",
+    "Upload",
     "add_note",
     "approve",
     "assign",
@@ -142,6 +144,7 @@ __all__ = [
     "hold_account",
     "ignore_stranger",
     "keep_draft",
+    "keep_uploads",
     "link_stranger",
     "load_canned",
     "mark_seen",

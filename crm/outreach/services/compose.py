@@ -20,11 +20,13 @@ from crm.consent.kinds import Purpose
 from crm.contacts.models import Company, Contact, Handle
 from crm.db import new_id
 from crm.errors import InvalidInputError, worded
+from crm.files.models import StoredFile
 from crm.outreach.content import MAX_SUBJECT, MAX_TEMPLATE, Trusted, escape_markdown, is_one_line, write_out
 from crm.outreach.links import PreferenceToken
 from crm.outreach.models import FrozenContent, Message, SenderAccount
 from crm.outreach.queries.gate import among
 from crm.outreach.rules import PURPOSES
+from crm.outreach.services.letters import listed
 from crm.outreach.setup import links
 
 #: Channels whose text is Markdown and becomes HTML beside plain text.
@@ -170,12 +172,13 @@ def freeze(
     contact: Contact | None,
     account: SenderAccount | None,
     thread: Thread | None = None,
+    files: Sequence[StoredFile] = (),
     now: datetime,
 ) -> FrozenContent:
     """What will leave, to the letter, with its hash, which is set on the message; the caller adds it after the message.
 
-    The hash covers the words, the address, the sender, the code and every header, so that nothing of it can change
-    after the approval. Raises `TextTooLongError` for more than the network takes.
+    The hash covers the words, the address, the sender, the code, every header and the bytes of the files, so that
+    nothing of it can change after the approval. Raises `TextTooLongError` for more than the network takes.
     """
     house = session.get(Workspace, actor.workspace_id)
     purpose, channel = Purpose(message.purpose), ChannelKind(message.channel)
@@ -193,7 +196,7 @@ def freeze(
         subject=words.subject,
         text=text,
         html=html,
-        headers=_headers(message, account, contact, thread or Thread())
+        headers=_headers(message, account, contact, thread or Thread(), files)
         if channel is ChannelKind.EMAIL
         else _fields(account, handle, thread or Thread(), words.template),
         created_at=now,
@@ -284,11 +287,17 @@ def _fields(
 
 
 def _headers(
-    message: Message, account: SenderAccount | None, contact: Contact | None, thread: Thread
+    message: Message,
+    account: SenderAccount | None,
+    contact: Contact | None,
+    thread: Thread,
+    files: Sequence[StoredFile],
 ) -> dict[str, Any]:
     if account is None:
         return {}
     frozen: dict[str, Any] = {"headers": {}, "references": list(thread.references[-MAX_REFERENCES:])}
+    if files:
+        frozen["files"] = listed(files)
     if thread.in_reply_to:
         frozen["in_reply_to"] = thread.in_reply_to
     if PURPOSES[Purpose(message.purpose)].way_out and contact is not None:

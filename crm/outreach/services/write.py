@@ -18,8 +18,10 @@ from crm.contacts import queries as contacts
 from crm.contacts.models import Contact, Handle
 from crm.db import new_id
 from crm.errors import ConflictError, InvalidInputError
+from crm.files.models import StoredFile
 from crm.outreach.content import render
 from crm.outreach.kinds import ConversationState, MessageDirection, MessageState
+from crm.outreach.letter_models import MessageFile
 from crm.outreach.models import Conversation, Message, MessageText, SenderAccount
 from crm.outreach.moments import check_moment
 from crm.outreach.queries.verdicts import best_handles, verdict
@@ -83,16 +85,19 @@ def write(
     handle_id: UUID | None = None,
     voucher_id: UUID | None = None,
     values: Mapping[str, Mapping[str, Any]] | None = None,
+    files: Sequence[StoredFile] = (),
     now: datetime,
 ) -> Message:
     """One message to one person, approved by its writer.
 
     `send_at` None leaves `undo_seconds` ahead, so that it can be taken back; a time in the past is refused. On
     channels without a machine it becomes an assisted message: the text is ready, a person sends it. Subject and body
-    may use the variables of templates; `values` adds groups (`voucher`, `offer`). Raises `InvalidInputError` by field,
+    may use the variables of templates; `values` adds groups (`voucher`, `offer`); `files` are those of `keep_uploads`,
+    and travel with e-mail alone. Raises `InvalidInputError` by field,
     `BlockedError`, `ForbiddenError` and the contact's not-found error.
     """
     actor.require(Permission.WRITE)
+    _check_files(files, channel)
     contact = contacts.contact(session, actor, contact_id=contact_id)
     handle = _handle(session, actor, contact_id=contact_id, channel=channel, handle_id=handle_id)
     account = _account(session, actor, channel=channel, account_id=account_id)
@@ -105,7 +110,18 @@ def write(
     if answer.disposition is Disposition.SKIP:
         raise BlockedError(answer)
     words = _words(session, actor, target, channel=channel, subject=subject, body=body, values=values)
-    return _make(session, actor, target, words, channel=channel, purpose=purpose, at=at, voucher_id=voucher_id, now=now)
+    return _make(
+        session,
+        actor,
+        target,
+        words,
+        channel=channel,
+        purpose=purpose,
+        at=at,
+        voucher_id=voucher_id,
+        files=files,
+        now=now,
+    )
 
 
 def reply(
@@ -116,6 +132,7 @@ def reply(
     body: str,
     subject: str = "",
     send_at: datetime | None = None,
+    files: Sequence[StoredFile] = (),
     now: datetime,
 ) -> Message:
     """Answer in a conversation, on its channel and from its account, also to somebody not yet known."""
@@ -124,6 +141,7 @@ def reply(
     if conversation.state == ConversationState.CLOSED:
         conversation.state = ConversationState.WAITING.value
     channel = ChannelKind(conversation.channel)
+    _check_files(files, channel)
     contact = None
     if conversation.contact_id is not None:
         contact = contacts.contact(session, actor, contact_id=conversation.contact_id)
@@ -144,7 +162,13 @@ def reply(
     words = _words(
         session, actor, target, channel=channel, subject=subject or _answering(conversation.subject), body=body
     )
-    return _make(session, actor, target, words, channel=channel, purpose=Purpose.REPLY, at=at, now=now)
+    return _make(session, actor, target, words, channel=channel, purpose=Purpose.REPLY, at=at, files=files, now=now)
+
+
+def _check_files(files: Sequence[StoredFile], channel: ChannelKind) -> None:
+    if files and channel is not ChannelKind.EMAIL:
+        sentence_ = N_("Files travel by e-mail alone.")
+        raise InvalidInputError(sentence_, code="no_files_here", fields={"files": sentence_})
 
 
 def _answering(subject: str) -> str:
@@ -213,6 +237,7 @@ def _make(
     purpose: Purpose,
     at: datetime,
     voucher_id: UUID | None = None,
+    files: Sequence[StoredFile] = (),
     now: datetime,
 ) -> Message:
     contact_id = target.contact.id if target.contact else None
@@ -257,11 +282,15 @@ def _make(
         contact=target.contact,
         account=target.account,
         thread=thread,
+        files=files,
         now=now,
     )
     session.add(message)
     session.flush()
     session.add_all([frozen, MessageText(message_id=message.id, subject=words.subject, body=words.body)])
+    session.add_all(
+        MessageFile(message_id=message.id, file_id=file.id, position=number) for number, file in enumerate(files)
+    )
     session.flush()
     tell(session, actor, [Moved(message.id, contact_id, voucher_id)], state=MessageState.SCHEDULED, now=now)
     return message

@@ -20,8 +20,10 @@ from crm.outreach.links import hide_tokens
 from crm.outreach.models import Conversation, Message, MessageText, SenderAccount
 from crm.outreach.services import conversations
 from crm.outreach.services.authors import Author, adopted, author_of
+from crm.outreach.services.letters import keep_letter
 from crm.outreach.services.news import already_received, arrived, original_of
 from crm.outreach.services.start_links import redeem
+from crm.outreach.setup import files_folder
 
 
 def written(session: Session, actor: Actor, account: SenderAccount, parsed: Reply, *, now: datetime) -> Message | None:
@@ -172,6 +174,7 @@ def _kept(
     session.add(message)
     session.flush()
     session.add(MessageText(message_id=message.id, subject=parsed.subject, body=hide_tokens(parsed.text)))
+    keep_letter(session, message.id, html=parsed.html, files=parsed.attachments, folder=files_folder())
     return message
 
 

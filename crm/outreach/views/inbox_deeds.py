@@ -24,6 +24,7 @@ from crm.outreach.queries import ConversationLine
 from crm.outreach.services.private import reply_privately
 from crm.outreach.views.blueprint import blueprint
 from crm.outreach.views.inbox import Written, conflict_of, keep_draft, mode_of, page
+from crm.outreach.views.letters import folder
 from crm.outreach.views.messages import tell_leaving
 from crm.outreach.waking import wake
 from crm.web.formats import moment
@@ -76,6 +77,9 @@ def reply(conversation_id: UUID) -> ResponseReturnValue:
 def _send(conversation_id: UUID, form: ReplyForm, mode: ReplyMode, *, now: datetime) -> None:
     session, actor = current_session(), current_actor()
     write: Callable[..., Any] = reply_privately if mode is ReplyMode.PRIVATE else services.reply
+    given: dict[str, Any] = {}
+    if mode is not ReplyMode.PRIVATE:
+        given["files"] = services.keep_uploads(session, actor, uploads=form.uploads(), folder=folder())
     message = write(
         session,
         actor,
@@ -83,6 +87,7 @@ def _send(conversation_id: UUID, form: ReplyForm, mode: ReplyMode, *, now: datet
         body=form.body.data or "",
         send_at=form.moment(tz=actor.time_zone),
         now=now,
+        **given,
     )
     wake(message)
     tell_leaving(message)

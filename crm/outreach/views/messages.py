@@ -21,6 +21,7 @@ from crm.outreach.kinds import MessageState
 from crm.outreach.models import Message
 from crm.outreach.rules import Verdict
 from crm.outreach.views.blueprint import blueprint
+from crm.outreach.views.letters import folder
 from crm.outreach.waking import wake
 from crm.outreach.words import CHANNELS, ICONS, reason_text
 from crm.web.formats import moment
@@ -81,6 +82,7 @@ def write(contact_id: UUID) -> ResponseReturnValue:
             purpose=Purpose(form.purpose.data),
             send_at=form.moment(tz=actor.time_zone),
             account_id=UUID(form.account_id.data) if form.account_id.data else None,
+            files=services.keep_uploads(session, actor, uploads=form.uploads(), folder=folder()),
             now=request_now(),
         )
     except AppError as error:
