@@ -39,6 +39,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "crm.loyalty.views:blueprint",
     "crm.outreach.views:blueprint",
     "crm.outreach.hooks:blueprint",
+    "crm.outreach.views.share:blueprint",
     "crm.campaigns.views:blueprint",
     "crm.deals.views:blueprint",
     "crm.desk.deal_page:blueprint",
@@ -67,8 +68,9 @@ BLUEPRINTS: tuple[str, ...] = (
 )
 """`module:attribute` of every blueprint, in the order of the navigation; pages first, then the API."""
 
-#: Addresses that programs post to without cookies: mail programs (RFC 8058), and platforms, which sign what they send.
-WITHOUT_CSRF = frozenset({"one_click", "hooks"})
+#: Addresses that others post to: mail programs (RFC 8058), platforms, which sign what they send, and the share menu of
+#: a phone, whose words are only shown.
+WITHOUT_CSRF = frozenset({"one_click", "hooks", "share"})
 
 csrf = CSRFProtect()
 

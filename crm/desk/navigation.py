@@ -85,6 +85,8 @@ NEW = (
     (lazy("Campaign"), "send", "/campaigns/new", Permission.WRITE),
     (lazy("Segment"), "filter", "/segments/new", Permission.EDIT),
     (lazy("Offer"), "gift", "/loyalty/offers/new", Permission.MANAGE_LOYALTY),
+    (lazy("Answer from elsewhere"), "message", "/share", Permission.WRITE),
+    (lazy("Public comment"), "world", "/public-posts/new", Permission.WRITE),
     (lazy_p("noun", "Import"), "file-import", "/imports/new", Permission.IMPORT),
 )
 

@@ -7,6 +7,7 @@ from typing import Any
 from wtforms import (
     BooleanField,
     DateField,
+    DateTimeLocalField,
     IntegerField,
     MultipleFileField,
     PasswordField,
@@ -26,6 +27,8 @@ from crm.channels.presets import PROVIDERS, is_certified, provider_of
 from crm.clock import local_instant
 from crm.consent.kinds import Purpose
 from crm.errors import AppError
+from crm.outreach.networks import PUBLIC, is_post_url, network_of
+from crm.outreach.pasted import MAX_PASTED
 from crm.outreach.services.letters import Upload
 from crm.outreach.words import CHANNELS, PURPOSES
 from crm.web.forms import Form
@@ -240,6 +243,59 @@ class RewordForm(Form):
 
     body = TextAreaField(lazy("Text"), validators=[DataRequired(), Length(max=20_000)])
     version = IntegerField(validators=[Optional()], widget=HiddenInput())
+
+
+class HeardForm(Form):
+    """Words that somebody answered elsewhere, pasted or shared into the app."""
+
+    channel = SelectField(lazy("Where they answered"))
+    text = TextAreaField(
+        lazy("Their words"),
+        description=lazy("One message, or several copied from the chat with their dates and names."),
+        validators=[DataRequired(lazy("Paste what they wrote.")), Length(max=MAX_PASTED)],
+    )
+    happened_at = DateTimeLocalField(
+        lazy("When"),
+        format="%Y-%m-%dT%H:%M",
+        description=lazy("Empty means now; dates in the text come first."),
+        validators=[Optional()],
+    )
+    who = SelectField(lazy("Which of them is it?"), validate_choice=False)
+
+
+class PublicPostForm(Form):
+    """A comment or mention that everybody can read."""
+
+    post_url = StringField(
+        lazy("Link to the comment"),
+        description=lazy("Copy it from the network: it says which one it is."),
+        validators=[DataRequired(lazy("Paste the link of the comment.")), Length(max=2000)],
+    )
+    channel = SelectField(
+        lazy("Network"),
+        choices=[("", lazy("Tell by the link")), *((kind.value, CHANNELS[kind]) for kind in PUBLIC)],
+        default="",
+    )
+    author = StringField(
+        lazy("Who wrote it"), description=lazy("Their name on the network, like @name."), validators=[Length(max=320)]
+    )
+    text = TextAreaField(
+        lazy("Their words"), validators=[DataRequired(lazy("Paste what they wrote.")), Length(max=20_000)]
+    )
+    is_negative = BooleanField(lazy("It is negative"), description=lazy("It waits on Today until somebody answered."))
+
+    def network(self) -> ChannelKind | None:
+        """The chosen network, else that of the link."""
+        if self.channel.data:
+            return ChannelKind(self.channel.data)
+        return network_of(self.post_url.data or "")
+
+    def validate_post_url(self, field: StringField) -> None:
+        """A link that can be opened, of a network that is known or chosen."""
+        if not is_post_url((field.data or "").strip()):
+            raise ValidationError(_("Write a web address."))
+        if not self.channel.data and network_of(str(field.data)) is None:
+            raise ValidationError(_("This link does not say its network: choose it below."))
 
 
 class TemplateForm(Form):

@@ -32,6 +32,7 @@ PUBLIC = {
     "security.mf_recovery",
     "security.two_factor_setup",
     "security.two_factor_token_validation",
+    "share.manifest",
     "static",
 }
 # Views that take a form and show it again at the same address; reading them changes nothing.

@@ -10,7 +10,7 @@ from crm.outreach.queries.accounts import (
     template,
     templates,
 )
-from crm.outreach.queries.by_hand import ByHand, by_hand, by_hand_card, dealt_with
+from crm.outreach.queries.by_hand import ByHand, WrittenTo, by_hand, by_hand_card, dealt_with, recent_by_hand
 from crm.outreach.queries.calendar import (
     LEAVES,
     PUT_OFF_MOST,
@@ -94,6 +94,7 @@ __all__ = [
     "Step",
     "ThreadEntry",
     "UncertainMessage",
+    "WrittenTo",
     "account",
     "account_errors",
     "account_health",
@@ -127,6 +128,7 @@ __all__ = [
     "others_of",
     "planned_for",
     "policy",
+    "recent_by_hand",
     "slow_domains",
     "template",
     "templates",

@@ -1,7 +1,7 @@
 """Reads what waits to be sent by hand: the queue of one person or of all, and one card of it."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,13 +10,17 @@ from sqlalchemy.orm import Session, aliased
 
 from crm.accounts.models import User
 from crm.accounts.rules import Actor
+from crm.channels.base import ChannelKind
 from crm.contacts.models import Company, Contact, Handle
+from crm.contacts.queries import alive
 from crm.outreach.kinds import MessageState
 from crm.outreach.models import Batch, Conversation, FrozenContent, Message, MessageText
 from crm.outreach.queries.messages import MessageLine, line_of, visible_to
 
 #: A queue longer than this is shown by its beginning.
 MOST: Final = 200
+#: Answers to what one wrote by hand come within these days.
+RECENT: Final = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +129,31 @@ def by_hand_card(session: Session, actor: Actor, *, message_id: UUID) -> ByHand 
     wanted = _cards().where(Message.id == message_id, Message.is_assisted, waits, visible_to(actor))
     row = session.execute(wanted).one_or_none()
     return None if row is None else _card(row)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenTo:
+    """Somebody whom the reader wrote to by hand lately, and on which channel last."""
+
+    contact_id: UUID
+    name: str
+    channel: ChannelKind
+    at: datetime | None
+
+
+def recent_by_hand(session: Session, actor: Actor, *, limit: int, now: datetime) -> list[WrittenTo]:
+    """The people whom the actor wrote to by hand in the last days, the latest first: theirs are the likely answers."""
+    rows = session.execute(
+        select(Contact.id, Contact.display_name, Message.channel, Message.opened_at)
+        .join(Contact, Contact.id == Message.contact_id)
+        .where(Message.opened_by_id == actor.user_id, Message.opened_at > now - RECENT, alive(actor))
+        .order_by(Message.opened_at.desc(), Message.id.desc())
+        .limit(limit * 5)
+    ).all()
+    latest: dict[UUID, WrittenTo] = {}
+    for contact_id, name, channel, at in rows:
+        latest.setdefault(contact_id, WrittenTo(contact_id=contact_id, name=name, channel=ChannelKind(channel), at=at))
+    return list(latest.values())[:limit]
 
 
 def dealt_with(session: Session, actor: Actor, *, since: datetime) -> int:
