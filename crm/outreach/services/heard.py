@@ -25,8 +25,9 @@ from crm.interactions.models import Interaction
 from crm.outreach.models import Conversation, Message, SenderAccount
 from crm.outreach.pasted import Said
 from crm.outreach.queries.verdicts import best_handles
-from crm.outreach.services import conversations
+from crm.outreach.services import conversations, statements
 from crm.outreach.services.written import written
+from crm.roundtrip import Step, array, together
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,7 @@ def answered_there(
         post_url=answer_url or found.post_url,
         now=now,
     )
-    conversations.note_answered(session, conversation_ids=[conversation_id], now=now)
+    together(session, Step(statements.ANSWERED, {"ids": array([conversation_id]), "since": now, "now": now}))
     session.refresh(found)
     return found
 
