@@ -27,6 +27,7 @@ from crm.outreach import inbox_models as inbox
 from crm.outreach import letter_models as letters
 from crm.outreach import mailbox_models as mailboxes
 from crm.outreach import models as outreach
+from crm.outreach import network_models as networks
 from crm.outreach import pace_models as pace
 from crm.segments import models as segments
 
@@ -48,6 +49,7 @@ DOMAINS = (
     deals,
     clock,
     outreach,
+    networks,
     pace,
     inbound,
     mailboxes,

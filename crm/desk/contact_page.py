@@ -30,6 +30,7 @@ from crm.interactions import words as timeline_words
 from crm.interactions.forms import LogForm, NarrowForm
 from crm.interactions.queries import TimelineEntry, Word
 from crm.loyalty import queries as loyalty
+from crm.outreach import queries as outreach
 from crm.segments import queries as segments
 from crm.web.formats import day, local
 from crm.web.i18n import _
@@ -108,6 +109,7 @@ def page(person: Contact, **composer: Any) -> str:
         access=access,
         access_reasons=contact_words.ACCESS_REASONS,
         me=actor.user_id,
+        start_bot=outreach.bot_to_start(session, contact_id=contact_id),
         segments=segments.segments_of(session, actor, contact_id=contact_id),
         lifecycles=contact_words.LIFECYCLE_LABELS,
         keeping=kept,

@@ -22,9 +22,10 @@ from crm.db import database_now, new_id
 from crm.errors import InvalidInputError
 from crm.interactions.models import InteractionBody
 from crm.net.guard import Guard
-from crm.outreach import runner, services
+from crm.outreach import queries, runner, services
 from crm.outreach.adapters import load_spec
-from crm.outreach.models import Conversation, Message
+from crm.outreach.models import Conversation, FrozenContent, Message
+from crm.outreach.network_models import NetworkTemplate
 from crm.outreach.services.receive import handle_inbound, store_inbound
 from crm.outreach.services.start_links import start_link
 
@@ -254,7 +255,11 @@ def shop(fresh_database, network, quiet) -> House:
         fresh_database.database,
         K.WHATSAPP,
         address="+390212345678",
-        config={"phone_number_id": whatsapp.NUMBER_ID, "base_url": network.base_url},
+        config={
+            "phone_number_id": whatsapp.NUMBER_ID,
+            "business_id": whatsapp.BUSINESS_ID,
+            "base_url": network.base_url,
+        },
         secret={"token": whatsapp.TOKEN, "app_secret": whatsapp.APP_SECRET, "verify_token": whatsapp.VERIFY_TOKEN},
     )
     made.call(
@@ -345,3 +350,58 @@ def test_another_number_of_the_same_business_is_not_ours(shop, network):
     wrote = {"contacts": [author()], "messages": [whatsapp.message()]}
     shop.deliver(delivery(wrote, number_id="999999"))
     assert shop.call(lambda session, _now: session.scalar(select(func.count()).select_from(Message))) == 0
+
+
+def approved(shop: House, name: str = "appuntamento"):
+    """The template as it is kept after asking for all of them."""
+    found = shop.adapter().templates()
+    shop.call(
+        lambda session, now: services.keep_templates(
+            session, shop.actor, account_id=shop.account_id, found=found, now=now
+        )
+    )
+    (row,) = [row for row in shop.all(select(NetworkTemplate)) if row.name == name]
+    return row
+
+
+def test_outside_the_window_a_template_goes_to_the_letter(shop, network):
+    chosen = services.ChosenTemplate(approved(shop).id, (" Ada ", "domani alle 9"))
+    message_id = shop.write("this counts for nothing", chosen=chosen)
+    shop.run()
+    assert shop.message(message_id).state == "sent"
+    sent = network.sent[0]
+    assert sent["template"]["name"] == "appuntamento"
+    assert [each["text"] for each in sent["template"]["components"][0]["parameters"]] == ["Ada", "domani alle 9"]
+    words = shop.all(select(FrozenContent.text))
+    assert words == ["Buongiorno Ada, ci vediamo domani alle 9?"]
+
+
+def test_empty_gaps_and_lines_in_them_are_told_beside_their_fields(shop):
+    row = approved(shop)
+    with pytest.raises(InvalidInputError) as caught:
+        shop.write("", chosen=services.ChosenTemplate(row.id, ("", "a\nb")))
+    assert set(caught.value.fields) == {"gap_1", "gap_2"}
+
+
+def test_only_what_the_network_approved_and_we_can_fill_is_sent(shop, network):
+    network.templates = [
+        whatsapp.template("ferma", status="PAUSED"),
+        whatsapp.template("foto", others=[{"type": "HEADER", "format": "IMAGE"}]),
+        whatsapp.template("nomi", "Ciao {{nome}}"),
+        whatsapp.template("ok", "Ciao"),
+    ]
+    good = approved(shop, "ok")
+    assert [
+        row.name for row in shop.call(lambda s, _now: queries.sendable_templates(s, account_id=shop.account_id))
+    ] == ["ok"]
+    for row in shop.all(select(NetworkTemplate).where(NetworkTemplate.id != good.id)):
+        with pytest.raises(InvalidInputError):
+            shop.write("", chosen=services.ChosenTemplate(row.id))
+    shop.write("", chosen=services.ChosenTemplate(good.id))
+
+
+def test_asking_again_replaces_what_was_known(shop, network):
+    approved(shop)
+    network.templates = [whatsapp.template("nuovo", "Ciao")]
+    approved(shop, "nuovo")
+    assert [row.name for row in shop.all(select(NetworkTemplate))] == ["nuovo"]

@@ -27,6 +27,7 @@ TABLES: Final = (
     Table(name="sender_pace"),
     Table(name="domain_pace", plain={"domain code": "a mail server and how fast it takes mail"}),
     Table(name="template", plain={"name language subject body": HOUSE}),
+    Table(name="network_template", plain={"name language category status body": "a text that the network approved"}),
     Table(name="batch", plain={"name": HOUSE}),
     Table(
         name="conversation",

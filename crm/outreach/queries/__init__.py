@@ -61,6 +61,8 @@ from crm.outreach.queries.messages import (
     planned_for,
     uncertain,
 )
+from crm.outreach.queries.network_templates import network_templates, sendable_templates
+from crm.outreach.queries.networks import bot_to_start
 from crm.outreach.queries.threads import ThreadEntry, newest_message, thread
 from crm.outreach.queries.trouble import AccountError, SlowDomain, account_errors, slow_domains
 from crm.outreach.queries.verdicts import AnyAccount, message_verdicts, verdict, verdicts
@@ -100,6 +102,7 @@ __all__ = [
     "account_health",
     "accounts",
     "attempts",
+    "bot_to_start",
     "budgets",
     "by_hand",
     "by_hand_card",
@@ -123,12 +126,14 @@ __all__ = [
     "messages",
     "needing",
     "needs_person",
+    "network_templates",
     "newest_message",
     "opening",
     "others_of",
     "planned_for",
     "policy",
     "recent_by_hand",
+    "sendable_templates",
     "slow_domains",
     "template",
     "templates",

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from crm.channels.base import ChannelKind
 from crm.channels.whatsapp import WINDOW
-from crm.outreach.models import Conversation, FrozenContent, Message
+from crm.contacts.models import Handle
+from crm.outreach.models import Conversation, FrozenContent, Message, SenderAccount
 from crm.outreach.queries.recipients import among
 
 #: Where a machine may write only to people who began the chat, whom it knows by the network's id.
@@ -67,3 +68,27 @@ def last_written(
     if account_id is not None:
         wanted = wanted.where(Conversation.account_id == account_id)
     return {contact_id: at for contact_id, at in session.execute(wanted) if contact_id is not None and at is not None}
+
+
+def bot_to_start(session: Session, *, contact_id: UUID) -> SenderAccount | None:
+    """The bot that a person would have to start before we may write to them there; None when they did, or without one.
+
+    Whoever blocked the bot has started it once, and knows how to come back.
+    """
+    started = select(Handle.id).where(
+        Handle.contact_id == contact_id,
+        Handle.channel == ChannelKind.TELEGRAM,
+        Handle.platform_id.is_not(None),
+        Handle.deleted_at.is_(None),
+    )
+    return session.scalars(
+        select(SenderAccount)
+        .where(
+            SenderAccount.channel == ChannelKind.TELEGRAM,
+            SenderAccount.deleted_at.is_(None),
+            SenderAccount.address != "",
+            ~started.exists(),
+        )
+        .order_by(SenderAccount.created_at, SenderAccount.id)
+        .limit(1)
+    ).one_or_none()

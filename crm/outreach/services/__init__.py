@@ -62,6 +62,7 @@ from crm.outreach.services.inbox import (
 from crm.outreach.services.letters import Upload, keep_uploads
 from crm.outreach.services.merge_threads import merge_threads, unmerge_threads
 from crm.outreach.services.moving import MOVABLE, NotMovableError, reschedule
+from crm.outreach.services.network_templates import ChosenTemplate, gaps_of, keep_templates, read_templates
 from crm.outreach.services.optout import NobodyError, Preferences, preferences, set_preferences, unsubscribe
 from crm.outreach.services.pauses import (
     BatchNotFoundError,
@@ -103,6 +104,7 @@ __all__ = [
     "CannedReplyInput",
     "CannedReplyNotFoundError",
     "Changed",
+    "ChosenTemplate",
     "ConversationNotFoundError",
     "Decision",
     "DraftInput",
@@ -142,6 +144,7 @@ __all__ = [
     "drop_draft",
     "edit_draft",
     "fill_words",
+    "gaps_of",
     "give_up",
     "handle_inbound",
     "hear",
@@ -149,6 +152,7 @@ __all__ = [
     "hold_account",
     "ignore_stranger",
     "keep_draft",
+    "keep_templates",
     "keep_uploads",
     "link_stranger",
     "load_canned",
@@ -164,6 +168,7 @@ __all__ = [
     "pause_sending",
     "preferences",
     "preview",
+    "read_templates",
     "receive",
     "reject",
     "release",

@@ -30,6 +30,7 @@ from crm.outreach.rules import Disposition, Verdict
 from crm.outreach.services import conversations
 from crm.outreach.services.accounts import choose_account
 from crm.outreach.services.compose import RICH, Recipient, Thread, Words, check_words, freeze, values_of
+from crm.outreach.services.network_templates import ChosenTemplate, approved_words
 from crm.outreach.services.transitions import Moved, move, tell
 from crm.outreach.variables import check_fields
 from crm.settings import current
@@ -86,6 +87,7 @@ def write(
     voucher_id: UUID | None = None,
     values: Mapping[str, Mapping[str, Any]] | None = None,
     files: Sequence[StoredFile] = (),
+    chosen: ChosenTemplate | None = None,
     now: datetime,
 ) -> Message:
     """One message to one person, approved by its writer.
@@ -93,7 +95,8 @@ def write(
     `send_at` None leaves `undo_seconds` ahead, so that it can be taken back; a time in the past is refused. On
     channels without a machine it becomes an assisted message: the text is ready, a person sends it. Subject and body
     may use the variables of templates; `values` adds groups (`voucher`, `offer`); `files` are those of `keep_uploads`,
-    and travel with e-mail alone. Raises `InvalidInputError` by field,
+    and travel with e-mail alone. With a `chosen` template the words are the network's own, and `body` counts for
+    nothing. Raises `InvalidInputError` by field,
     `BlockedError`, `ForbiddenError` and the contact's not-found error.
     """
     actor.require(Permission.WRITE)
@@ -106,10 +109,8 @@ def write(
         conversation = _open_conversation(session, contact_id=contact_id, channel=channel)
     target = _Target(contact, handle, account, conversation)
     at = _moment(send_at, now=now)
-    answer = verdict(session, actor, contact_id=contact_id, purpose=purpose, channel=channel, at=at, now=now)
-    if answer.disposition is Disposition.SKIP:
-        raise BlockedError(answer)
-    words = _words(session, actor, target, channel=channel, subject=subject, body=body, values=values)
+    _ask(session, actor, contact_id, channel=channel, purpose=purpose, at=at, chosen=chosen, now=now)
+    words = _words(session, actor, target, channel=channel, subject=subject, body=body, values=values, chosen=chosen)
     return _make(
         session,
         actor,
@@ -133,9 +134,13 @@ def reply(
     subject: str = "",
     send_at: datetime | None = None,
     files: Sequence[StoredFile] = (),
+    chosen: ChosenTemplate | None = None,
     now: datetime,
 ) -> Message:
-    """Answer in a conversation, on its channel and from its account, also to somebody not yet known."""
+    """Answer in a conversation, on its channel and from its account, also to somebody not yet known.
+
+    With a `chosen` template the words are the network's own, and `body` counts for nothing.
+    """
     actor.require(Permission.WRITE)
     conversation = conversations.load(session, conversation_id, lock=True)
     if conversation.state == ConversationState.CLOSED:
@@ -156,12 +161,9 @@ def reply(
     target = _Target(contact, handle, account, conversation)
     at = _moment(send_at, now=now)
     if contact is not None:
-        answer = verdict(session, actor, contact_id=contact.id, purpose=Purpose.REPLY, channel=channel, at=at, now=now)
-        if answer.disposition is Disposition.SKIP:
-            raise BlockedError(answer)
-    words = _words(
-        session, actor, target, channel=channel, subject=subject or _answering(conversation.subject), body=body
-    )
+        _ask(session, actor, contact.id, channel=channel, purpose=Purpose.REPLY, at=at, chosen=chosen, now=now)
+    title = subject or _answering(conversation.subject)
+    words = _words(session, actor, target, channel=channel, subject=title, body=body, chosen=chosen)
     return _make(session, actor, target, words, channel=channel, purpose=Purpose.REPLY, at=at, files=files, now=now)
 
 
@@ -169,6 +171,16 @@ def _check_files(files: Sequence[StoredFile], channel: ChannelKind) -> None:
     if files and channel is not ChannelKind.EMAIL:
         sentence_ = N_("Files travel by e-mail alone.")
         raise InvalidInputError(sentence_, code="no_files_here", fields={"files": sentence_})
+
+
+def _ask(
+    session: Session, actor: Actor, contact_id: UUID, *, chosen: ChosenTemplate | None, now: datetime, **about: Any
+) -> None:
+    """The gate, before anything is written; raises `BlockedError` where no waiting helps."""
+    has_template = chosen is not None
+    answer = verdict(session, actor, contact_id=contact_id, has_template=has_template, now=now, **about)
+    if answer.disposition is Disposition.SKIP:
+        raise BlockedError(answer)
 
 
 def _answering(subject: str) -> str:
@@ -305,8 +317,11 @@ def _words(
     subject: str,
     body: str,
     values: Mapping[str, Mapping[str, Any]] | None = None,
+    chosen: ChosenTemplate | None = None,
 ) -> Words:
     """What the person wrote with its variables filled; complains about the fields."""
+    if chosen is not None:
+        return approved_words(session, account=target.account, chosen=chosen)
     check_words(channel, subject=subject, body=body)
     check_fields(subject=subject, body=body)
     words, missing = fill_words(

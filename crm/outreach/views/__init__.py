@@ -13,6 +13,7 @@ from crm.outreach.views import (
     letters,
     messages,
     pauses,
+    start_links,
     templates,
 )
 from crm.outreach.views.blueprint import blueprint
@@ -31,5 +32,6 @@ __all__ = [
     "letters",
     "messages",
     "pauses",
+    "start_links",
     "templates",
 ]
