@@ -9,7 +9,7 @@ from crm.channels.base import ChannelKind
 from crm.channels.imap import ABSENT, FOUND
 from crm.channels.sentences import RULE_SENTENCES
 from crm.consent.kinds import Purpose
-from crm.outreach.kinds import AccountState, ConversationState, DeliveryState, MessageState, NotSent
+from crm.outreach.kinds import AccountState, ConversationState, DeliveryState, MailboxState, MessageState, NotSent
 from crm.outreach.moments import Timed, is_moved
 from crm.outreach.queries.messages import READ_BACK, AttemptLine
 from crm.outreach.reasons import sentence, way_sentence
@@ -141,6 +141,14 @@ ACCOUNTS: dict[AccountState, tuple[Any, str]] = {
     AccountState.ACTIVE: (lazy("works"), "ok"),
     AccountState.PAUSED: (lazy("paused"), "wait"),
     AccountState.HELD: (lazy("needs you"), "bad"),
+}
+
+
+#: {state of a mailbox that is read: (label, tone)}
+MAILBOXES: dict[MailboxState, tuple[Any, str]] = {
+    MailboxState.ON: (lazy("is read"), "ok"),
+    MailboxState.HELD: (lazy("needs you"), "bad"),
+    MailboxState.STOPPED: (lazy("is not read"), "plain"),
 }
 
 

@@ -295,6 +295,7 @@ def _outreach(session: Session, actor: Actor, contact_id: UUID, *, home: Path, n
     assert conversation is not None
     return {
         "account_id": account.id,
+        "exclusion_id": outreach.mailbox(session, actor, account.id, now=now).id,
         "template_id": template.id,
         "canned_id": messages.create_canned(
             session, actor, data=messages.CannedReplyInput(title="Thanks", body="Thank you."), now=now

@@ -5,14 +5,18 @@ from typing import Any
 from uuid import UUID
 
 from factories.contacts import consent, contact
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crm.accounts.rules import Actor
 from crm.channels.base import ChannelKind
+from crm.channels.imap_names import Folder
 from crm.consent.kinds import Purpose
 from crm.db import new_id
 from crm.outreach import services
+from crm.outreach.mailbox_models import MailboxExclusion, MailboxFolder
 from crm.outreach.models import Message, SenderAccount
+from crm.outreach.services import mailboxes
 from crm.outreach.setup import keyring
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -36,6 +40,20 @@ def account(
         }
     )
     return services.create_account(session, actor, data=data, now=now)
+
+
+def mailbox(session: Session, actor: Actor, account_id: UUID, *, now: datetime = NOW) -> MailboxExclusion:
+    """A mailbox that was read and stopped, with one address that stays out."""
+    folders = [Folder("INBOX", "INBOX", False, "/"), Folder("Posta inviata", "Sent", True, "/")]
+    box = mailboxes.keep_folders(session, actor, account_id=account_id, folders=folders, now=now)
+    rows = session.scalars(select(MailboxFolder).where(MailboxFolder.mailbox_id == box.id)).all()
+    for row in rows:
+        row.back_total, row.back_done, row.kept, row.strangers, row.left_out = 1_000, 400, 120, 200, 80
+    data = mailboxes.MailboxInput(folder_ids=[row.id for row in rows])
+    mailboxes.switch_on(session, actor, account_id=account_id, data=data, now=now)
+    made = mailboxes.exclude(session, actor, account_id=account_id, pattern="@private.example", now=now)
+    mailboxes.stop(session, actor, account_id=account_id)
+    return made
 
 
 def person(

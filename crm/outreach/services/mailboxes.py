@@ -182,11 +182,11 @@ def stop(session: Session, actor: Actor, *, account_id: UUID) -> SyncedMailbox:
 def read_pattern(text: str) -> str:
     """An exclusion as it is kept, from an address or a domain as somebody typed it. Raises `InvalidInputError`."""
     typed = text.strip().lower()
-    if "@" in typed.strip("@"):
+    if "@" in typed[1:]:
         found = norm(typed)
     else:
         # A domain is one when a mailbox could be there.
-        found = norm(f"x@{typed.strip('@')}")[1:] if len(typed) <= _LONGEST_DOMAIN else ""
+        found = norm(f"x@{typed.removeprefix('@')}")[1:] if len(typed) <= _LONGEST_DOMAIN else ""
     if not found:
         sentence = N_("Write an address like anna@example.com or a domain like example.com.")
         raise InvalidInputError(sentence, fields={"pattern": sentence})
@@ -213,15 +213,21 @@ def exclude(session: Session, actor: Actor, *, account_id: UUID, pattern: str, n
     return made
 
 
-def allow(session: Session, actor: Actor, *, account_id: UUID, exclusion_id: UUID) -> None:
-    """Take an exclusion back: mail that comes from now on is kept again."""
-    box = load(session, actor, account_id=account_id, lock=True)
+def exclusion(session: Session, actor: Actor, *, account_id: UUID, exclusion_id: UUID) -> MailboxExclusion:
+    """One exclusion of this mailbox; raises `MailboxNotFoundError`."""
+    box = load(session, actor, account_id=account_id)
     row = session.scalars(
         select(MailboxExclusion).where(MailboxExclusion.id == exclusion_id, MailboxExclusion.mailbox_id == box.id)
     ).one_or_none()
     if row is None:
         raise MailboxNotFoundError(N_("This address is not on the list any more."))
-    session.delete(row)
+    return row
+
+
+def allow(session: Session, actor: Actor, *, account_id: UUID, exclusion_id: UUID) -> None:
+    """Take an exclusion back: mail that comes from now on is kept again."""
+    box = load(session, actor, account_id=account_id, lock=True)
+    session.delete(exclusion(session, actor, account_id=account_id, exclusion_id=exclusion_id))
     box.leased_until, box.fencing = None, box.fencing + 1
     session.flush()
 

@@ -47,6 +47,9 @@ _AUDIT = {
     "sender.paused": Words(lazy("Paused a sender account"), "player-pause"),
     "sender.resumed": Words(lazy("Let a sender account go on"), "player-play"),
     "sender.deleted": Words(lazy("Removed a sender account"), "trash"),
+    "mailbox.started": Words(lazy("Let a mailbox be read"), "inbox"),
+    "mailbox.stopped": Words(lazy("Let a mailbox be read no further"), "player-pause"),
+    "mailbox.forgotten": Words(lazy("Threw away what a mailbox had brought in"), "trash"),
 }
 
 
