@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import bringing, codes, dealing, merging, pages, rules, seeding, sending
+from benchmarks import bringing, codes, dealing, merging, pages, receiving, rules, seeding, sending
 from benchmarks.stand import Stand, machine, stand
 
 BENCHMARKS: dict[str, Callable[[Stand], None]] = {
@@ -19,6 +19,7 @@ BENCHMARKS: dict[str, Callable[[Stand], None]] = {
     "merge": merging.measure,
     "deals": dealing.measure,
     "redemptions": codes.measure,
+    "inbound": receiving.measure,
     "outreach": sending.measure,
     "outreach-growth": sending.measure_growth,
     "outreach-latency": sending.measure_latency,

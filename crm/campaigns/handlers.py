@@ -32,9 +32,10 @@ def end_after_reply(session: Session, event: ReplyReceived) -> None:
         )
     ).all()
     ids = [message_id for message_id in waiting if message_id is not None]
-    outreach.skip(
-        session, system_actor(event.workspace_id), message_ids=ids, reason=Reason.REPLIED.value, now=event.now
-    )
+    if ids:
+        outreach.skip(
+            session, system_actor(event.workspace_id), message_ids=ids, reason=Reason.REPLIED.value, now=event.now
+        )
     recipient_id = _answered(session, event)
     if recipient_id is not None:
         session.execute(

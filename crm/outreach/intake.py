@@ -1,24 +1,25 @@
 """Works through what channels told an account: all that is stored, in order, many events to a transaction."""
 
 import time
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, update
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
-from crm.accounts.rules import Actor, system_actor
+from crm.accounts.rules import system_actor
 from crm.db import Database, database_now
-from crm.outreach.inbound_models import InboundEvent
+from crm.outreach.inbound_models import InboundEvent, InboundRaw
 from crm.outreach.kinds import InboundState
-from crm.outreach.services.receive import PARKED_PAUSE, give_up, handle_inbound
+from crm.outreach.models import SenderAccount
+from crm.outreach.services.receive import PARKED_PAUSE, Stored, handle_stored
 
 log = structlog.get_logger(__name__)
 
-#: Events of one transaction: a commit costs as much as handling an event, and what fails alone undoes itself alone.
+#: Events of one transaction: a commit costs as much as handling an event.
 BATCH: Final = 25
 
 
@@ -29,6 +30,7 @@ class Drained:
     handled: int = 0
     failed: int = 0
     has_more: bool = False
+    in_the_way: set[UUID] = field(default_factory=set)
 
 
 def drain(database: Database, *, workspace_id: UUID, account_id: UUID, seconds: float) -> Drained:
@@ -38,50 +40,76 @@ def drain(database: Database, *, workspace_id: UUID, account_id: UUID, seconds: 
     stays stored, and comes up again with the clock's next look. Two runs at once share the events and handle none
     twice.
     """
-    actor, done, until = system_actor(workspace_id), Drained(), time.monotonic() + seconds
-    skipped: set[UUID] = set()
+    done, until = Drained(), time.monotonic() + seconds
     while True:
-        with database.scope(workspace_id) as session:
-            event_ids = [one for one in _next(session, account_id, len(skipped)) if one not in skipped]
-            for event_id in event_ids:
-                _one(session, actor, event_id, done, skipped)
-        if not event_ids:
+        try:
+            with database.scope(workspace_id) as session:
+                found = _together(session, account_id, done.in_the_way)
+            done.handled += found
+        except Exception as error:
+            # One of them failed, and took what was done with the others along: each for itself, then.
+            if isinstance(error, DBAPIError) and error.connection_invalidated:
+                raise
+            with database.scope(workspace_id) as session:
+                found = _one_by_one(session, account_id, done)
+        if not found:
             return done
         if time.monotonic() >= until:
             done.has_more = True
             return done
 
 
-def _next(session: Session, account_id: UUID, skipped: int) -> list[UUID]:
-    """The oldest events that wait; those that another run holds are its own."""
+def _together(session: Session, account_id: UUID, skipped: set[UUID]) -> int:
+    """Handle a batch in one go; how many there were."""
+    now, waiting = database_now(session), _next(session, account_id, skipped)
+    if not waiting:
+        return 0
+    account = session.get_one(SenderAccount, account_id)
+    actor = system_actor(account.workspace_id)
+    ends = [{"id": stored.id, **handle_stored(session, actor, account, stored, now=now)} for stored in waiting]
+    session.execute(update(InboundEvent), ends)
+    return len(ends)
+
+
+def _one_by_one(session: Session, account_id: UUID, done: Drained) -> int:
+    """Handle a batch with a savepoint for each; how many there were."""
+    now, waiting = database_now(session), _next(session, account_id, done.in_the_way)
+    ends: list[dict[str, Any]] = []
+    for stored in waiting:
+        account = session.get_one(SenderAccount, account_id)
+        actor = system_actor(account.workspace_id)
+        try:
+            with session.begin_nested():
+                ends.append({"id": stored.id, **handle_stored(session, actor, account, stored, now=now)})
+            done.handled += 1
+        except OperationalError:
+            log.warning("event_in_the_way", event_id=str(stored.id))
+            done.in_the_way.add(stored.id)
+        except Exception as error:
+            if isinstance(error, DBAPIError) and error.connection_invalidated:
+                raise
+            log.exception("event_failed", event_id=str(stored.id))
+            failed = {"state": InboundState.FAILED.value, "error": type(error).__name__, "handled_at": now}
+            ends.append({"id": stored.id, "kind": "", "message_id": None, **failed})
+            done.failed += 1
+    if ends:
+        session.execute(update(InboundEvent), ends)
+    return len(waiting)
+
+
+def _next(session: Session, account_id: UUID, skipped: set[UUID]) -> list[Stored]:
+    """The oldest events that wait, locked; those that another run holds are its own."""
     now = database_now(session)
     waiting = (
-        select(InboundEvent.id)
+        select(InboundEvent.id, InboundEvent.received_at, InboundEvent.error, InboundRaw.raw)
+        .join(InboundRaw, InboundRaw.event_id == InboundEvent.id)
         .where(
             InboundEvent.account_id == account_id,
             InboundEvent.state.in_((InboundState.STORED.value, InboundState.PARKED.value)),
             or_(InboundEvent.state == InboundState.STORED, InboundEvent.handled_at < now - PARKED_PAUSE),
         )
         .order_by(InboundEvent.received_at, InboundEvent.id)
-        .limit(BATCH + skipped)
-        .with_for_update(skip_locked=True)
+        .limit(BATCH + len(skipped))
+        .with_for_update(of=InboundEvent, skip_locked=True)
     )
-    return list(session.scalars(waiting))
-
-
-def _one(session: Session, actor: Actor, event_id: UUID, done: Drained, skipped: set[UUID]) -> None:
-    """Handle one event in a savepoint of its own."""
-    now = database_now(session)
-    try:
-        with session.begin_nested():
-            handle_inbound(session, actor, event_id=event_id, now=now)
-        done.handled += 1
-    except OperationalError:
-        log.warning("event_in_the_way", event_id=str(event_id))
-        skipped.add(event_id)
-    except Exception as error:
-        if isinstance(error, DBAPIError) and error.connection_invalidated:
-            raise
-        log.exception("event_failed", event_id=str(event_id))
-        give_up(session, event_id=event_id, error=type(error).__name__, now=now)
-        done.failed += 1
+    return [Stored(*row) for row in session.execute(waiting) if row.id not in skipped]

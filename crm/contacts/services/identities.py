@@ -40,6 +40,12 @@ def resolve_identity(
     live = select(Handle).where(Handle.channel == channel, Handle.deleted_at.is_(None)).with_for_update()
     live = live.execution_options(populate_existing=True)
     mine = session.scalars(live.where(Handle.platform_id == platform_id)).one_or_none()
+    if mine is not None and address in {"", mine.address}:
+        # As before, which is nearly always: no second look.
+        if display_name and mine.display_name != display_name:
+            mine.display_name = display_name
+            session.flush()
+        return mine
     mine = mine or _lost(session, channel=channel, platform_id=platform_id)
     if mine is None:
         # Somebody was told the id before, or it was all that the platform gave then.

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -12,7 +13,7 @@ from crm.consent import erased
 from crm.contacts import queries as contacts
 from crm.contacts import services as contact_services
 from crm.contacts.kinds import HandleState
-from crm.contacts.models import Contact, Handle
+from crm.contacts.models import Handle
 from crm.outreach.models import Message, SenderAccount
 
 #: Channels that leave the address out now and then (WhatsApp sends a number only sometimes): what is known stays.
@@ -24,7 +25,7 @@ _SOMETIMES_SILENT = frozenset({ChannelKind.WHATSAPP})
 class Author:
     """Who wrote: the contact when known, and the address in any case."""
 
-    contact: Contact | None
+    contact_id: UUID | None
     handle: Handle
 
 
@@ -44,8 +45,7 @@ def author_of(session: Session, actor: Actor, account: SenderAccount, parsed: Re
         handle = _by_address(session, actor, channel, parsed, named, now=now)
     else:
         return None
-    contact = session.get(Contact, handle.contact_id) if handle.contact_id else None
-    return Author(contact, handle)
+    return Author(handle.contact_id, handle)
 
 
 def adopted(session: Session, actor: Actor, author: Author, original: Message) -> Author:
@@ -53,7 +53,7 @@ def adopted(session: Session, actor: Actor, author: Author, original: Message) -
     if original.contact_id is None:
         return author
     found = contacts.contacts(session, actor, contact_ids=[original.contact_id])
-    return Author(found.get(original.contact_id), author.handle)
+    return Author(original.contact_id if found else None, author.handle)
 
 
 def _readable(channel: ChannelKind, address: str) -> Address | None:
@@ -87,7 +87,6 @@ def _by_id(
     platform_id = parsed.platform_id or ""
     by_id = f"{BY_ID}{platform_id}"
     address = named.address if named else "" if channel in _SOMETIMES_SILENT else by_id
-    erased.came_back(session, actor, channel=channel, address_norm=named.address_norm if named else by_id, now=now)
     handle = contact_services.resolve_identity(
         session,
         actor,
@@ -97,6 +96,9 @@ def _by_id(
         display_name=parsed.from_name,
         now=now,
     )
+    if handle.created_at == now:
+        # Whoever was erased and writes again is somebody new, as with a plain address.
+        erased.came_back(session, actor, channel=channel, address_norm=handle.address_norm, now=now)
     if handle.state != HandleState.ACTIVE:
         # Who writes lets us answer, whatever was before.
         handle.state, handle.state_reason, handle.state_at = HandleState.ACTIVE, "", now

@@ -2,9 +2,9 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -35,6 +35,7 @@ _WORDS: Final = frozenset({"text", "full_text", "html", "subject", "from_name", 
 _MAX_NAME: Final = 200
 #: A parked receipt is looked at again after this; the clock's function waits as long.
 PARKED_PAUSE: Final = timedelta(seconds=5)
+_KEEP_ROWS: Final = {"synchronize_session": False}
 _OPEN: Final = (InboundState.STORED.value, InboundState.PARKED.value)
 
 
@@ -139,15 +140,35 @@ def handle_inbound(session: Session, actor: Actor, *, event_id: UUID, now: datet
         return None
     raw = session.scalars(select(InboundRaw.raw).where(InboundRaw.event_id == event_id)).one()
     account = session.get_one(SenderAccount, event.account_id)
+    stored = Stored(event.id, event.received_at, event.error, raw)
+    done = handle_stored(session, actor, account, stored, now=now)
+    session.execute(
+        update(InboundEvent).where(InboundEvent.id == event_id).values(**done), execution_options=_KEEP_ROWS
+    )
+    session.expire(event)
+    return session.get(Message, done["message_id"]) if done["message_id"] else None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A stored piece that this transaction has locked."""
+
+    id: UUID
+    received_at: datetime
+    error: str
+    raw: bytes
+
+
+def handle_stored(
+    session: Session, actor: Actor, account: SenderAccount, stored: Stored, *, now: datetime
+) -> dict[str, Any]:
+    """`handle_inbound` for a locked piece; the columns of its event as they are to be from now on."""
+    raw, kind = stored.raw, ""
     try:
         parsed = _read(account, raw)
         copied_for = _copied_for(session, account, parsed, raw)
     except InboundError as error:
-        event.state, event.error, event.handled_at = InboundState.FAILED.value, str(error)[:200], now
-        session.flush()
-        return None
-    event.kind = ",".join(dict.fromkeys(type(one).__name__.lower() for one in parsed)) or "nothing"
-    event.error = ", ".join(one.what[:80] for one in parsed if isinstance(one, Unread))[:200] or event.error
+        return _ended(InboundState.FAILED, error=str(error)[:200], now=now)
     messages: list[Message] = []
     waits = False
     for one in parsed:
@@ -156,19 +177,28 @@ def handle_inbound(session: Session, actor: Actor, *, event_id: UUID, now: datet
             and isinstance(one, Reply)
             and not speaks_to_us(session, actor, user_id=copied_for, parsed=one, raw=raw)
         ):
-            event.kind = "copy"
+            kind = "copy"
             record_bcc_mail(session, actor, user_id=copied_for, parsed=one, raw=raw, now=now)
             continue
         message, is_known = _handled(session, actor, account, one, now=now)
         messages += [message] if message else []
         waits = waits or not is_known
     # What is handled again must have no effect the second time, and that is true of receipts alone.
-    parks = waits and all(isinstance(one, Receipt) for one in parsed) and now - event.received_at < news.PARKED_FOR
-    event.state = (InboundState.PARKED if parks else InboundState.HANDLED).value
-    event.handled_at = now
-    event.message_id = messages[0].id if messages else None
+    parks = waits and all(isinstance(one, Receipt) for one in parsed) and now - stored.received_at < news.PARKED_FOR
     session.flush()
-    return messages[0] if messages else None
+    return _ended(
+        InboundState.PARKED if parks else InboundState.HANDLED,
+        kind=kind or ",".join(dict.fromkeys(type(one).__name__.lower() for one in parsed)) or "nothing",
+        error=", ".join(one.what[:80] for one in parsed if isinstance(one, Unread))[:200] or stored.error,
+        message_id=messages[0].id if messages else None,
+        now=now,
+    )
+
+
+def _ended(
+    state: InboundState, *, kind: str = "", error: str = "", message_id: UUID | None = None, now: datetime
+) -> dict[str, Any]:
+    return {"state": state.value, "kind": kind, "error": error, "message_id": message_id, "handled_at": now}
 
 
 def give_up(session: Session, *, event_id: UUID, error: str, now: datetime) -> None:

@@ -10,7 +10,6 @@ from crm.channels.base import AutoReply, ChannelKind, PublicPost, Reply, Started
 from crm.channels.quotes import is_stop_word
 from crm.consent import services as consent
 from crm.consent.kinds import Basis, ConsentAction, ConsentPurpose, Purpose, SuppressionReason
-from crm.contacts.models import Contact
 from crm.db import new_id
 from crm.events import ReplyReceived, publish
 from crm.interactions import services as interactions
@@ -40,7 +39,7 @@ def written(session: Session, actor: Actor, account: SenderAccount, parsed: Repl
     original = original_of(session, account, references=_named(parsed), token=parsed.token)
     if original is not None:
         arrived(session, actor, original, now=now)
-        if author.contact is None and author.handle.company_id is None and parsed.platform_id is None:
+        if author.contact_id is None and author.handle.company_id is None and parsed.platform_id is None:
             author = adopted(session, actor, author, original)
     at = min(parsed.occurred_at or now, now)
     conversation = _conversation(session, account, author, original, parsed, at=at, now=now)
@@ -88,15 +87,14 @@ def _started(
 ) -> Author:
     """The link says who they are; without a good one they stay a stranger, or who they were."""
     handle = redeem(session, actor, token=parsed.payload, account_id=account.id, handle=author.handle, now=now)
-    contact = session.get(Contact, handle.contact_id) if handle.contact_id else None
-    found = Author(contact, handle)
+    found = Author(handle.contact_id, handle)
     interactions.log(
         session,
         actor,
         kind=InteractionKind.FOLLOW,
         direction=Direction.INBOUND,
-        contact_id=found.contact.id if found.contact else None,
-        company_id=None if found.contact else handle.company_id,
+        contact_id=found.contact_id,
+        company_id=handle.company_id,
         handle_id=handle.id,
         channel=account.channel,
         happened_at=min(parsed.occurred_at or now, now),
@@ -121,7 +119,7 @@ def _conversation(
     at: datetime,
     now: datetime,
 ) -> Conversation:
-    contact_id = author.contact.id if author.contact else None
+    contact_id = author.contact_id
     post_url = (parsed.parent_url or parsed.post_url) if isinstance(parsed, PublicPost) else ""
     if original is not None and original.conversation_id is not None and original.contact_id == contact_id:
         joined = conversations.load(session, original.conversation_id, lock=True)
@@ -161,7 +159,7 @@ def _kept(
         channel=account.channel,
         purpose=Purpose.REPLY.value,
         state=MessageState.RECEIVED.value,
-        contact_id=author.contact.id if author.contact else None,
+        contact_id=author.contact_id,
         handle_id=author.handle.id,
         account_id=account.id,
         conversation_id=conversation.id,
@@ -220,7 +218,7 @@ def _opted_out(
     session: Session, actor: Actor, author: Author, channel: ChannelKind, text: str, *, now: datetime
 ) -> None:
     """A stop word ends everything but answers on this channel; a stranger's address is suppressed."""
-    if author.contact is None:
+    if author.contact_id is None:
         consent.suppress(
             session,
             actor,
@@ -234,7 +232,7 @@ def _opted_out(
         consent.record(
             session,
             actor,
-            contact_id=author.contact.id,
+            contact_id=author.contact_id,
             purpose=purpose,
             channel=channel,
             action=ConsentAction.WITHDRAWN,
