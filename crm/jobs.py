@@ -49,6 +49,7 @@ class JobName(StrEnum):
     READ_BACK = "outreach.read_back"
     READ_MAILBOX = "outreach.read_mailbox"
     POLL = "outreach.poll"
+    SEND_DIGEST = "outreach.send_digest"
     RUN_IMPORT = "lifecycle.run_import"
     REVERT_IMPORT = "lifecycle.revert_import"
     RUN_EXPORT = "lifecycle.run_export"
@@ -78,6 +79,7 @@ KINDS: dict[JobName, JobKind] = {
     # A mailbox may answer slowly; it must hold up no message that is due.
     JobName.READ_BACK: JobKind(QueueName.BACKGROUND, timeout=180),
     JobName.READ_MAILBOX: JobKind(QueueName.BACKGROUND, timeout=600),
+    JobName.SEND_DIGEST: JobKind(QueueName.BACKGROUND, timeout=180),
     JobName.RUN_IMPORT: JobKind(QueueName.BACKGROUND, timeout=3600),
     JobName.REVERT_IMPORT: JobKind(QueueName.BACKGROUND, timeout=3600),
     JobName.RUN_EXPORT: JobKind(QueueName.BACKGROUND, timeout=3600),

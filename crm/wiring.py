@@ -66,6 +66,7 @@ EVENTS: tuple[tuple[type[Event], Handler], ...] = (
     (VoucherRedeemed, outreach_handlers.skip_redeemed),
     (ReplyReceived, campaigns_handlers.end_after_reply),
     (ReplyReceived, outreach_handlers.settle_answered),
+    (ReplyReceived, outreach_handlers.alert_key_answer),
     (DealWon, campaigns_handlers.credit_won_deal),
     (TaskRepeated, deals_handlers.keep_next_task),
     (ResetLinkAsked, accounts_handlers.send_reset_link),

@@ -25,6 +25,7 @@ HANDLERS: dict[JobName, str] = {
     JobName.READ_BACK: "workers.outreach:read_back",
     JobName.READ_MAILBOX: "workers.outreach:read_mailbox",
     JobName.POLL: "workers.listening:poll",
+    JobName.SEND_DIGEST: "workers.digests:send_digest",
     JobName.RUN_IMPORT: "workers.lifecycle:run_import",
     JobName.REVERT_IMPORT: "workers.lifecycle:revert_import",
     JobName.RUN_EXPORT: "workers.lifecycle:run_export",

@@ -33,6 +33,7 @@ from crm.lifecycle import queries as lifecycle
 from crm.lifecycle import services as lifecycle_services
 from crm.outreach import handover
 from crm.outreach.pace import forget_old
+from crm.outreach.services import conversations
 from crm.outreach.services.claim import release_held
 from crm.outreach.services.readback import PAUSES
 from crm.outreach.services.recover import recover
@@ -134,6 +135,8 @@ def _chores(settings: Settings) -> list[Chore]:
         Chore("open_enrichment", 30.0, wake_for_enrichment),
         Chore("retention", 600.0, wake_for_retention),
         Chore("due_reminders", 5.0, ring_reminders),
+        Chore("snoozes_over", 5.0, wake_snoozed),
+        Chore("due_digests", 30.0, wake_for_digests),
         Chore("faded_warmth", 60.0, let_warmth_fade),
         Chore("rhythms", 300.0, follow_importance),
         Chore("running_campaigns", 30.0, tend_campaigns),
@@ -273,6 +276,23 @@ def ring_reminders(clock: Clock) -> None:
     for workspace_id in due:
         with clock.database.scope(workspace_id) as session:
             tasks.ring_due(session, system_actor(workspace_id), now=database_now(session))
+
+
+def wake_snoozed(clock: Clock) -> None:
+    """Bring conversations back whose time has come."""
+    with clock.database.scope() as session:
+        found = session.scalars(text("select workspace_id from crm_snoozes_over(:most)"), {"most": MOST_EVENTS}).all()
+    for workspace_id in found:
+        with clock.database.scope(workspace_id) as session:
+            conversations.wake_snoozed(session, system_actor(workspace_id), now=database_now(session))
+
+
+def wake_for_digests(clock: Clock) -> None:
+    """Ask for the digests that are due, each in a job of its own."""
+    for workspace_id, user_id in _pairs(clock, "crm_digests_due(:most)", MOST_EVENTS):
+        clock.jobs.enqueue(
+            JobName.SEND_DIGEST, id=f"digest:{workspace_id}:{user_id}", workspace_id=workspace_id, user_id=user_id
+        )
 
 
 def let_warmth_fade(clock: Clock) -> None:

@@ -311,3 +311,17 @@ class CannedForm(Form):
     title = StringField(lazy("Title"), validators=[DataRequired(), Length(max=120)])
     language = SelectField(lazy("Language"), choices=[("it", "Italiano"), ("en", "English")], default="it")
     body = TextAreaField(lazy("Text"), validators=[DataRequired(), Length(max=20_000)])
+
+
+class NoticesForm(Form):
+    digest_hour = SelectField(
+        lazy("Morning digest"),
+        choices=[("", lazy("none")), *((str(hour), f"{hour:02}:00") for hour in range(24))],
+        description=lazy(
+            "One mail a day at this hour of your clock, when something waits: answers, negative words, promises."
+        ),
+    )
+    key_answers = BooleanField(
+        lazy("Mail when a key person answers"),
+        description=lazy("The bell rings in any case, for whoever looks after them or has the conversation."),
+    )

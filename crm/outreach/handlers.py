@@ -1,10 +1,23 @@
 """Owns what outreach does when something happens elsewhere: messages that lost their ground are stopped at once."""
 
-from sqlalchemy import or_, update
+from datetime import datetime
+from typing import Final
+
+import structlog
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
+from crm.accounts import postbox
+from crm.accounts import queries as accounts
+from crm.accounts.models import User
 from crm.accounts.rules import system_actor
+from crm.accounts.services import notifications
+from crm.channels.base import OutcomeKind
 from crm.consent.kinds import ConsentPurpose, Purpose
+from crm.contacts import queries as contacts
+from crm.contacts.kinds import Importance
+from crm.contacts.models import Contact
+from crm.db import after_commit
 from crm.events import (
     ContactDeleted,
     HandleLinked,
@@ -15,13 +28,21 @@ from crm.events import (
     ReplyReceived,
     VoucherRedeemed,
 )
+from crm.outreach.inbox_models import InboxNotice
 from crm.outreach.kinds import MessageState
+from crm.outreach.letters import key_letter, language_of
 from crm.outreach.models import Conversation, Message
 from crm.outreach.queries.gate import among
 from crm.outreach.rules import Reason
 from crm.outreach.services.mailbox_landing import answered_since
 from crm.outreach.services.pauses import go_on
 from crm.outreach.services.transitions import PENDING, move
+from crm.settings import current
+
+log = structlog.get_logger(__name__)
+
+#: How the bell tells that a key person answered.
+KEY_ANSWERED: Final = "inbox.key_answered"
 
 
 def skip_after_opt_out(session: Session, event: OptedOut) -> None:
@@ -118,6 +139,72 @@ def skip_redeemed(session: Session, event: VoucherRedeemed) -> None:
 def settle_answered(session: Session, event: ReplyReceived) -> None:
     """A colleague answered from another mail program before we read the question: nobody waits any more."""
     answered_since(session, conversation_id=event.conversation_id, contact_id=event.contact_id)
+
+
+def alert_key_answer(session: Session, event: ReplyReceived) -> None:
+    """A key person answered: whoever looks after them or the conversation hears the bell at once.
+
+    Those who chose it get a mail as well, once this is committed.
+    """
+    wanted = (
+        select(Contact.display_name, Contact.owner_id, Conversation.assignee_id)
+        .join(Conversation, Conversation.contact_id == Contact.id)
+        .where(
+            Contact.id == event.contact_id,
+            Contact.importance == Importance.KEY,
+            Conversation.id == event.conversation_id,
+        )
+    )
+    row = session.execute(wanted).one_or_none()
+    if row is None:
+        return
+    told = {user_id for user_id in (row.owner_id, row.assignee_id) if user_id is not None}
+    if not told:
+        return
+    url = f"/inbox/{event.conversation_id}"
+    notifications.notify(
+        session,
+        system_actor(event.workspace_id),
+        user_ids=told,
+        kind=KEY_ANSWERED,
+        params={"name": row.display_name},
+        url=url,
+        now=event.now,
+    )
+    users = session.scalars(
+        select(User)
+        .join(InboxNotice, InboxNotice.user_id == User.id)
+        .where(User.id.in_(told), User.active, InboxNotice.key_answers)
+    ).all()
+    for user in users:
+        actor = accounts.member_actor(session, workspace_id=event.workspace_id, user_id=user.id)
+        if actor is None or not contacts.contacts(session, actor, contact_ids=[event.contact_id]):
+            continue
+        _mail_key_answer(session, user, locale=actor.locale, who=row.display_name, path=url, now=event.now)
+
+
+def _mail_key_answer(session: Session, user: User, *, locale: str, who: str, path: str, now: datetime) -> None:
+    settings = current()
+    if not postbox.is_ready(settings):
+        return
+    address, name = user.email, user.name or user.email
+    home = settings.public_url
+    subject, text = key_letter(locale=locale, name=name, who=who, url=home + path, settings=f"{home}/settings/inbox")
+
+    def hand_over() -> None:
+        outcome = postbox.send(
+            settings,
+            to_address=address,
+            to_name=name,
+            subject=subject,
+            text=text,
+            language=language_of(locale),
+            now=now,
+        )
+        if outcome.kind is not OutcomeKind.ACCEPTED:
+            log.warning("key_answer_not_mailed", code=outcome.code)
+
+    after_commit(session, hand_over)
 
 
 def adopt_exchange(session: Session, event: HandleLinked) -> None:

@@ -1,6 +1,6 @@
 """REST: sender accounts, templates, messages, conversations, and what the gate says."""
 
-from crm.outreach.api import accounts, conversations, gate, messages, templates
+from crm.outreach.api import accounts, conversations, gate, inbox, messages, templates
 from crm.outreach.api.blueprint import blueprint
 
-__all__ = ["accounts", "blueprint", "conversations", "gate", "messages", "templates"]
+__all__ = ["accounts", "blueprint", "conversations", "gate", "inbox", "messages", "templates"]

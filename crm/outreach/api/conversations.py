@@ -30,11 +30,17 @@ class ConversationOut(ApiModel):
     address: str
     subject: str
     state: ConversationState
+    visibility: str = Field(description="public below a post of anybody's, team for everything else.")
+    post_url: str
     assignee_id: UUID | None
     assignee_name: str
     unanswered_since: datetime | None
     last_at: datetime
     snoozed_until: datetime | None
+    merged_into_id: UUID | None
+    is_unread: bool = Field(description="They wrote after the caller last looked.")
+    last_words: str = Field(description="The beginning of the newest message; lists only.")
+    negative_since: datetime | None = Field(description="Since when something negative is unanswered; lists only.")
 
 
 class ThreadOut(ApiModel):
@@ -49,16 +55,33 @@ class ThreadOut(ApiModel):
     at: datetime
     delivery: DeliveryState
     author_name: str
+    is_note: bool = Field(description="A note of the team, between the messages.")
+    sentiment: str | None
+    post_url: str
 
 
 class ConversationRead(ConversationOut):
+    """A conversation with the newest part of its thread; `earlier` leads further back."""
+
     thread: list[ThreadOut]
+    earlier: str | None
+
+
+class ThreadQuery(ApiModel):
+    before: str | None = Field(None, description="`earlier` of the part that comes after.")
 
 
 class ConversationsQuery(PageQuery):
     state: ConversationState | None = None
     contact_id: UUID | None = None
     unanswered: bool = Field(False, description="Only those where somebody waits for us.")
+    mine: bool = Field(False, description="Only those assigned to the caller.")
+    unassigned: bool = False
+    unread: bool = False
+    public: bool = False
+    negative: bool = Field(False, description="Only people with something negative that nobody answered.")
+    channel: ChannelKind | None = None
+    q: str = Field("", max_length=200, description="Words of the subject, or a name.")
 
 
 class ReplyIn(ApiModel):
@@ -86,7 +109,18 @@ def list_conversations() -> Response:
     page = queries.conversations(
         current_session(),
         current_actor(),
-        where=queries.InboxFilter(state=query.state, contact_id=query.contact_id, only_unanswered=query.unanswered),
+        where=queries.InboxFilter(
+            state=query.state,
+            contact_id=query.contact_id,
+            only_unanswered=query.unanswered,
+            is_mine=query.mine,
+            is_unassigned=query.unassigned,
+            is_unread=query.unread,
+            is_public=query.public,
+            is_negative=query.negative,
+            channel=query.channel,
+            text=query.q,
+        ),
         after=query.after,
         limit=query.limit,
     )
@@ -95,14 +129,15 @@ def list_conversations() -> Response:
 
 @blueprint.get("/conversations/<uuid:conversation_id>")
 @may_look
-@operation(tag="conversations", returns=ConversationRead, refuses=(404,))
+@operation(tag="conversations", query=ThreadQuery, returns=ConversationRead, refuses=(404,))
 def read_conversation(conversation_id: UUID) -> Response:
-    """Read a conversation with its thread, oldest first."""
+    """Read a conversation with its thread, oldest first; 40 messages at a time."""
+    before = read_query(ThreadQuery).before
     session, actor = current_session(), current_actor()
     line = queries.conversation(session, actor, conversation_id=conversation_id)
-    thread = queries.thread(session, actor, conversation_id=conversation_id)
+    thread = queries.thread(session, actor, conversation_id=conversation_id, before=before)
     entries = [ThreadOut.model_validate(entry) for entry in thread.items]
-    return answer(ConversationRead(**_shown(line).model_dump(), thread=entries))
+    return answer(ConversationRead(**_shown(line).model_dump(), thread=entries, earlier=thread.next))
 
 
 @blueprint.post("/conversations/<uuid:conversation_id>/reply")
@@ -136,7 +171,7 @@ def assign(conversation_id: UUID) -> Response:
         unknown = "this is not a colleague of the workspace"
         raise InvalidInputError(unknown, code="unknown_colleague", fields={"assignee_id": unknown})
     services.assign(session, actor, conversation_id=conversation_id, assignee_id=assignee_id)
-    return _one(conversation_id)
+    return one_conversation(conversation_id)
 
 
 @blueprint.post("/conversations/<uuid:conversation_id>/snooze")
@@ -147,7 +182,7 @@ def snooze(conversation_id: UUID) -> Response:
     until, session, actor = read_json(ConversationSnoozeIn).until, current_session(), current_actor()
     queries.conversation(session, actor, conversation_id=conversation_id)
     services.snooze(session, actor, conversation_id=conversation_id, until=until, now=request_now())
-    return _one(conversation_id)
+    return one_conversation(conversation_id)
 
 
 @blueprint.post("/conversations/<uuid:conversation_id>/close")
@@ -158,13 +193,14 @@ def close(conversation_id: UUID) -> Response:
     session, actor = current_session(), current_actor()
     queries.conversation(session, actor, conversation_id=conversation_id)
     services.close(session, actor, conversation_id=conversation_id)
-    return _one(conversation_id)
+    return one_conversation(conversation_id)
 
 
 def _shown(line: queries.ConversationLine) -> ConversationOut:
     return ConversationOut(**{name: getattr(line, name) for name in ConversationOut.model_fields})
 
 
-def _one(conversation_id: UUID) -> Response:
+def one_conversation(conversation_id: UUID) -> Response:
+    """The answer with one conversation as it is now."""
     line = queries.conversation(current_session(), current_actor(), conversation_id=conversation_id)
     return answer(_shown(line))

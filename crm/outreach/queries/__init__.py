@@ -10,6 +10,7 @@ from crm.outreach.queries.accounts import (
     template,
     templates,
 )
+from crm.outreach.queries.answer_times import AnswerFigures, answer_figures
 from crm.outreach.queries.by_hand import ByHand, WrittenTo, by_hand, by_hand_card, dealt_with, recent_by_hand
 from crm.outreach.queries.calendar import (
     LEAVES,
@@ -75,6 +76,7 @@ __all__ = [
     "WEEK_MOST",
     "AccountError",
     "AccountHealth",
+    "AnswerFigures",
     "AnyAccount",
     "AttemptLine",
     "Budget",
@@ -101,6 +103,7 @@ __all__ = [
     "account_errors",
     "account_health",
     "accounts",
+    "answer_figures",
     "attempts",
     "bot_to_start",
     "budgets",

@@ -18,6 +18,7 @@ from crm.contacts import queries as contacts
 from crm.contacts.models import Contact, Handle
 from crm.db import among
 from crm.errors import NotFoundError
+from crm.interactions.kinds import Visibility
 from crm.interactions.models import Interaction
 from crm.interactions.queries import open_complaints
 from crm.interactions.queries.timeline import OPEN_COMPLAINT
@@ -81,6 +82,8 @@ class InboxFilter:
     contact_id: UUID | None = None
     is_mine: bool = False
     is_unassigned: bool = False
+    #: The actor's, or nobody's of a person whom nobody else looks after.
+    is_concerning: bool = False
     is_unread: bool = False
     is_public: bool = False
     is_negative: bool = False
@@ -150,18 +153,20 @@ def _line(row: Any) -> ConversationLine:
 def _where(session: Session, actor: Actor, wanted: InboxFilter) -> list[ColumnElement[bool]]:
     """The conditions of a filter, but for its state."""
     found: list[ColumnElement[bool]] = [Conversation.merged_into_id.is_(None)]
-    if wanted.contact_id is not None:
-        found.append(Conversation.contact_id == wanted.contact_id)
-    if wanted.only_unanswered:
-        found.append(Conversation.unanswered_since.is_not(None))
-    if wanted.is_mine:
-        found.append(Conversation.assignee_id == actor.user_id)
-    if wanted.is_unassigned:
-        found.append(Conversation.assignee_id.is_(None))
-    if wanted.is_public:
-        found.append(Conversation.visibility == "public")
-    if wanted.channel is not None:
-        found.append(Conversation.channel == wanted.channel)
+    simple = (
+        (wanted.contact_id is not None, Conversation.contact_id == wanted.contact_id),
+        (wanted.only_unanswered, Conversation.unanswered_since.is_not(None)),
+        (wanted.is_mine, Conversation.assignee_id == actor.user_id),
+        (wanted.is_unassigned, Conversation.assignee_id.is_(None)),
+        (wanted.is_public, Conversation.visibility == Visibility.PUBLIC),
+        (wanted.channel is not None, Conversation.channel == wanted.channel),
+    )
+    found += [condition for is_wanted, condition in simple if is_wanted]
+    if wanted.is_concerning:
+        owner = aliased(Contact)
+        elsewhere = select(owner.id).where(owner.id == Conversation.contact_id, owner.owner_id != actor.user_id)
+        nobody = and_(Conversation.assignee_id.is_(None), ~elsewhere.correlate(Conversation).exists())
+        found.append(or_(Conversation.assignee_id == actor.user_id, nobody))
     if wanted.is_unread:
         found.append(_unread(actor.user_id))
     if wanted.is_negative:

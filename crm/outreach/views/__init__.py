@@ -2,6 +2,7 @@
 
 from crm.outreach.views import (
     accounts,
+    answers,
     by_hand,
     calendar,
     canned,
@@ -13,6 +14,7 @@ from crm.outreach.views import (
     letters,
     mailboxes,
     messages,
+    notices,
     pauses,
     start_links,
     templates,
@@ -21,6 +23,7 @@ from crm.outreach.views.blueprint import blueprint
 
 __all__ = [
     "accounts",
+    "answers",
     "blueprint",
     "by_hand",
     "calendar",
@@ -33,6 +36,7 @@ __all__ = [
     "letters",
     "mailboxes",
     "messages",
+    "notices",
     "pauses",
     "start_links",
     "templates",

@@ -40,6 +40,8 @@ _ALERTS = {
     ),
 }
 
+_BELL = {"inbox.key_answered": Words(lazy("%(name)s has answered"), "star")}
+
 _AUDIT = {
     "sender.created": Words(lazy("Added a sender account"), "mail"),
     "sender.changed": Words(lazy("Changed a sender account"), "mail"),
@@ -93,6 +95,16 @@ _PAGES: Final = (
         order=30,
     ),
     SettingsPage(
+        key="inbox-mail",
+        label=lazy("Mail about the inbox"),
+        text=lazy("A digest each morning, and a mail when a key person answers."),
+        icon="sun",
+        endpoint="outreach.notices",
+        group=SettingsGroup.YOU,
+        needs=Permission.WRITE,
+        order=35,
+    ),
+    SettingsPage(
         key="history-address",
         label=lazy("Copies of your mail"),
         text=lazy("Your own address for blind copies: what you write elsewhere lands on the timelines."),
@@ -135,6 +147,7 @@ def _settings(state: BlueprintSetupState) -> None:
     app.jinja_env.globals["outreach_words"] = words
     add_finder(app, "messages", Finder(lazy("Messages"), _threads))
     add_words(app, _ALERTS)
+    add_words(app, _BELL)
     add_words(app, _AUDIT)
     for page in _PAGES:
         add_settings_page(app, page)
