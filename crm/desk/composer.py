@@ -8,7 +8,8 @@ from uuid import UUID
 from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.utils import redirect
-from wtforms import SelectField
+from wtforms import Field, SelectField, StringField
+from wtforms.validators import Optional as MayBeEmpty
 
 from crm.accounts.guards import current_actor, requires
 from crm.accounts.kinds import Permission
@@ -30,7 +31,8 @@ from crm.outreach import queries as outreach
 from crm.outreach import services
 from crm.outreach.forms import NOW, WRITTEN, MessageForm
 from crm.outreach.models import Message, SenderAccount
-from crm.outreach.rules import Disposition, Verdict
+from crm.outreach.network_models import NetworkTemplate
+from crm.outreach.rules import Disposition, Reason, Verdict
 from crm.outreach.services.compose import language_of
 from crm.outreach.views.messages import account_choices, tell_leaving
 from crm.outreach.waking import wake
@@ -52,6 +54,35 @@ class ComposerForm(MessageForm):
 
     template_id = SelectField(lazy("Texts to start from"), validate_choice=False)
     offer_id = SelectField(lazy("Offer"))
+    approved_id = SelectField(lazy("Approved template"), validate_choice=False)
+    gap_1 = StringField()
+    gap_2 = StringField()
+    gap_3 = StringField()
+    gap_4 = StringField()
+    gap_5 = StringField()
+    gap_6 = StringField()
+    gap_7 = StringField()
+    gap_8 = StringField()
+    gap_9 = StringField()
+    gap_10 = StringField()
+    #: The template that the network approved and that goes instead of a text.
+    approved: NetworkTemplate | None = None
+
+    @property
+    def gaps(self) -> list[Field]:
+        """The fields of the gaps that the approved template has."""
+        wanted = services.gaps_of(self.approved.body) if self.approved else 0
+        found = [self._fields[f"gap_{number}"] for number in range(1, wanted + 1)]
+        for number, field in enumerate(found, start=1):
+            field.label.text = _("Gap %(number)s", number=number)
+        return found
+
+    @property
+    def chosen(self) -> services.ChosenTemplate | None:
+        """What was chosen and written into its gaps."""
+        if self.approved is None:
+            return None
+        return services.ChosenTemplate(self.approved.id, [str(field.data or "") for field in self.gaps])
 
     def uuid(self, name: str) -> UUID | None:
         """The chosen id of a field, None for none."""
@@ -134,6 +165,7 @@ def _form(person: Contact) -> ComposerForm:
         form.account_id.data = ""
     fitting = [row for row in outreach.templates(session, actor) if row.channel == form.channel.data]
     form.template_id.choices = [(str(row.id), row.name) for row in fitting]
+    _offer_approved(form)
     offers = loyalty.givable_offers(session, actor, now=now)
     form.offer_id.choices = [("", _("no offer")), *((str(row.id), row.name) for row in offers)]
     form.offer_id.data = form.offer_id.data or ""
@@ -141,6 +173,21 @@ def _form(person: Contact) -> ComposerForm:
         form.on.data = local_day(now, tz=actor.time_zone) + timedelta(days=1)
         form.at.data = PROPOSED
     return form
+
+
+def _offer_approved(form: ComposerForm) -> None:
+    """The templates of the account that the network lets go; a chosen one takes the place of the text."""
+    found: list[NetworkTemplate] = []
+    if form.channel.data == ChannelKind.WHATSAPP:
+        accounts = _accounts(form.channel.data)
+        account = next((row for row in accounts if str(row.id) == form.account_id.data), next(iter(accounts), None))
+        if account is not None:
+            found = outreach.sendable_templates(current_session(), account_id=account.id)
+    form.approved_id.choices = [("", _("Free text")), *((str(row.id), f"{row.name} ({row.language})") for row in found)]
+    form.approved = next((row for row in found if str(row.id) == form.approved_id.data), None)
+    form.approved_id.data = str(form.approved.id) if form.approved else ""
+    if form.approved is not None:
+        form.body.validators = [MayBeEmpty()]
 
 
 def _start_from(person: Contact, form: ComposerForm) -> None:
@@ -176,7 +223,8 @@ def _writing(person: Contact, form: ComposerForm) -> dict[str, Any]:
     """What the message part of the composer shows."""
     ways = _ways(person, form)
     chosen = next((way for way in ways if way.channel == form.channel.data), None)
-    return {"mode": "message", "form": form, "ways": ways, "chosen": chosen}
+    text = services.previewed(form.approved, form.chosen) if form.approved and form.chosen else None
+    return {"mode": "message", "form": form, "ways": ways, "chosen": chosen, "approved_text": text}
 
 
 def _ways(person: Contact, form: ComposerForm) -> list[Way]:
@@ -187,13 +235,21 @@ def _ways(person: Contact, form: ComposerForm) -> list[Way]:
     ways = []
     for channel, handle in _handles(person).items():
         way = reached.get(handle.id)
+        has_template = form.approved is not None and channel == form.channel.data
         verdict = outreach.verdict(
-            session, actor, contact_id=person.id, purpose=Purpose(form.purpose.data), channel=channel, at=at, now=now
+            session,
+            actor,
+            contact_id=person.id,
+            purpose=Purpose(form.purpose.data),
+            channel=channel,
+            at=at,
+            has_template=has_template,
+            now=now,
         )
         by_hand = channel not in served
         tone, text = _said(verdict, by_hand=by_hand)
         next_step = "" if verdict.allowed else way_text(verdict.way)
-        if way is not None and not way.ok:
+        if way is not None and not way.ok and not has_template and verdict.reason not in _OF_NETWORK:
             # The same reason as at the head of the page, and what helps against it.
             tone, next_step = "bad", way.todo
             text = _("%(channel)s: %(reason)s", channel=way.label, reason=way.note)
@@ -210,6 +266,10 @@ def _ways(person: Contact, form: ComposerForm) -> list[Way]:
             )
         )
     return ways
+
+
+#: What the gate says better than the head of the page, because it knows the way forward.
+_OF_NETWORK: Final = frozenset({Reason.NEEDS_START, Reason.WINDOW_CLOSED})
 
 
 def _said(verdict: Verdict, *, by_hand: bool) -> tuple[str, str]:
@@ -269,6 +329,7 @@ def _write(person: Contact, form: ComposerForm) -> Message:
         account_id=form.uuid("account_id"),
         voucher_id=voucher_id,
         values=values,
+        chosen=form.chosen,
         now=now,
     )
 

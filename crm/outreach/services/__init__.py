@@ -62,7 +62,7 @@ from crm.outreach.services.inbox import (
 from crm.outreach.services.letters import Upload, keep_uploads
 from crm.outreach.services.merge_threads import merge_threads, unmerge_threads
 from crm.outreach.services.moving import MOVABLE, NotMovableError, reschedule
-from crm.outreach.services.network_templates import ChosenTemplate, gaps_of, keep_templates, read_templates
+from crm.outreach.services.network_templates import ChosenTemplate, gaps_of, keep_templates, previewed, read_templates
 from crm.outreach.services.optout import NobodyError, Preferences, preferences, set_preferences, unsubscribe
 from crm.outreach.services.pauses import (
     BatchNotFoundError,
@@ -73,6 +73,7 @@ from crm.outreach.services.pauses import (
     resume_sending,
 )
 from crm.outreach.services.receive import give_up, handle_inbound, receive, store_inbound
+from crm.outreach.services.receiving import WEBHOOK_SECRET, note_receiving, prepare_calls
 from crm.outreach.services.review import Changed, approve, cancel, hold, reject, release, schedule, skip, submit
 from crm.outreach.services.settle import Decision, NotWaitingError, resolve_uncertain
 from crm.outreach.services.start_links import start_link
@@ -95,6 +96,7 @@ from crm.outreach.services.write import (
 
 __all__ = [
     "MOVABLE",
+    "WEBHOOK_SECRET",
     "AccountInput",
     "AccountNotFoundError",
     "AssistedAnswer",
@@ -162,12 +164,15 @@ __all__ = [
     "merge_threads",
     "new_batch",
     "not_sent",
+    "note_receiving",
     "open_assisted",
     "pause_account",
     "pause_batch",
     "pause_sending",
     "preferences",
+    "prepare_calls",
     "preview",
+    "previewed",
     "read_templates",
     "receive",
     "reject",

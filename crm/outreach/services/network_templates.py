@@ -104,6 +104,17 @@ def approved_words(session: Session, *, account: SenderAccount | None, chosen: C
     return fill_template(found, chosen.values)
 
 
+def previewed(template: NetworkTemplate, chosen: ChosenTemplate) -> str:
+    """The template as it will read, with the gaps that are still empty shown as they are."""
+    values = [value.strip() for value in chosen.values]
+
+    def filled(found: re.Match[str]) -> str:
+        at = int(found[1]) - 1
+        return (values[at] if 0 <= at < len(values) else "") or found[0]
+
+    return _GAP.sub(filled, template.body)
+
+
 def fill_template(template: NetworkTemplate, values: Sequence[str]) -> Words:
     """The words that the network will send: the approved text with its gaps filled.
 

@@ -121,6 +121,7 @@ def account(account_id: UUID) -> str:
         setup=_setup(),
         webhook=webhook_of(row),
         polls=polls(row),
+        network_templates=queries.network_templates(session, account_id=account_id),
         last_call=queries.last_call(session, actor, account_id=account_id) if webhook_of(row) else None,
     )
 

@@ -19,6 +19,7 @@ from crm.outreach import queries, services
 from crm.outreach.models import SenderAccount
 from crm.outreach.views.accounts import checked, webhook_of
 from crm.outreach.views.blueprint import blueprint
+from crm.outreach.views.receiving import let_it_call
 from crm.outreach.words import CHANNEL_NOTES, CHANNELS, ICONS, reason_text
 from crm.web.forms import Form
 from crm.web.i18n import lazy, translated
@@ -136,6 +137,8 @@ def _saved(setup: ChannelSetup, row: SenderAccount | None) -> ResponseReturnValu
         return _page(setup, form, row), 422
     if not checked(saved, is_new=row is None):
         return redirect(url_for(".edit_channel", account_id=saved.id), code=303)
+    if setup.channel is ChannelKind.TELEGRAM:
+        let_it_call(saved.id, webhook_of(saved))
     return redirect(url_for(".account", account_id=saved.id), code=303)
 
 
