@@ -13,10 +13,13 @@ from crm.db import enter_workspace
 from crm.web.api import PREFIX
 
 TENANT = sorted(table.name for table in models.metadata.tables.values() if table.info.get("tenant"))
-# Addresses whose path is itself the key (a signed link, a code on paper); tests/portal and tests/loyalty try those.
+# Addresses whose path is itself the key (a signed link, a code on paper), and the doors of platforms, which sign what
+# they bring; tests/portal, tests/loyalty and tests/outreach try those.
 CAPABILITIES = {
     "accounts.invitation",
     "accounts.reset_password",
+    "hooks.challenge",
+    "hooks.deliver",
     "loyalty.offer_page",
     "one_click.ask",
     "one_click.stop",

@@ -25,6 +25,8 @@ from crm.outreach.setup import links
 # Pages of a campaign that show nothing before it was scheduled, and those that are forms only until it is written.
 SCHEDULED = {"campaigns.report", "campaigns.run"}
 UNWRITTEN = {"campaigns.people", "campaigns.offer", "campaigns.message"}
+# Files, and what platforms ask; none of it is a page.
+NO_PAGES = {"static", "assets.file", "hooks.challenge", "share.manifest"}
 # Pages for strangers, opened by what their own address carries.
 SECRETS = {
     "portal.preferences": "token",
@@ -43,6 +45,7 @@ class Site:
     half: str
     pages: list[tuple[str, str]]
     strangers: list[tuple[str, str]]
+    workspace_id: UUID
 
 
 class Quiet(WSGIRequestHandler):
@@ -140,13 +143,14 @@ def site(fresh_database, settings, jobs, request) -> Iterator[Site]:
             half,
             [page for page in pages if page[0] not in SECRETS],
             [page for page in pages if page[0] in SECRETS],
+            actor.workspace_id,
         )
 
 
 def addresses(app, ids, secrets) -> Iterator[tuple[str, str]]:
     """(endpoint, path) of every address that can be read; a part that nothing fills stops the test."""
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
-        if "GET" not in (rule.methods or set()) or rule.endpoint in {"static", "assets.file"}:
+        if "GET" not in (rule.methods or set()) or rule.endpoint in NO_PAGES:
             continue
         values = {**ids, **WORDS}
         if rule.endpoint in SECRETS:

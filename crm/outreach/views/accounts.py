@@ -195,7 +195,6 @@ def checked(account: SenderAccount, *, is_new: bool) -> bool:
         return True
     if is_new or "auth" in result.code or result.code.startswith("config"):
         services.hold_account(session, account_id=account.id, code=result.code, now=now)
-        flash(_("Saved, but it does not work yet: %(reason)s", reason=reason_text(result.code)), "error")
         return False
     flash(_("Saved. The check did not work: %(reason)s", reason=reason_text(result.code)), "warning")
     return True

@@ -89,6 +89,7 @@ def settle_card(message_id: UUID, answer: str) -> ResponseReturnValue:
 @requires(Permission.WRITE)
 def not_done(message_id: UUID) -> ResponseReturnValue:
     """It did not go, for one of the reasons that are asked for; go on with the next one."""
+    queries.message(current_session(), current_actor(), message_id=message_id)
     given = request.form.get("why", "")
     if given not in set(NotSent):
         flash(_("Say why it was not sent."), "wait")
