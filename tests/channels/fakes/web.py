@@ -37,13 +37,21 @@ class HangUp:
     is_done: bool
 
 
+@dataclass(frozen=True)
+class Late:
+    """No answer in time: the connection stays silent, before or after it did what it was asked for."""
+
+    is_done: bool
+
+
 class FakePlatform:
     """Subclasses answer in `answer`; `script` comes first, one entry for each request."""
 
     def __init__(self) -> None:
         self.asked: list[Asked] = []
-        self.script: deque[Said | HangUp] = deque()
+        self.script: deque[Said | HangUp | Late] = deque()
         self.lock = threading.Lock()
+        self.released = threading.Event()
         self.port = 0
 
     def forget(self) -> None:
@@ -64,11 +72,14 @@ class FakePlatform:
         with self.lock:
             self.asked.append(asked)
             scripted = self.script.popleft() if self.script else None
-            if isinstance(scripted, HangUp):
-                if scripted.is_done:
-                    self.answer(asked)
-                return None
-            return scripted or self.answer(asked)
+            if isinstance(scripted, HangUp | Late) and scripted.is_done:
+                self.answer(asked)
+            if not isinstance(scripted, HangUp | Late):
+                return scripted or self.answer(asked)
+        if isinstance(scripted, Late):
+            # The caller gives up first; whoever scripted this lets it go.
+            self.released.wait(10)
+        return None
 
     @contextlib.contextmanager
     def running(self) -> Iterator["FakePlatform"]:
