@@ -16,6 +16,8 @@ from crm.settings import current
 
 #: What an account keeps for us beside the adapter's own settings.
 OWN_SETTINGS = frozenset({"plus_address", "files_sent"})
+#: With which application an account signs in at Google or Microsoft.
+SIGN_IN_SETTINGS = frozenset({"oauth_provider", "oauth_client_id", "oauth_tenant", "oauth_base_url"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class SenderSpec:
     account_id: UUID
     version: int
     adapter: AccountSpec
+    signs_in_by_token: bool = False
 
 
 def spec_of(account: SenderAccount) -> SenderSpec:
@@ -35,10 +38,11 @@ def spec_of(account: SenderAccount) -> SenderSpec:
     return SenderSpec(
         account_id=account.id,
         version=account.version,
+        signs_in_by_token=bool(account.config.get("oauth_provider")),
         adapter=AccountSpec(
             channel=ChannelKind(account.channel),
             public_id=account.public_id,
-            config={key: value for key, value in account.config.items() if key not in OWN_SETTINGS},
+            config={key: value for key, value in account.config.items() if key not in OWN_SETTINGS | SIGN_IN_SETTINGS},
             secret=secret,
             client_name=account.address.partition("@")[2] or "localhost",
             patience=current().smtp_patience,

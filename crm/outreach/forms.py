@@ -298,6 +298,23 @@ class PublicPostForm(Form):
             raise ValidationError(_("This link does not say its network: choose it below."))
 
 
+class SignInForm(Form):
+    """The application with which an account signs in at its provider."""
+
+    provider = SelectField(lazy("Provider"), choices=[("google", "Google"), ("microsoft", "Microsoft 365")])
+    client_id = StringField(lazy("Client id"), validators=[DataRequired(), Length(max=300)])
+    client_secret = PasswordField(
+        lazy("Client secret"),
+        description=lazy("Kept encrypted and never shown again. Leave empty to keep the one that is there."),
+        validators=[Length(max=500)],
+    )
+    tenant = StringField(
+        lazy("Tenant"),
+        description=lazy("Microsoft only, and only when the application belongs to one organisation."),
+        validators=[Length(max=100)],
+    )
+
+
 class TemplateForm(Form):
     name = StringField(lazy("Name"), validators=[DataRequired(), Length(max=120)])
     purpose = SelectField(lazy("What it is for"), choices=[(kind.value, PURPOSES[kind]) for kind in WRITTEN])

@@ -25,6 +25,7 @@ from crm.outreach.mailbox_models import MailboxFolder
 from crm.outreach.mailbox_page import Desk, LostError, Report, read_page
 from crm.outreach.secrets import SecretError
 from crm.outreach.services import mailbox_turns as turns
+from crm.outreach.tokens import TokenError, with_token
 
 log = structlog.get_logger(__name__)
 
@@ -93,7 +94,11 @@ class _Reading:
         try:
             with self._desk.database.scope(self._desk.workspace_id) as session:
                 spec = load_spec(session, self._turn.account_id)
+            if spec is not None:
+                spec = with_token(self._desk.database, spec, workspace_id=self._desk.workspace_id)
             box = connect_mailbox(spec) if spec else None
+        except TokenError as error:
+            raise ImapError(error.code, error.kind) from error
         except (SecretError, ConfigError) as error:
             raise ImapError("imap_config", OutcomeKind.AUTH) from error
         if box is None:

@@ -48,6 +48,10 @@ class SenderAccount(Tenant, Base):
     last_ok_at: Mapped[datetime | None]
     last_error_at: Mapped[datetime | None]
     last_error_code: Mapped[str] = mapped_column(server_default="")
+    # Of an account that signs in by token: how long the token lasts, when it came, and whether somebody fetches one.
+    token_until: Mapped[datetime | None]
+    token_at: Mapped[datetime | None]
+    token_claimed_until: Mapped[datetime | None]
     # Since when, and until when last, a sender looked after the account without a long gap: see rules.lateness.
     attended_since: Mapped[datetime | None]
     attended_at: Mapped[datetime | None]

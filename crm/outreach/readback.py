@@ -14,6 +14,7 @@ from crm.db import Database, database_now
 from crm.outreach.adapters import SenderSpec, connect, load_spec
 from crm.outreach.secrets import SecretError
 from crm.outreach.services.readback import Doubt, doubts, note_look, settle_by_receipts
+from crm.outreach.tokens import TokenError, with_token
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +42,12 @@ def run(database: Database, *, workspace_id: UUID, account_id: UUID, seconds: fl
             spec = load_spec(session, account_id) if waiting else None
         except SecretError as error:
             unusable = error
+    if spec is not None:
+        try:
+            spec = with_token(database, spec, workspace_id=workspace_id)
+        except TokenError as error:
+            _keep(database, workspace_id, waiting, Outcome(kind=error.kind, code=error.code))
+            return report
     if unusable is not None:
         _keep(database, workspace_id, waiting, Outcome(kind=OutcomeKind.AUTH, code="config"))
         log.warning("account_unusable", account=str(account_id), error=type(unusable).__name__)

@@ -37,6 +37,7 @@ from crm.outreach.services.accounts import hold_account
 from crm.outreach.services.claim import Claimed, Sendable, claim, finish, renew
 from crm.outreach.services.outcomes import Finished, Started
 from crm.outreach.services.wave import WaveResult, was_committed, wave
+from crm.outreach.tokens import TokenError, with_token
 from crm.roundtrip import begin, begin_ahead, beside
 
 log = structlog.get_logger(__name__)
@@ -177,7 +178,13 @@ class _Run:
         """The kept connections of the account; None (and the account held) when its settings can't be used."""
         try:
             spec = self._transaction(lambda session, _now: load_spec(session, self._account_id))
-            return None if spec is None else _lines_for(spec, connections)
+            if spec is None:
+                return None
+            return _lines_for(with_token(self._job.database, spec, workspace_id=self._job.workspace_id), connections)
+        except TokenError as error:
+            # Held already where its owner must sign in again; else its messages wait for the next run.
+            log.warning("no_token", account=str(self._account_id), error=error.code)
+            return None
         except (SecretError, ConfigError, KeyError) as error:
             code = type(error).__name__
             log.warning("account_unusable", account=str(self._account_id), error=code)

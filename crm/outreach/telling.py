@@ -138,3 +138,14 @@ def health_text(account: SenderAccount) -> str:
     if account.last_error_at is not None and account.last_error_at > account.last_ok_at:
         return _("It works, but the last try met a problem: %(reason)s", reason=reason_text(account.last_error_code))
     return _("It works: the last message left %(time)s.", time=moment(account.last_ok_at))
+
+
+#: Servers of Microsoft 365 and Outlook, which take no password for sending after December 2026.
+_MICROSOFT: Final = ("office365.com", "outlook.com", "hotmail.com", "live.com")
+
+
+def password_ends(account: SenderAccount) -> bool:
+    """Whether the account sends through Microsoft with a password."""
+    host = str(account.config.get("host", "")).lower().rstrip(".")
+    is_microsoft = any(host == name or host.endswith(f".{name}") for name in _MICROSOFT)
+    return is_microsoft and account.config.get("mechanism") != "xoauth2"

@@ -54,6 +54,9 @@ LEADS_ON = {
     "contacts.ask_owner": "/contacts/.*/handles",
     # Nothing is being taken back.
     "lifecycle.revert_progress": "/imports/.*",
+    # Nobody has begun to sign in to a mailbox.
+    "outreach.back_from_provider": "/settings/channels",
+    "outreach.go_to_provider": "/settings/channels/.*/sign-in",
     "security.login": "/",
     "security.mf_recovery": "/",
     "security.two_factor_token_validation": "/settings/access",

@@ -19,7 +19,7 @@ from crm.clock import UnknownZoneError, zone
 from crm.contacts.inputs import Input, Line
 from crm.db import new_id
 from crm.errors import ConflictError, NotFoundError
-from crm.outreach.adapters import connect, spec_of
+from crm.outreach.adapters import SIGN_IN_SETTINGS, connect, spec_of
 from crm.outreach.kinds import AccountState, MessageState
 from crm.outreach.models import Message, SenderAccount
 from crm.outreach.secrets import SecretError
@@ -164,7 +164,8 @@ def update_account(
     if expected_version is not None and account.version != expected_version:
         raise ConflictError(N_("Somebody else has changed this meanwhile."), code="changed")
     told = _told(account)
-    account.config = data.config()
+    # With which application it signs in is set elsewhere.
+    account.config = {**{key: account.config[key] for key in SIGN_IN_SETTINGS & set(account.config)}, **data.config()}
     for name in _COLUMNS:
         setattr(account, name, getattr(data, name))
     session.flush()
@@ -187,7 +188,7 @@ def set_secret(session: Session, actor: Actor, *, account_id: UUID, secret: dict
         {name: value for name, value in kept.items() if value}, workspace_id=account.workspace_id, row_id=account.id
     )
     if account.state == AccountState.HELD:
-        _activate(account)
+        activate(account)
     account.last_error_code = ""
     session.flush()
     _noted(session, actor, account, "sender.credentials_changed")
@@ -242,7 +243,7 @@ def resume_account(session: Session, actor: Actor, *, account_id: UUID) -> Sende
     """Go on after a pause or a problem; what became too late meanwhile waits for a person, so there is no burst."""
     actor.require(Permission.MANAGE_CHANNELS)
     account = load(session, account_id, lock=True)
-    _activate(account)
+    activate(account)
     session.flush()
     _noted(session, actor, account, "sender.resumed")
     return account
@@ -256,7 +257,8 @@ def hold_account(session: Session, *, account_id: UUID, code: str, now: datetime
     session.flush()
 
 
-def _activate(account: SenderAccount) -> None:
+def activate(account: SenderAccount) -> None:
+    """Let a locked account go on."""
     account.state, account.hold_reason, account.hold_until = AccountState.ACTIVE.value, "", None
     # Attendance begins anew, so that lateness is measured against the end of the pause.
     account.attended_at = None

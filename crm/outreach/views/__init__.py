@@ -17,6 +17,7 @@ from crm.outreach.views import (
     network_templates,
     notices,
     pauses,
+    signin,
     start_links,
     templates,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "network_templates",
     "notices",
     "pauses",
+    "signin",
     "start_links",
     "templates",
 ]

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from crm.accounts.forms import ZONES
@@ -19,6 +19,7 @@ from crm.outreach.forms import AccountForm
 from crm.outreach.models import SenderAccount
 from crm.outreach.queries import CalendarFilter
 from crm.outreach.setup import links
+from crm.outreach.tokens import ensure_fresh
 from crm.outreach.views.blueprint import blueprint
 from crm.outreach.words import reason_text
 from crm.web.i18n import _
@@ -119,6 +120,7 @@ def account(account_id: UUID) -> str:
         slow=queries.slow_domains(session, actor, account=row, now=now),
         telling=telling,
         setup=_setup(),
+        ends_soon=telling.password_ends(row),
         webhook=webhook_of(row),
         polls=polls(row),
         network_templates=queries.network_templates(session, account_id=account_id),
@@ -143,6 +145,7 @@ def edit_account(account_id: UUID) -> ResponseReturnValue:
 @manages
 def update_account(account_id: UUID) -> ResponseReturnValue:
     """Change an account."""
+    renew_token(account_id)
     row = queries.account(current_session(), current_actor(), account_id=account_id)
     form = _with_zone(AccountForm(), row)
     form.fill_in()
@@ -161,6 +164,7 @@ def change_account(account_id: UUID, action: str) -> ResponseReturnValue:
     """Check the connection, pause, resume, or retire the account."""
     session, actor, now = current_session(), current_actor(), request_now()
     if action == "check":
+        renew_token(account_id)
         result = services.check_account(session, actor, account_id=account_id)
         if result.ok and result.detail:
             flash(_("The server let us in, and sent mail is read in “%(folder)s”.", folder=result.detail), "success")
@@ -179,6 +183,15 @@ def change_account(account_id: UUID, action: str) -> ResponseReturnValue:
         flash(_("The account is gone; %(num)s messages wait for another one.", num=waiting), "success")
         return redirect(url_for(".accounts"), code=303)
     return redirect(url_for(".account", account_id=account_id, setup=_setup()), code=303)
+
+
+def renew_token(account_id: UUID) -> None:
+    """Fetch a fresh token where the account signs in by one, before anything is changed or tried."""
+    row = queries.account(current_session(), current_actor(), account_id=account_id)
+    if row.config.get("oauth_provider"):
+        database = current_app.extensions["crm_database"]
+        ensure_fresh(database, workspace_id=row.workspace_id, account_id=account_id)
+        current_session().refresh(row)
 
 
 def checked(account: SenderAccount, *, is_new: bool) -> bool:
