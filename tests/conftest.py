@@ -20,6 +20,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from jinja2 import FileSystemBytecodeCache
 from mailboxes import mail_server
+from postfix import post_office
 from sqlalchemy import Connection
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
@@ -38,7 +39,7 @@ from crm.embedded import PostgresServer, ValkeyServer
 from crm.jobs import JobName
 from crm.settings import Settings
 
-__all__ = ["chromium", "mail_server"]
+__all__ = ["chromium", "mail_server", "post_office"]
 
 ROOT = Path(__file__).parent.parent
 TEMPLATE = "crm_template"

@@ -61,6 +61,11 @@ service anvil {{
     mode = 0
   }}
 }}
+service auth {{
+  unix_listener auth-postfix {{
+    mode = 0666
+  }}
+}}
 service stats {{
   chroot =
 }}
@@ -137,7 +142,7 @@ def _free_port() -> int:
         return listener.getsockname()[1]
 
 
-def _owner() -> pwd.struct_passwd:
+def owner() -> pwd.struct_passwd:
     """Who runs the server: Dovecot gives no mail to root."""
     return pwd.getpwuid(os.getuid()) if os.getuid() else pwd.getpwnam("nobody")
 
@@ -146,17 +151,17 @@ def _owner() -> pwd.struct_passwd:
 def dovecot(program: str) -> Iterator[MailServer]:
     """Run a server of our own until the block ends."""
     home = Path(tempfile.mkdtemp(prefix="crm-imap-"))
-    owner = _owner()
+    runs_as = owner()
     server = MailServer(_free_port(), _free_port(), home / "mail.pem")
     server.certificate.write_bytes(self_signed())
     config = home / "dovecot.conf"
     config.write_text(
         _CONFIG.format(
             home=home,
-            user=owner.pw_name,
-            group=_group_of(owner),
-            uid=owner.pw_uid,
-            gid=owner.pw_gid,
+            user=runs_as.pw_name,
+            group=_group_of(runs_as),
+            uid=runs_as.pw_uid,
+            gid=runs_as.pw_gid,
             port=server.port,
             tls_port=server.tls_port,
             marked=MARKED,
@@ -165,11 +170,13 @@ def dovecot(program: str) -> Iterator[MailServer]:
         encoding="utf-8",
     )
     (home / "mail").mkdir()
+    # A mail server on this machine goes through here to ask about passwords and to deliver.
+    home.chmod(0o711)
     rights = {}
     if os.getuid() == 0:
         for path in (home, *home.iterdir()):
-            shutil.chown(path, owner.pw_uid, owner.pw_gid)
-        rights = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": ()}
+            shutil.chown(path, runs_as.pw_uid, runs_as.pw_gid)
+        rights = {"user": runs_as.pw_uid, "group": runs_as.pw_gid, "extra_groups": ()}
     process = subprocess.Popen([program, "-F", "-c", str(config)], cwd=home, **rights)
     try:
         _wait_for(server, process, home / "log")
