@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import bringing, codes, dealing, merging, pages, receiving, rules, seeding, sending
+from benchmarks import bringing, codes, dealing, merging, pages, reading, receiving, rules, seeding, sending
 from benchmarks.stand import Stand, machine, stand
 
 BENCHMARKS: dict[str, Callable[[Stand], None]] = {
@@ -18,6 +18,7 @@ BENCHMARKS: dict[str, Callable[[Stand], None]] = {
     "import": bringing.measure,
     "merge": merging.measure,
     "deals": dealing.measure,
+    "mailbox": reading.measure,
     "redemptions": codes.measure,
     "inbound": receiving.measure,
     "outreach": sending.measure,

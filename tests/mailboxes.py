@@ -8,7 +8,7 @@ import socket
 import ssl
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -120,6 +120,16 @@ class MailServer:
             for at, raw in mails:
                 arrived = imaplib.Time2Internaldate(at) if at else None
                 assert program.append(f'"{wire_name}"', None, arrived, raw)[0] == "OK"
+
+    def fill(self, user: str, mails: Iterable[tuple[datetime, bytes]]) -> None:
+        """Put many mails into the inbox the quick way, as files: their times are when they arrived."""
+        with self.signed_in(user) as program:
+            program.select("INBOX")
+        folder = self.certificate.parent / "mail" / user / "cur"
+        for number, (at, raw) in enumerate(mails):
+            path = folder / f"{number:07}.M1P1.filled,S={len(raw)}:2,"
+            path.write_bytes(raw)
+            os.utime(path, (at.timestamp(), at.timestamp()))
 
     def renumber(self, user: str) -> None:
         """Give the inbox another UIDVALIDITY and its mails other numbers, as a server does that was restored."""
