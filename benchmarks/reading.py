@@ -22,6 +22,7 @@ from crm.channels.base import ChannelKind
 from crm.channels.mailbox import Mailbox
 from crm.contacts import services as contacts
 from crm.contacts.inputs import ContactInput, HandleInput
+from crm.contacts.kinds import FactOrigin
 from crm.db import database_now
 from crm.outreach import adapters, mailbox, services
 from crm.outreach.mailbox_models import MailboxFolder
@@ -29,7 +30,7 @@ from crm.outreach.mailbox_page import HISTORY_BYTES
 from crm.outreach.services import mailboxes
 from crm.settings import current
 
-MAILS, PEOPLE, PAGE = 3_000, 200, mailbox.PAGE
+MAILS, PEOPLE, PAGE = 50_000, 200, mailbox.PAGE
 USER = "bench"
 
 
@@ -107,8 +108,9 @@ def _switched_on(stand: Stand, actor: Actor, server: Any, password: str) -> UUID
         now = database_now(session)
         for number in range(PEOPLE):
             address = HandleInput(channel=ChannelKind.EMAIL, address=f"p{number}@kunde.example")
-            contacts.create(session, actor, data=ContactInput(first_name=f"P{number}", handles=[address]), now=now)
-        data = services.AccountInput(
+            data = ContactInput(first_name=f"P{number}", handles=[address])
+            contacts.create(session, actor, data=data, origin=FactOrigin.TYPED, source="", now=now)
+        settings = services.AccountInput(
             name="Giulia",
             address="giulia@lanterna.example",
             host="127.0.0.1",
@@ -116,7 +118,7 @@ def _switched_on(stand: Stand, actor: Actor, server: Any, password: str) -> UUID
             imap_port=server.tls_port,
             imap_username=USER,
         )
-        account = services.create_account(session, actor, data=data, now=now)
+        account = services.create_account(session, actor, data=settings, now=now)
         services.set_secret(session, actor, account_id=account.id, secret={"secret": password})
         box = adapters.connect_mailbox(adapters.spec_of(account))
         assert isinstance(box, Mailbox)

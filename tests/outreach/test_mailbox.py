@@ -3,22 +3,27 @@
 from datetime import timedelta
 
 import pytest
+from factories import outreach
 from letterbox import DAY, MARKED, OWN, Letterbox, letter
 from sqlalchemy import func, select, update
 
-from crm.channels.base import ChannelKind
+from crm.channels.base import ChannelKind, Outcome, OutcomeKind
 from crm.consent.models import ConsentState
 from crm.contacts.models import Contact
 from crm.db import database_now, new_id
 from crm.interactions import services as interactions
 from crm.interactions.keeping_models import Warmth
 from crm.interactions.kinds import Direction, InteractionKind
+from crm.interactions.services import copies
 from crm.interactions.timeline_models import UnknownCorrespondent
 from crm.outreach import mailbox, services
 from crm.outreach.inbound_models import InboundRaw
 from crm.outreach.kinds import MailboxReach
-from crm.outreach.models import SenderAccount
+from crm.outreach.models import Message, SenderAccount
 from crm.outreach.services import mailbox_forgetting, mailboxes
+from crm.outreach.services.claim import claim
+from crm.outreach.services.outcomes import Finished
+from crm.outreach.services.wave import wave
 
 
 @pytest.fixture
@@ -447,3 +452,39 @@ def test_the_direction_of_a_mail_to_several_people_is_ours_for_each(box):
     }
     with box.scope() as session:
         assert session.scalars(select(UnknownCorrespondent.address_norm)).all() == ["who@nobody.example"]
+
+
+def test_a_copy_of_our_own_message_settles_it_and_is_no_second_entry(box):
+    with box.scope() as session:
+        now = database_now(session)
+        outreach.message(session, box.actor, box.contact_id, account_id=box.account_id, send_at=now, now=now)
+    with box.scope() as session:
+        now = database_now(session)
+        lease = timedelta(seconds=60)
+        claimed = claim(session, box.actor, account_id=box.account_id, worker="t", lease=lease, now=now)
+        begun = wave(session, box.actor, claimed=claimed, finished=[], following=claimed.items, now=now)
+        lost = [Finished(each, Outcome(kind=OutcomeKind.UNKNOWN, code="final_hang_up")) for each in begun.started]
+        wave(session, box.actor, claimed=claimed, finished=lost, following=[], now=now)
+    with box.scope() as session:
+        message = session.scalars(select(Message)).one()
+    assert (message.state, message.reference is not None) == ("uncertain", True)
+    copy = letter("x", at=box.now, sender=OWN, to="ann@example.com", Message_ID=message.reference or "")
+    box.put((None, copy), folder=MARKED)
+    box.switch_on()
+    box.read()
+    with box.scope() as session:
+        message = session.scalars(select(Message)).one()
+    assert message.state == "sent"
+    assert [entry.source_kind for entry in box.entries(box.contact_id)] == ["message"]
+
+
+def test_a_mail_that_was_copied_to_the_history_and_lies_among_the_sent_ones_is_one_entry(box):
+    with box.scope() as session:
+        token = copies.renew_history_token(session, box.colleague, now=box.now)
+    box.switch_on()
+    box.read()
+    own = OWN.replace("@", f"+{token}@")
+    box.put((None, letter(1, at=box.now, sender=OWN, to="ann@example.com", Delivered_To=own)))
+    box.put((None, letter(1, at=box.now, sender=OWN, to="ann@example.com")), folder=MARKED)
+    box.read()
+    assert [entry.kind for entry in box.entries(box.contact_id)] == ["message.sent"]

@@ -138,15 +138,12 @@ def settle_by_copies(session: Session, actor: Actor, *, references: Collection[s
     ).all()
     if not doubtful:
         return 0
-    last = dict(
-        session.execute(
-            select(Attempt.message_id, Attempt.id)
-            .where(among(Attempt.message_id, [row.id for row in doubtful]))
-            .order_by(Attempt.number)
-        )
-        .tuples()
-        .all()
+    attempts = session.execute(
+        select(Attempt.message_id, Attempt.id)
+        .where(among(Attempt.message_id, [row.id for row in doubtful]))
+        .order_by(Attempt.number)
     )
+    last = {row.message_id: row.id for row in attempts}
     found = [Doubt(row.id, last[row.id], row.reference) for row in doubtful if row.id in last]
     outcome = Outcome(kind=OutcomeKind.ACCEPTED, code=FOUND)
     return note_look(session, actor, looked_for=found, outcome=outcome, now=now)
