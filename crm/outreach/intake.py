@@ -6,7 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import or_, select, update
+from sqlalchemy import or_, select, text, update
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 
 #: Events of one transaction: a commit costs as much as handling an event.
 BATCH: Final = 25
+#: Held until the transaction ends, also by a process that was killed.
+_MINE: Final = text("select pg_try_advisory_xact_lock(hashtextextended('inbound ' || :account, 0))")
 
 
 @dataclass(slots=True)
@@ -37,8 +39,7 @@ def drain(database: Database, *, workspace_id: UUID, account_id: UUID, seconds: 
     """Handle the stored events of an account, the oldest first, for about so many seconds.
 
     One that fails is set aside and keeps no other waiting; one that met another transaction in its way (a deadlock)
-    stays stored, and comes up again with the clock's next look. Two runs at once share the events and handle none
-    twice.
+    stays stored, and comes up again with the clock's next look. Of two runs at once one does the work.
     """
     done, until = Drained(), time.monotonic() + seconds
     while True:
@@ -98,7 +99,12 @@ def _one_by_one(session: Session, account_id: UUID, done: Drained) -> int:
 
 
 def _next(session: Session, account_id: UUID, skipped: set[UUID]) -> list[Stored]:
-    """The oldest events that wait, locked; those that another run holds are its own."""
+    """The oldest events that wait, locked; none while another run is at work on this account.
+
+    So what one person wrote is read in its order, and two runs don't wait for each other's people in a circle.
+    """
+    if not session.scalar(_MINE, {"account": str(account_id)}):
+        return []
     now = database_now(session)
     waiting = (
         select(InboundEvent.id, InboundEvent.received_at, InboundEvent.error, InboundRaw.raw)

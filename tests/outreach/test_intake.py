@@ -20,7 +20,7 @@ from crm.outreach.inbound_models import InboundEvent
 from crm.outreach.models import Conversation, Message, SenderAccount
 from crm.outreach.services.receive import store_pieces
 
-EVENTS, PEOPLE, THREADS = 120, 20, 4
+EVENTS, PEOPLE, THREADS = 60, 10, 3
 #: The module, which the package hides behind its function of the same name.
 receive = importlib.import_module("crm.outreach.services.receive")
 

@@ -82,18 +82,18 @@ def of(place, wanted):
 
 def test_a_look_takes_all_that_waits_and_the_next_begins_behind_it(place, telegram):
     account_id = bot(place, telegram.base_url)
-    for number in range(150):
+    for number in range(105):
         telegram.write(chat=number + 1, username="")
-    assert look(place, account_id) == 150
-    assert [asked.data.get("offset") for asked in telegram.asked] == [None, 7101, 7151]
+    assert look(place, account_id) == 105
+    assert [asked.data.get("offset") for asked in telegram.asked] == [None, 7101, 7106]
     assert look(place, account_id) == 0, "it is not due yet"
     again(place)
     telegram.write(chat=9)
     assert look(place, account_id) == 1
     database, workspace_id = place
     done = intake.drain(database, workspace_id=workspace_id, account_id=account_id, seconds=30)
-    assert (done.handled, done.failed, done.has_more) == (151, 0, False)
-    assert len(of(place, select(Message.id))) == 151
+    assert (done.handled, done.failed, done.has_more) == (106, 0, False)
+    assert len(of(place, select(Message.id))) == 106
 
 
 def test_what_was_not_committed_is_asked_for_again(place, telegram, monkeypatch):
