@@ -8,7 +8,7 @@ from uuid import UUID
 from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.utils import redirect
-from wtforms import Field, SelectField, StringField
+from wtforms import SelectField
 from wtforms.validators import Optional as MayBeEmpty
 
 from crm.accounts.guards import current_actor, requires
@@ -29,9 +29,8 @@ from crm.loyalty import queries as loyalty
 from crm.loyalty import services as giving
 from crm.outreach import queries as outreach
 from crm.outreach import services
-from crm.outreach.forms import NOW, WRITTEN, MessageForm
+from crm.outreach.forms import NOW, WRITTEN, ApprovedFields, MessageForm
 from crm.outreach.models import Message, SenderAccount
-from crm.outreach.network_models import NetworkTemplate
 from crm.outreach.rules import Disposition, Reason, Verdict
 from crm.outreach.services.compose import language_of
 from crm.outreach.views.messages import account_choices, tell_leaving
@@ -49,40 +48,11 @@ CODE: Final = "{{ voucher.code }}"
 PROPOSED: Final = time(9)
 
 
-class ComposerForm(MessageForm):
+class ComposerForm(ApprovedFields, MessageForm):
     """A message with the texts to start from and the offers it may carry; `_form` fills in the choices."""
 
     template_id = SelectField(lazy("Texts to start from"), validate_choice=False)
     offer_id = SelectField(lazy("Offer"))
-    approved_id = SelectField(lazy("Approved template"), validate_choice=False)
-    gap_1 = StringField()
-    gap_2 = StringField()
-    gap_3 = StringField()
-    gap_4 = StringField()
-    gap_5 = StringField()
-    gap_6 = StringField()
-    gap_7 = StringField()
-    gap_8 = StringField()
-    gap_9 = StringField()
-    gap_10 = StringField()
-    #: The template that the network approved and that goes instead of a text.
-    approved: NetworkTemplate | None = None
-
-    @property
-    def gaps(self) -> list[Field]:
-        """The fields of the gaps that the approved template has."""
-        wanted = services.gaps_of(self.approved.body) if self.approved else 0
-        found = [self._fields[f"gap_{number}"] for number in range(1, wanted + 1)]
-        for number, field in enumerate(found, start=1):
-            field.label.text = _("Gap %(number)s", number=number)
-        return found
-
-    @property
-    def chosen(self) -> services.ChosenTemplate | None:
-        """What was chosen and written into its gaps."""
-        if self.approved is None:
-            return None
-        return services.ChosenTemplate(self.approved.id, [str(field.data or "") for field in self.gaps])
 
     def uuid(self, name: str) -> UUID | None:
         """The chosen id of a field, None for none."""
@@ -177,15 +147,11 @@ def _form(person: Contact) -> ComposerForm:
 
 def _offer_approved(form: ComposerForm) -> None:
     """The templates of the account that the network lets go; a chosen one takes the place of the text."""
-    found: list[NetworkTemplate] = []
-    if form.channel.data == ChannelKind.WHATSAPP:
-        accounts = _accounts(form.channel.data)
-        account = next((row for row in accounts if str(row.id) == form.account_id.data), next(iter(accounts), None))
-        if account is not None:
-            found = outreach.sendable_templates(current_session(), account_id=account.id)
-    form.approved_id.choices = [("", _("Free text")), *((str(row.id), f"{row.name} ({row.language})") for row in found)]
-    form.approved = next((row for row in found if str(row.id) == form.approved_id.data), None)
-    form.approved_id.data = str(form.approved.id) if form.approved else ""
+    accounts = _accounts(form.channel.data) if form.channel.data == ChannelKind.WHATSAPP else []
+    account = next((row for row in accounts if str(row.id) == form.account_id.data), next(iter(accounts), None))
+    form.offer_approved(
+        outreach.sendable_templates(current_session(), account_id=account.id) if account else [], or_else=_("Free text")
+    )
     if form.approved is not None:
         form.body.validators = [MayBeEmpty()]
 
@@ -223,8 +189,7 @@ def _writing(person: Contact, form: ComposerForm) -> dict[str, Any]:
     """What the message part of the composer shows."""
     ways = _ways(person, form)
     chosen = next((way for way in ways if way.channel == form.channel.data), None)
-    text = services.previewed(form.approved, form.chosen) if form.approved and form.chosen else None
-    return {"mode": "message", "form": form, "ways": ways, "chosen": chosen, "approved_text": text}
+    return {"mode": "message", "form": form, "ways": ways, "chosen": chosen}
 
 
 def _ways(person: Contact, form: ComposerForm) -> list[Way]:

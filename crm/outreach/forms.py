@@ -8,6 +8,7 @@ from wtforms import (
     BooleanField,
     DateField,
     DateTimeLocalField,
+    Field,
     IntegerField,
     MultipleFileField,
     PasswordField,
@@ -27,6 +28,8 @@ from crm.channels.presets import PROVIDERS, is_certified, provider_of
 from crm.clock import local_instant
 from crm.consent.kinds import Purpose
 from crm.errors import AppError
+from crm.outreach import services
+from crm.outreach.network_models import NetworkTemplate
 from crm.outreach.networks import PUBLIC, is_post_url, network_of
 from crm.outreach.pasted import MAX_PASTED
 from crm.outreach.services.letters import Upload
@@ -110,6 +113,56 @@ class MessageForm(FilesForm):
     purpose = SelectField(lazy("What it is for"), choices=[(kind.value, PURPOSES[kind]) for kind in WRITTEN])
     subject = StringField(lazy("Subject"), validators=[Length(max=200)])
     body = TextAreaField(lazy("Text"), validators=[DataRequired(lazy("Write something.")), Length(max=20_000)])
+
+
+class ApprovedFields(Form):
+    """The choice of a template that the network approved, and what goes into its gaps."""
+
+    approved_id = SelectField(lazy("Approved template"), validate_choice=False)
+    gap_1 = StringField()
+    gap_2 = StringField()
+    gap_3 = StringField()
+    gap_4 = StringField()
+    gap_5 = StringField()
+    gap_6 = StringField()
+    gap_7 = StringField()
+    gap_8 = StringField()
+    gap_9 = StringField()
+    gap_10 = StringField()
+    #: The template that the network approved and that goes instead of a text.
+    approved: NetworkTemplate | None = None
+
+    @property
+    def gaps(self) -> list[Field]:
+        """The fields of the gaps that the approved template has."""
+        wanted = services.gaps_of(self.approved.body) if self.approved else 0
+        found = [self._fields[f"gap_{number}"] for number in range(1, wanted + 1)]
+        for number, field in enumerate(found, start=1):
+            field.label.text = _("Gap %(number)s", number=number)
+        return found
+
+    @property
+    def chosen(self) -> services.ChosenTemplate | None:
+        """What was chosen and written into its gaps."""
+        if self.approved is None:
+            return None
+        return services.ChosenTemplate(self.approved.id, [str(field.data or "") for field in self.gaps])
+
+    def offer_approved(self, found: Sequence[NetworkTemplate], *, or_else: str) -> None:
+        """Let one of `found` be chosen; without one it is `or_else`."""
+        named = ((str(row.id), f"{row.name} ({row.language})") for row in found)
+        self.approved_id.choices = [("", or_else), *named]
+        self.approved = next((row for row in found if str(row.id) == self.approved_id.data), None)
+        self.approved_id.data = str(self.approved.id) if self.approved else ""
+
+    @property
+    def preview(self) -> str | None:
+        """The chosen template as it will read."""
+        return services.previewed(self.approved, self.chosen) if self.approved and self.chosen else None
+
+
+class ReplyTemplateForm(ApprovedFields, WhenForm):
+    """An answer in words that the network approved."""
 
 
 class ReplyForm(FilesForm):

@@ -1,6 +1,7 @@
 """The pages of accounts and the composer where a network has rules of its own."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from channels.fakes import telegram, whatsapp
@@ -14,7 +15,7 @@ from crm.net.guard import Guard
 from crm.outreach.adapters import spec_of
 from crm.outreach.models import FrozenContent, Message, SenderAccount
 from crm.outreach.network_models import NetworkTemplate
-from crm.outreach.services import accounts, network_templates
+from crm.outreach.services import accounts, conversations, network_templates
 from crm.outreach.views import channels, receiving
 
 NOW_FORM = {"when": "now", "on": "", "at": ""}
@@ -115,3 +116,44 @@ def test_a_bot_calls_us_where_it_can_and_is_asked_where_it_cannot(client, sessio
         else:
             assert api.webhook["url"] == f"{base}/hooks/telegram/{account.public_id}"
             assert api.webhook["secret_token"] == spec_of(account).adapter.secret["webhook_secret"]
+
+
+def test_an_answer_outside_the_window_is_a_template_of_its_own_page(client, session, number, ann, now):
+    client.post(f"/settings/channels/{number.id}/templates")
+    talk = conversations.ensure(
+        session,
+        channel=ChannelKind.WHATSAPP,
+        account_id=number.id,
+        contact_id=ann,
+        handle_id=None,
+        subject="",
+        now=now,
+    )
+    conversations.note_inbound(talk, at=now - timedelta(hours=30))
+    session.flush()
+    here = f"/inbox/{talk.id}/template"
+    assert here in client.get(f"/inbox/{talk.id}").text
+    template_id = session.scalar(select(NetworkTemplate.id))
+    page = client.get(f"{here}?approved_id={template_id}")
+    assert "Buongiorno {{1}}, ci vediamo {{2}}?" in page.text
+    data = {"approved_id": str(template_id), "when": "now", "gap_1": "Ann"}
+    assert client.post(here, data=data).status_code == 422
+    assert client.post(here, data={**data, "approved_id": ""}).status_code == 422
+    assert client.post(here, data={**data, "gap_2": "domani"}).status_code == 303
+    assert session.scalar(select(FrozenContent.text)) == "Buongiorno Ann, ci vediamo domani?"
+    talk.last_inbound_at = now
+    session.flush()
+    assert here not in client.get(f"/inbox/{talk.id}").text
+
+
+def test_without_templates_the_page_says_where_they_are_read(client, session, number, ann, now):
+    talk = conversations.ensure(
+        session,
+        channel=ChannelKind.WHATSAPP,
+        account_id=number.id,
+        contact_id=ann,
+        handle_id=None,
+        subject="",
+        now=now,
+    )
+    assert "No template is ready" in client.get(f"/inbox/{talk.id}/template").text

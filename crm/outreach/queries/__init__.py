@@ -63,7 +63,7 @@ from crm.outreach.queries.messages import (
     uncertain,
 )
 from crm.outreach.queries.network_templates import network_templates, sendable_templates
-from crm.outreach.queries.networks import bot_to_start
+from crm.outreach.queries.networks import bot_to_start, needs_template
 from crm.outreach.queries.threads import ThreadEntry, newest_message, thread
 from crm.outreach.queries.trouble import AccountError, SlowDomain, account_errors, slow_domains
 from crm.outreach.queries.verdicts import AnyAccount, message_verdicts, verdict, verdicts
@@ -129,6 +129,7 @@ __all__ = [
     "messages",
     "needing",
     "needs_person",
+    "needs_template",
     "network_templates",
     "newest_message",
     "opening",

@@ -70,6 +70,19 @@ def last_written(
     return {contact_id: at for contact_id, at in session.execute(wanted) if contact_id is not None and at is not None}
 
 
+def needs_template(session: Session, *, conversation_id: UUID, now: datetime) -> bool:
+    """Whether the network takes only an approved template in this conversation just now."""
+    found = session.execute(
+        select(Conversation.channel, Conversation.account_id, Conversation.last_inbound_at).where(
+            Conversation.id == conversation_id
+        )
+    ).one_or_none()
+    if found is None or found.account_id is None:
+        return False
+    until = text_until(ChannelKind(found.channel), found.last_inbound_at)
+    return until is not None and now >= until
+
+
 def bot_to_start(session: Session, *, contact_id: UUID) -> SenderAccount | None:
     """The bot that a person would have to start before we may write to them there; None when they did, or without one.
 

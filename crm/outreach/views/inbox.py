@@ -246,5 +246,6 @@ def _opened(opened: ConversationLine) -> dict[str, Any]:
         "account": account,
         "others": queries.others_of(session, actor, line=opened),
         "private_way": private_way(session, actor, line=opened) if opened.visibility == "public" else None,
+        "needs_template": queries.needs_template(session, conversation_id=opened.id, now=request_now()),
         "limit": text_limit(opened.channel, is_public=opened.visibility == "public"),
     }
