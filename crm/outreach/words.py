@@ -1,13 +1,15 @@
 """The words of outreach in the reader's language: channels, purposes, states and what can be done about them."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
+from babel.dates import format_timedelta
 from flask_babel import format_date
 
 from crm.channels.base import ChannelKind
 from crm.channels.imap import ABSENT, FOUND
 from crm.channels.sentences import RULE_SENTENCES
+from crm.clock import utc_now
 from crm.consent.kinds import Purpose
 from crm.outreach.kinds import AccountState, ConversationState, DeliveryState, MailboxState, MessageState, NotSent
 from crm.outreach.moments import Timed, is_moved
@@ -15,7 +17,7 @@ from crm.outreach.queries.messages import READ_BACK, AttemptLine
 from crm.outreach.reasons import sentence, way_sentence
 from crm.outreach.rules import Way
 from crm.web.formats import moment
-from crm.web.i18n import _, lazy, translated
+from crm.web.i18n import _, lazy, locale_code, translated
 
 CHANNELS: dict[ChannelKind, Any] = {
     ChannelKind.EMAIL: lazy("E-mail"),
@@ -188,6 +190,11 @@ VARIABLES: tuple[tuple[str, Any], ...] = (
     ("sender.name", lazy("who writes")),
     ("links.preferences", lazy("the page where they choose what to receive")),
 )
+
+
+def waited(since: datetime) -> str:
+    """How long something has waited: "3 hr", "3 h" in Italian."""
+    return format_timedelta(utc_now() - since, granularity="minute", format="short", locale=locale_code())
 
 
 def reason_text(code: str) -> str:

@@ -31,7 +31,7 @@ from crm.web.paging import Page, decode_cursor, page_of
 
 #: Counts stop here: "99+" says as much as any number above it.
 MOST_COUNTED: Final = 100
-#: Unread conversations are looked for among so many of the newest open ones.
+#: Unread conversations are looked for among so many of the newest.
 NEWEST: Final = 500
 #: Letters of the last message that a line of the list can show.
 PREVIEW: Final = 160
@@ -168,16 +168,24 @@ def _where(session: Session, actor: Actor, wanted: InboxFilter) -> list[ColumnEl
         nobody = and_(Conversation.assignee_id.is_(None), ~elsewhere.correlate(Conversation).exists())
         found.append(or_(Conversation.assignee_id == actor.user_id, nobody))
     if wanted.is_unread:
-        found.append(_unread(actor.user_id))
+        newest = aliased(Conversation)
+        ids = select(newest.id).order_by(newest.last_at.desc(), newest.id.desc()).limit(NEWEST)
+        if wanted.state is not None:
+            ids = ids.where(newest.state == wanted.state)
+        found += [Conversation.id == any_(_array(ids)), _unread(actor.user_id)]
     if wanted.is_negative:
         unhappy = select(Interaction.contact_id).where(OPEN_COMPLAINT, Interaction.contact_id.is_not(None))
-        ids = func.array(unhappy.limit(MOST_FOUND).correlate(None).scalar_subquery(), type_=ARRAY(Uuid()))
-        found.append(Conversation.contact_id == any_(ids))
+        found.append(Conversation.contact_id == any_(_array(unhappy.limit(MOST_FOUND))))
     if wanted.text.strip():
         threads = [hit.id for hit in find_threads(session, actor, text=wanted.text, limit=MOST_FOUND)]
         people = list(contacts.search_contacts(session, actor, text=wanted.text, limit=MOST_FOUND))
         found.append(or_(among(Conversation.id, threads), among(Conversation.contact_id, people)))
     return found
+
+
+def _array(ids: Select[Any]) -> Any:
+    """The ids as one array, looked up once for a statement."""
+    return func.array(ids.correlate(None).scalar_subquery(), type_=ARRAY(Uuid()))
 
 
 def conversations(

@@ -89,13 +89,13 @@ on("keydown", "form[data-pulse] textarea", (area, event) => {
   document.getElementById("canned")?.showPopover();
 });
 
-document.addEventListener(
-  "toggle",
-  (event) => {
-    if (event.target.id === "canned" && event.newState === "open") document.querySelector("[data-canned-search]")?.focus();
-  },
-  true,
-);
+// The list may come after the panel has opened.
+const seek = () => {
+  const panel = document.getElementById("canned");
+  if (panel?.matches(":popover-open") && !panel.contains(document.activeElement)) panel.querySelector("[data-canned-search]")?.focus();
+};
+document.addEventListener("toggle", (event) => event.target.id === "canned" && seek(), true);
+document.addEventListener("htmx:after:settle", seek);
 
 on("input", "[data-canned-search]", (search) => {
   const words = search.value.toLowerCase().split(/\s+/);
