@@ -29,7 +29,8 @@ class ChannelSetup:
 
     `steps` are sentences marked with `N_`, in the order in which they are done at the platform. `address_label` and
     `address_where` are about the account's own address (bot name, number). `has_webhook`: the page shows the address
-    that the platform must call; `polls`: we can ask instead, when nobody can reach us.
+    that the platform must call; `polls`: we can ask instead, when nobody can reach us. `per_minute` is the pace that
+    the platform takes from one account, with which a new one begins.
     """
 
     channel: ChannelKind
@@ -39,6 +40,7 @@ class ChannelSetup:
     settings: Sequence[Setting]
     has_webhook: bool = False
     polls: bool = False
+    per_minute: int | None = None
 
 
 class ConfigError(ValueError):

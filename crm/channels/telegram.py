@@ -36,6 +36,8 @@ from crm.numbers import whole
 HOME: Final = "https://api.telegram.org"
 TOKEN_PATTERN: Final = r"[0-9]{5,20}:[A-Za-z0-9_-]{20,80}"
 START_LINK: Final = "https://t.me/{bot}?start={token}"
+#: About 30 messages a second in all (the limits are not published to the letter); our counters know minutes.
+PER_MINUTE: Final = 1800
 #: Updates in one answer, at most (Bot API, getUpdates).
 POLL_LIMIT: Final = 100
 
@@ -91,8 +93,7 @@ class TelegramAdapter:
 
     @property
     def limits(self) -> Limits:
-        # About 30 messages a second in all; a minute's worth of it is what our counters know.
-        return Limits(max_text=MAX_TEXT[ChannelKind.TELEGRAM], per_minute=1800)
+        return Limits(max_text=MAX_TEXT[ChannelKind.TELEGRAM], per_minute=PER_MINUTE)
 
     def check(self) -> CheckResult:
         try:
@@ -251,4 +252,5 @@ SETUP: Final = ChannelSetup(
     ),
     has_webhook=True,
     polls=True,
+    per_minute=PER_MINUTE,
 )

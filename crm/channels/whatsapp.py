@@ -34,6 +34,8 @@ HOME: Final = "https://graph.facebook.com"
 GRAPH_VERSION: Final = "v26.0"
 #: Free text may follow only so long after the person's last message.
 WINDOW: Final = timedelta(hours=24)
+#: 80 messages a second for a number; our counters know minutes.
+PER_MINUTE: Final = 4800
 _OK: Final = 200
 #: Pages of templates that are read at most, of this many each.
 _PAGES: Final = 20
@@ -95,8 +97,7 @@ class WhatsAppAdapter:
 
     @property
     def limits(self) -> Limits:
-        # 80 messages a second for a number; a minute's worth of it is what our counters know.
-        return Limits(max_text=MAX_TEXT[ChannelKind.WHATSAPP], per_minute=4800, reply_window=WINDOW)
+        return Limits(max_text=MAX_TEXT[ChannelKind.WHATSAPP], per_minute=PER_MINUTE, reply_window=WINDOW)
 
     def check(self) -> CheckResult:
         path = self._path(f"{self._config.phone_number_id}?fields=display_phone_number,verified_name")
@@ -302,4 +303,5 @@ SETUP: Final = ChannelSetup(
         ),
     ),
     has_webhook=True,
+    per_minute=PER_MINUTE,
 )

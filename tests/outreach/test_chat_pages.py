@@ -110,7 +110,7 @@ def test_a_bot_calls_us_where_it_can_and_is_asked_where_it_cannot(client, sessio
         saved = client.post("/settings/channels/new/telegram", data=data)
         assert saved.status_code == 303
         account = session.scalars(select(SenderAccount).where(SenderAccount.channel == "telegram")).one()
-        assert account.config["receive"] == receive
+        assert (account.config["receive"], account.per_minute) == (receive, 1800)
         if receive == "poll":
             assert api.webhook is None
         else:

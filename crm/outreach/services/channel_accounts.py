@@ -62,6 +62,7 @@ def save_channel_account(
             name=name.strip(),
             address=address.strip(),
             config=config,
+            per_minute=setup.per_minute,
             created_at=now,
         )
         session.add(account)
