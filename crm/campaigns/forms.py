@@ -1,6 +1,7 @@
 """Forms of campaigns: name, people, offer, words, one draft, a reason, and when it leaves."""
 
 from datetime import datetime, time
+from typing import Final
 from uuid import UUID
 
 from wtforms import (
@@ -87,6 +88,10 @@ class OfferForm(Form):
         return _id(self.offer_id.data)
 
 
+#: Each person is written to from the account of whoever looks after them.
+OWNERS: Final = "owner"
+
+
 class WordsForm(Form):
     """`subject` and `body` are the text for everybody; those with an ending are for one language."""
 
@@ -116,7 +121,8 @@ class WordsForm(Form):
         return WordsInput(
             purpose=purpose,
             channel=ChannelKind(self.channel.data),
-            account_id=_id(self.account_id.data),
+            account_id=None if self.account_id.data == OWNERS else _id(self.account_id.data),
+            from_owner=self.account_id.data == OWNERS,
             texts=texts,
         )
 

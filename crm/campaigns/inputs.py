@@ -38,11 +38,15 @@ class TextInput(Input):
 
 
 class WordsInput(Input):
-    """What is written, as what, and from where."""
+    """What is written, as what, and from where.
+
+    `from_owner`: from the account of whoever looks after each person, else from `account_id`, else the usual one.
+    """
 
     purpose: Literal[Purpose.PROMOTIONAL, Purpose.PERSONAL] = Purpose.PROMOTIONAL
     channel: ChannelKind = ChannelKind.EMAIL
     account_id: UUID | None = None
+    from_owner: bool = False
     texts: list[TextInput] = Field(min_length=1, max_length=3)
 
     @model_validator(mode="after")

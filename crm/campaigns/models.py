@@ -24,6 +24,7 @@ class Campaign(Tenant, Base):
     segment_id: Mapped[UUID | None]
     offer_id: Mapped[UUID | None]
     account_id: Mapped[UUID | None]
+    from_owner: Mapped[bool] = mapped_column(server_default=text("false"))
     batch_id: Mapped[UUID | None]
     leavers: Mapped[str] = mapped_column(server_default=LeaverPolicy.STAY.value)
     schedule: Mapped[str | None]

@@ -375,3 +375,12 @@ def test_a_promotion_that_waits_for_its_window_shows_when_it_leaves_and_why(clie
     for page in (run, listed, person):
         assert "09:00" in page
         assert "22:07. It is outside the sending hours where this person lives." in page
+
+
+def test_the_choice_of_each_persons_owner_is_kept(client, session, actor, account, now):
+    campaign = campaigns.campaign(session, actor, campaigns.people(session, actor, 1, now=now), now=now)
+    words = {"purpose": "personal", "channel": "email", "account_id": "owner", "subject": "Ciao", "body": "Ciao."}
+    assert 'value="owner"' in client.get(url(campaign, "message")).text
+    assert client.post(url(campaign, "message"), data=words).status_code == 303
+    session.refresh(campaign)
+    assert (campaign.from_owner, campaign.account_id) == (True, None)

@@ -117,7 +117,7 @@ def create() -> Response:
     people = PeopleInput(segment_id=data.segment_id, leavers=data.leavers, holdout_percent=data.holdout_percent)
     services.choose_people(session, actor, campaign_id=campaign.id, data=people, now=now)
     if data.texts:
-        words = parsed(WordsInput, data.model_dump(include={"purpose", "channel", "account_id", "texts"}))
+        words = parsed(WordsInput, data.model_dump(include={"purpose", "channel", "account_id", "from_owner", "texts"}))
         services.write_words(session, actor, campaign_id=campaign.id, data=words, now=now)
     return _answer(campaign.id, 201)
 
@@ -148,7 +148,7 @@ def change(campaign_id: UUID) -> Response:
         services.choose_people(session, actor, campaign_id=campaign_id, data=_people(campaign, data), now=now)
     if "offer_id" in given:
         services.choose_offer(session, actor, campaign_id=campaign_id, offer_id=data.offer_id, now=now)
-    if given & {"texts", "purpose", "channel", "account_id"}:
+    if given & {"texts", "purpose", "channel", "account_id", "from_owner"}:
         words = _words(session, campaign, data)
         services.write_words(session, actor, campaign_id=campaign_id, data=words, now=now)
     return _answer(campaign_id)
@@ -174,6 +174,7 @@ def _words(session: Session, campaign: Campaign, data: CampaignPatch) -> WordsIn
             "purpose": Purpose.PERSONAL if personal else Purpose.PROMOTIONAL,
             "channel": data.channel or ChannelKind(campaign.channel),
             "account_id": data.account_id if "account_id" in data.model_fields_set else campaign.account_id,
+            "from_owner": campaign.from_owner if data.from_owner is None else data.from_owner,
             # Without a text yet there is nothing to keep: the empty one is refused beside its field.
             "texts": data.texts or known or [TextInput(body="")],
         },

@@ -32,6 +32,7 @@ class CampaignIn(ApiModel):
     purpose: Literal[Purpose.PROMOTIONAL, Purpose.PERSONAL] = Purpose.PROMOTIONAL
     channel: ChannelKind = ChannelKind.EMAIL
     account_id: UUID | None = None
+    from_owner: bool = Field(False, description="From the account of whoever looks after each person.")
     texts: list[TextInput] = Field([], max_length=3, description="Liquid; one without a language, one more for each.")
 
 
@@ -46,6 +47,7 @@ class CampaignPatch(ApiModel):
     purpose: Literal[Purpose.PROMOTIONAL, Purpose.PERSONAL] | None = None
     channel: ChannelKind | None = None
     account_id: UUID | None = None
+    from_owner: bool | None = None
     texts: list[TextInput] | None = Field(None, min_length=1, max_length=3)
 
 
@@ -64,6 +66,7 @@ class CampaignOut(ApiModel):
     segment_id: UUID | None
     offer_id: UUID | None
     account_id: UUID | None
+    from_owner: bool
     leavers: LeaverPolicy
     holdout_percent: int
     starts_at: datetime | None

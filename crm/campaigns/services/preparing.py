@@ -98,6 +98,7 @@ def prepare(session: Session, actor: Actor, *, campaign_id: UUID, now: datetime)
         purpose=Purpose(campaign.purpose),
         channel=ChannelKind(campaign.channel),
         account_id=campaign.account_id,
+        from_owner=campaign.from_owner,
         stop_if_replied_since=now,
         not_after=_ends_at(session, campaign),
         now=now,
@@ -291,4 +292,5 @@ def preview(
             language=language_of(person, house),
         ),
         account_id=campaign.account_id,
+        from_owner=campaign.from_owner,
     )

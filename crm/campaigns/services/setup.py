@@ -200,7 +200,7 @@ def write_words(session: Session, actor: Actor, *, campaign_id: UUID, data: Word
             fields = {f"{name}{ending}": message for name, message in error.fields.items()}
             raise InvalidInputError(error.message, code=error.code, fields=fields) from error
     campaign.purpose, campaign.channel = data.purpose.value, data.channel.value
-    campaign.account_id, campaign.updated_at = data.account_id, now
+    campaign.account_id, campaign.from_owner, campaign.updated_at = data.account_id, data.from_owner, now
     known = queries.texts(session, campaign)
     for text in data.texts:
         row = known.pop(text.language, None)

@@ -9,7 +9,7 @@ from crm.accounts.guards import current_actor
 from crm.accounts.kinds import Permission
 from crm.accounts.models import Workspace
 from crm.campaigns import queries, services
-from crm.campaigns.forms import NameForm, OfferForm, PeopleForm, WordsForm
+from crm.campaigns.forms import OWNERS, NameForm, OfferForm, PeopleForm, WordsForm
 from crm.campaigns.kinds import CampaignStage, CampaignState
 from crm.campaigns.models import Campaign
 from crm.campaigns.queries import CampaignLine
@@ -222,7 +222,10 @@ def message(campaign_id: UUID) -> str:
         for name in ("subject", "body")
     }
     form = WordsForm(
-        purpose=campaign.purpose, channel=campaign.channel, account_id=str(campaign.account_id or ""), **known
+        purpose=campaign.purpose,
+        channel=campaign.channel,
+        account_id=OWNERS if campaign.from_owner else str(campaign.account_id or ""),
+        **known,
     )
     return _message(line, form)
 
@@ -231,6 +234,7 @@ def _accounts(form: WordsForm) -> None:
     rows = outreach.accounts(current_session(), current_actor())
     form.account_id.choices = [
         ("", _("The usual one")),
+        (OWNERS, _("Each person’s owner")),
         *((str(row.id), f"{row.name}, {row.address}" if row.address else row.name) for row in rows),
     ]
 

@@ -300,3 +300,15 @@ def choose_account(
     mine = [account for account in accounts if owner_id is not None and account.owner_id == owner_id]
     shared = [account for account in accounts if account.owner_id is None]
     return next(iter([*mine, *shared, *accounts]), None)
+
+
+def accounts_of_owners(session: Session, *, channel: ChannelKind) -> dict[UUID, SenderAccount]:
+    """{colleague: the account of a channel that is theirs}, the oldest of several; paused and held ones too."""
+    rows = session.scalars(
+        select(SenderAccount)
+        .where(
+            SenderAccount.channel == channel, SenderAccount.deleted_at.is_(None), SenderAccount.owner_id.is_not(None)
+        )
+        .order_by(SenderAccount.created_at.desc(), SenderAccount.id.desc())
+    )
+    return {row.owner_id: row for row in rows if row.owner_id is not None}

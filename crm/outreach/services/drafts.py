@@ -23,7 +23,7 @@ from crm.outreach.kinds import BatchState, MessageDirection, MessageState
 from crm.outreach.models import Batch, Message, MessageText
 from crm.outreach.queries.verdicts import best_handles
 from crm.outreach.rules import Reason
-from crm.outreach.services.accounts import choose_account
+from crm.outreach.services.accounts import accounts_of_owners, choose_account
 from crm.outreach.services.compose import RICH, check_words, recipients, values_of
 from crm.outreach.services.transitions import Moved, move, tell
 
@@ -69,6 +69,7 @@ def draft_many(
     purpose: Purpose,
     channel: ChannelKind,
     account_id: UUID | None = None,
+    from_owner: bool = False,
     stop_if_replied_since: datetime | None = None,
     not_after: datetime | None = None,
     now: datetime,
@@ -76,20 +77,21 @@ def draft_many(
     """One draft a person, in review; returns message ids by contact id.
 
     A person for whom a variable has no value gets a held draft with the reason, the others are not affected. People
-    that don't exist for the actor are left out. Raises `TemplateError` when a text can't be used at all.
+    that don't exist for the actor are left out. With `from_owner` each leaves from the account of whoever looks after
+    the person; where nobody does, or they have none, from `account_id` or the usual one. Raises `TemplateError` when a
+    text can't be used at all.
     """
     actor.require(Permission.WRITE)
     visible = contacts.contacts(session, actor, contact_ids=[draft.contact_id for draft in drafts])
     people = recipients(session, contact_ids=list(visible))
     handles = best_handles(session, contact_ids=list(people), channel=channel)
     account = choose_account(session, channel=channel, account_id=account_id, owner_id=actor.user_id)
+    theirs = accounts_of_owners(session, channel=channel) if from_owner else {}
     shared = {
         "workspace_id": actor.workspace_id,
         "direction": MessageDirection.OUTBOUND.value,
         "channel": channel.value,
         "purpose": purpose.value,
-        "account_id": account.id if account else None,
-        "is_assisted": account is None and channel is not ChannelKind.EMAIL,
         "batch_id": batch_id,
         "stop_if_replied_since": stop_if_replied_since,
         "not_after": not_after,
@@ -103,9 +105,13 @@ def draft_many(
         person = people.get(draft.contact_id)
         if person is None:
             continue
-        values = values_of(session, actor, person, account=account, extra=draft.values)
+        owner_id = person.contact.owner_id
+        sender = theirs.get(owner_id, account) if owner_id is not None else account
+        values = values_of(session, actor, person, account=sender, extra=draft.values)
         filled = render(draft.subject, draft.body, values, is_rich=channel in RICH)
         rows.append({**shared, **_message_row(draft, filled, handles.get(draft.contact_id))})
+        rows[-1]["account_id"] = sender.id if sender else None
+        rows[-1]["is_assisted"] = sender is None and channel is not ChannelKind.EMAIL
         texts.append({"workspace_id": actor.workspace_id, **_text_row(draft, filled, rows[-1]["id"])})
     if rows:
         session.execute(insert(Message), rows)
@@ -220,10 +226,13 @@ def preview(
     channel: ChannelKind,
     values: Mapping[str, Mapping[str, Any]] | None = None,
     account_id: UUID | None = None,
+    from_owner: bool = False,
 ) -> Rendered:
     """What a person would read, with the names of what is missing; changes nothing. Raises `TemplateError`."""
     contacts.contact(session, actor, contact_id=contact_id)
     person = recipients(session, contact_ids=[contact_id])[contact_id]
     account = choose_account(session, channel=channel, account_id=account_id, owner_id=actor.user_id)
+    if from_owner and person.contact.owner_id is not None:
+        account = accounts_of_owners(session, channel=channel).get(person.contact.owner_id, account)
     known = values_of(session, actor, person, account=account, extra=values)
     return render(subject, body, known, is_rich=channel in RICH)
