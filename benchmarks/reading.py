@@ -30,7 +30,7 @@ from crm.outreach.mailbox_page import HISTORY_BYTES
 from crm.outreach.services import mailboxes
 from crm.settings import current
 
-MAILS, PEOPLE, PAGE = 50_000, 200, mailbox.PAGE
+MAILS, PEOPLE, PAGE = 4_000, 200, mailbox.PAGE
 USER = "bench"
 
 

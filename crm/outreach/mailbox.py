@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 #: After this long other work has its turn; a mailbox that isn't read to its end is due again at once.
 SECONDS: Final = 40.0
 #: Mails whose heads are asked for together, and that are landed together.
-PAGE: Final = 50
+PAGE: Final = 100
 #: Something nobody foresaw ended the look; it is in the log, and tried again later.
 CRASHED: Final = "imap_crashed"
 #: SINCE asks for days of the server's own zone.
