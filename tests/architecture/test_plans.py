@@ -248,14 +248,6 @@ HOT = {
     "open conversations": lambda s, p, _: (
         outreach.conversations(s, p.house.actor, where=outreach.InboxFilter(state=ConversationState.OPEN)).items
     ),
-    "my conversations": lambda s, p, _: (
-        outreach.conversations(s, p.house.actor, where=outreach.InboxFilter(is_mine=True)).items
-    ),
-    "unread conversations": lambda s, p, _: (
-        outreach.conversations(
-            s, p.house.actor, where=outreach.InboxFilter(state=ConversationState.OPEN, is_unread=True)
-        ).items
-    ),
     "how many conversations": lambda s, p, _: outreach.counts_by_state(s, p.house.actor),
     "messages": lambda s, p, _: outreach.messages(s, p.house.actor).items,
     "messages in one state": lambda s, p, _: outreach.messages(s, p.house.actor, states=[MessageState.SCHEDULED]).items,

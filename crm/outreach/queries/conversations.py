@@ -31,8 +31,8 @@ from crm.web.paging import Page, decode_cursor, page_of
 
 #: Counts stop here: "99+" says as much as any number above it.
 MOST_COUNTED: Final = 100
-#: Unread conversations are looked for among so many of the newest.
-NEWEST: Final = 500
+#: Unread conversations are looked for among so many of the newest, whoever may see them.
+NEWEST: Final = 1_000
 #: Letters of the last message that a line of the list can show.
 PREVIEW: Final = 160
 #: Hits of a search in the inbox, and people with an open complaint, that are looked at.
@@ -233,10 +233,7 @@ def counting_unread(actor: Actor) -> Select[int]:
     """The statement that counts open conversations the actor has not read and that are theirs or nobody's."""
     newest = (
         select(Conversation.id, Conversation.contact_id, Conversation.assignee_id, Conversation.last_inbound_at)
-        .where(
-            Conversation.state == ConversationState.OPEN,
-            contacts.about_visible(actor, Conversation.contact_id),
-        )
+        .where(Conversation.state == ConversationState.OPEN)
         .order_by(Conversation.last_at.desc(), Conversation.id.desc())
         .limit(NEWEST)
         .subquery()
@@ -256,6 +253,7 @@ def counting_unread(actor: Actor) -> Select[int]:
             newest.c.last_inbound_at.is_not(None),
             or_(seen.seen_at.is_(None), seen.seen_at < newest.c.last_inbound_at),
             mine,
+            contacts.about_visible(actor, newest.c.contact_id),
         )
     )
 
