@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from crm.accounts.rules import system_actor
 from crm.db import Database, database_now
+from crm.interactions import services as interactions
 from crm.outreach.inbound_models import InboundEvent, InboundRaw
 from crm.outreach.kinds import InboundState
 from crm.outreach.models import SenderAccount
@@ -67,7 +68,12 @@ def _together(session: Session, account_id: UUID, skipped: set[UUID]) -> int:
         return 0
     account = session.get_one(SenderAccount, account_id)
     actor = system_actor(account.workspace_id)
-    ends = [{"id": stored.id, **handle_stored(session, actor, account, stored, now=now)} for stored in waiting]
+    entries: list[interactions.Entry] = []
+    ends = [
+        {"id": stored.id, **handle_stored(session, actor, account, stored, now=now, entries=entries)}
+        for stored in waiting
+    ]
+    interactions.log_many(session, actor, entries=entries, now=now)
     session.execute(update(InboundEvent), ends)
     return len(ends)
 

@@ -105,8 +105,8 @@ def test_one_that_fails_is_set_aside_and_takes_none_along(place, monkeypatch):
     keep(place, *(piece(number) for number in range(30)))
     handled = receive.written
 
-    def breaks(session, actor, account, parsed, *, now):
-        message = handled(session, actor, account, parsed, now=now)
+    def breaks(session, actor, account, parsed, **more):
+        message = handled(session, actor, account, parsed, **more)
         if parsed.event_id == "m-13":
             raise ZeroDivisionError
         return message
@@ -122,10 +122,10 @@ def test_one_that_another_transaction_was_in_the_way_of_comes_up_again(place, mo
     keep(place, *(piece(number) for number in range(5)))
     handled = receive.written
 
-    def collides(session, actor, account, parsed, *, now):
+    def collides(session, actor, account, parsed, **more):
         if parsed.event_id == "m-2":
             raise OperationalError("", {}, Exception())
-        return handled(session, actor, account, parsed, now=now)
+        return handled(session, actor, account, parsed, **more)
 
     with monkeypatch.context() as once:
         once.setattr(receive, "written", collides)

@@ -17,6 +17,7 @@ from crm.channels.inbound import InboundError
 from crm.channels.mail_parts import fingerprint
 from crm.channels.registry import PARSERS
 from crm.db import new_id
+from crm.interactions.services import Entry
 from crm.outreach.inbound_models import InboundEvent, InboundRaw
 from crm.outreach.kinds import InboundState
 from crm.outreach.models import Message, SenderAccount
@@ -160,9 +161,18 @@ class Stored:
 
 
 def handle_stored(
-    session: Session, actor: Actor, account: SenderAccount, stored: Stored, *, now: datetime
+    session: Session,
+    actor: Actor,
+    account: SenderAccount,
+    stored: Stored,
+    *,
+    now: datetime,
+    entries: list[Entry] | None = None,
 ) -> dict[str, Any]:
-    """`handle_inbound` for a locked piece; the columns of its event as they are to be from now on."""
+    """`handle_inbound` for a locked piece; the columns of its event as they are to be from now on.
+
+    With `entries` what belongs on timelines is put there, and the caller logs it.
+    """
     raw, kind = stored.raw, ""
     try:
         parsed = _read(account, raw)
@@ -180,7 +190,7 @@ def handle_stored(
             kind = "copy"
             record_bcc_mail(session, actor, user_id=copied_for, parsed=one, raw=raw, now=now)
             continue
-        message, is_known = _handled(session, actor, account, one, now=now)
+        message, is_known = _handled(session, actor, account, one, now=now, entries=entries)
         messages += [message] if message else []
         waits = waits or not is_known
     # What is handled again must have no effect the second time, and that is true of receipts alone.
@@ -212,11 +222,17 @@ def give_up(session: Session, *, event_id: UUID, error: str, now: datetime) -> N
 
 
 def _handled(
-    session: Session, actor: Actor, account: SenderAccount, event: Inbound, *, now: datetime
+    session: Session,
+    actor: Actor,
+    account: SenderAccount,
+    event: Inbound,
+    *,
+    now: datetime,
+    entries: list[Entry] | None = None,
 ) -> tuple[Message | None, bool]:
     """Do what one event asks for: the message it became, and whether what it is about is known."""
     if isinstance(event, Reply):
-        return written(session, actor, account, event, now=now), True
+        return written(session, actor, account, event, now=now, entries=entries), True
     if isinstance(event, Receipt):
         return None, news.receipt(session, actor, account, event, now=now)
     if isinstance(event, Bounce):

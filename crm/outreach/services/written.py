@@ -25,8 +25,19 @@ from crm.outreach.services.start_links import redeem
 from crm.outreach.setup import files_folder
 
 
-def written(session: Session, actor: Actor, account: SenderAccount, parsed: Reply, *, now: datetime) -> Message | None:
-    """Take in what somebody wrote; None when nobody usable wrote it, or it was told before."""
+def written(
+    session: Session,
+    actor: Actor,
+    account: SenderAccount,
+    parsed: Reply,
+    *,
+    now: datetime,
+    entries: list[interactions.Entry] | None = None,
+) -> Message | None:
+    """Take in what somebody wrote; None when nobody usable wrote it, or it was told before.
+
+    With `entries` its entry on the timeline is put there, for whoever logs those of many events at once.
+    """
     if already_received(session, account, parsed.event_id):
         return None
     author = author_of(session, actor, account, parsed, now=now)
@@ -52,21 +63,36 @@ def written(session: Session, actor: Actor, account: SenderAccount, parsed: Repl
     else:
         conversation.last_at = max(conversation.last_at, at)
     session.flush()
-    _logged(session, actor, account, author, message=message, parsed=parsed, at=at, now=now)
+    entry = _entry(account, author, message=message, parsed=parsed, at=at)
+    if entries is None:
+        interactions.log_many(session, actor, entries=[entry], now=now)
+    else:
+        entries.append(entry)
+    _took_effect(session, actor, author, message, parsed, opts_out=opts_out, now=now)
+    return message
+
+
+def _took_effect(
+    session: Session, actor: Actor, author: Author, message: Message, parsed: Reply, *, opts_out: bool, now: datetime
+) -> None:
+    """A stop word ends what we send; any other answer of a person is told to whoever waits for one."""
     if opts_out:
-        _opted_out(session, actor, author, ChannelKind(account.channel), parsed.text, now=now)
-    elif message.contact_id is not None and not isinstance(parsed, AutoReply | PublicPost):
+        _opted_out(session, actor, author, ChannelKind(message.channel), parsed.text, now=now)
+    elif (
+        message.contact_id is not None
+        and message.conversation_id is not None
+        and not isinstance(parsed, AutoReply | PublicPost)
+    ):
         publish(
             session,
             ReplyReceived(
                 workspace_id=actor.workspace_id,
                 now=now,
                 contact_id=message.contact_id,
-                conversation_id=conversation.id,
+                conversation_id=message.conversation_id,
                 message_id=message.id,
             ),
         )
-    return message
 
 
 def _named(parsed: Reply) -> Sequence[str]:
@@ -176,25 +202,15 @@ def _kept(
     return message
 
 
-def _logged(
-    session: Session,
-    actor: Actor,
-    account: SenderAccount,
-    author: Author,
-    *,
-    message: Message,
-    parsed: Reply,
-    at: datetime,
-    now: datetime,
-) -> None:
+def _entry(
+    account: SenderAccount, author: Author, *, message: Message, parsed: Reply, at: datetime
+) -> interactions.Entry:
     """The entry on the timeline: a message, or what they wrote where everybody reads it."""
     kind, visibility, post_url = InteractionKind.MESSAGE_RECEIVED, Visibility.TEAM, ""
     if isinstance(parsed, PublicPost):
         kind = InteractionKind.COMMENT if parsed.parent_url else InteractionKind.MENTION
         visibility, post_url = Visibility.PUBLIC, parsed.post_url
-    interactions.log(
-        session,
-        actor,
+    return interactions.Entry(
         kind=kind,
         direction=Direction.INBOUND,
         contact_id=message.contact_id,
@@ -210,7 +226,6 @@ def _logged(
         is_automatic=isinstance(parsed, AutoReply),
         visibility=visibility,
         post_url=post_url,
-        now=now,
     )
 
 
