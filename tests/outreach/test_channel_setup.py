@@ -126,12 +126,13 @@ def test_a_bot_is_connected_and_its_token_kept_encrypted(client, session, found)
     made = client.post("/settings/channels/new/telegram", data=BOT)
     row = account(session)
     assert (made.location, row.channel, row.state) == (f"/settings/channels/{row.id}", "telegram", "active")
-    assert secret_of(row) == {"token": TOKEN}
+    assert secret_of(row)["token"] == TOKEN
     assert f"/hooks/telegram/{row.public_id}" in client.get(made.location).text
     assert client.get(f"/settings/channels/{row.id}/edit").location == f"/settings/channels/{row.id}/channel"
 
     renamed = client.post(f"/settings/channels/{row.id}/channel", data={**BOT, "name": "Bot", "token": ""})
-    assert (renamed.status_code, account(session).name, secret_of(account(session))) == (303, "Bot", {"token": TOKEN})
+    assert (renamed.status_code, account(session).name) == (303, "Bot")
+    assert secret_of(account(session))["token"] == TOKEN
 
 
 def test_a_token_that_is_refused_is_told_beside_its_field(client, session, found):
