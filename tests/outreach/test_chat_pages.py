@@ -56,6 +56,8 @@ def ann(session, actor, now):
 def test_the_templates_of_a_number_are_read_on_its_page(client, number, network):
     page = f"/settings/channels/{number.id}"
     assert "None has been read yet" in client.get(page).text
+    # To the letter: it is copied by hand where nothing else works.
+    assert f"/hooks/whatsapp/{number.public_id}</code>" in client.get(page).text
     assert client.post(f"{page}/templates").status_code == 303
     shown = client.get(page).text
     assert "One template was read." in shown
