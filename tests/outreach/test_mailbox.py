@@ -16,6 +16,7 @@ from crm.interactions.keeping_models import Warmth
 from crm.interactions.kinds import Direction, InteractionKind
 from crm.interactions.services import copies
 from crm.interactions.timeline_models import UnknownCorrespondent
+from crm.jobs import JobName
 from crm.outreach import mailbox, services
 from crm.outreach.inbound_models import InboundRaw
 from crm.outreach.kinds import MailboxReach
@@ -24,6 +25,7 @@ from crm.outreach.services import mailbox_forgetting, mailboxes
 from crm.outreach.services.claim import claim
 from crm.outreach.services.outcomes import Finished
 from crm.outreach.services.wave import wave
+from workers import clock
 
 
 @pytest.fixture
@@ -488,3 +490,31 @@ def test_a_mail_that_was_copied_to_the_history_and_lies_among_the_sent_ones_is_o
     box.put((None, letter(1, at=box.now, sender=OWN, to="ann@example.com")), folder=MARKED)
     box.read()
     assert [entry.kind for entry in box.entries(box.contact_id)] == ["message.sent"]
+
+
+def test_the_clock_asks_for_mailboxes_whose_time_has_come(box):
+    asked = []
+
+    class Wakes:
+        def enqueue(self, name, *, id, workspace_id, mailbox_id):  # noqa: A002 - the queue's own word.
+            asked.append((name, id, workspace_id, mailbox_id))
+
+    def due() -> list:
+        asked.clear()
+        clock.wake_for_mailboxes(clock.Clock(box.database, Wakes()))
+        return asked
+
+    box.switch_on()
+    assert due() == [(JobName.READ_MAILBOX, f"mailbox:{box.mailbox_id}", box.workspace_id, box.mailbox_id)]
+    box.read()
+    assert due() == [], "it has just been read"
+    box.pass_time(DAY)
+    assert len(due()) == 1
+    with box.scope() as session:
+        services.set_secret(session, box.actor, account_id=box.account_id, secret={"secret": "falsch"})
+    box.read()
+    box.pass_time(DAY)
+    assert due() == [], "whoever was refused is left alone"
+    with box.scope() as session:
+        services.set_secret(session, box.actor, account_id=box.account_id, secret={"secret": "another"})
+    assert len(due()) == 1
