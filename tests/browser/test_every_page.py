@@ -54,6 +54,9 @@ LEADS_ON = {
     "contacts.ask_owner": "/contacts/.*/handles",
     # Nothing is being taken back.
     "lifecycle.revert_progress": "/imports/.*",
+    # A message of e-mail is no card of the queue, and an account of e-mail has a form of its own.
+    "outreach.by_hand_card": "/messages/.*",
+    "outreach.edit_channel": "/settings/channels/.*/edit",
     # Nobody has begun to sign in to a mailbox.
     "outreach.back_from_provider": "/settings/channels",
     "outreach.go_to_provider": "/settings/channels/.*/sign-in",
