@@ -29,12 +29,15 @@ from crm.clock import end_of_day, local_day
 from crm.contacts import queries as contacts
 from crm.contacts.queries import Scope
 from crm.desk.occasions import spans
-from crm.desk.queue import MOST, SOURCES, Kind, View, asked
+from crm.desk.queue import MOST, SOURCES, Kind, View, asked, is_aside
 from crm.outreach import queries as outreach
 
 
 def counts(session: Session, actor: Actor, *, now: datetime) -> dict[str, int]:
-    """{navigation key: how many wait for the actor}: open conversations unread, every line of Today, and the bell."""
+    """{navigation key: how many wait for the actor}: every line of Today, the bell, and conversations.
+
+    Those are open, unread and not put off.
+    """
     numbers = _numbers(session, actor, is_mine=True, now=now)
     return {"inbox": numbers.inbox, "today": numbers.lines, "bell": numbers.bell}
 
@@ -94,7 +97,9 @@ def _counting(
         *(func.count().filter(found.c.kind == literal_column(f"'{kind.value}'")) for kind in SOURCES),
         func.count(found.c.who.distinct()),
         accounts.counting_unread(who).scalar_subquery(),
-        outreach.counting_unread(view.actor).scalar_subquery(),
+        outreach.counting_unread(
+            view.actor, unless=lambda about, news: is_aside(view, Kind.REPLY, about=about, news=news)
+        ).scalar_subquery(),
     )
     return visitors.cloned_traverse(numbers, {}, {"bindparam": _written_out})
 

@@ -113,14 +113,19 @@ def asked(view: View, kind: Kind) -> Select[*tuple[Any, ...]]:
     """The statement of a kind without what the reader set aside, unless something newer happened since."""
     source = SOURCES[kind]
     news = source.news(view)
-    aside = exists().where(
+    aside = is_aside(view, kind, about=source.about, news=news)
+    return source.wanted(view).add_columns(news.label("news")).where(~aside)
+
+
+def is_aside(view: View, kind: Kind, *, about: Any, news: Any) -> ColumnElement[bool]:
+    """Whether the reader set this thing aside and nothing happened since; `news` is when something last did."""
+    return exists().where(
         SetAside.user_id == view.actor.user_id,
         SetAside.kind == kind.value,
-        SetAside.object_id == source.about,
+        SetAside.object_id == about,
         SetAside.mark >= news,
         or_(SetAside.until.is_(None), SetAside.until > view.now),
     )
-    return source.wanted(view).add_columns(news.label("news")).where(~aside)
 
 
 def _of_message(wanted: Callable[[View], Select[*tuple[Any, ...]]], kind: Kind) -> Source:

@@ -49,13 +49,13 @@ def listed(session, actor, **where):
 
 def test_what_is_read_is_unread_for_nobody_but_those_who_did_not_look(session, actor, talk, now):
     assert [line.is_unread for line in listed(session, actor)] == [True]
-    assert queries.unread_count(session, actor) == 1
+    assert session.scalar(queries.counting_unread(actor)) == 1
     services.mark_seen(session, actor, conversation_id=talk.id, now=now)
     assert [line.is_unread for line in listed(session, actor)] == [False]
-    assert queries.unread_count(session, actor) == 0
+    assert session.scalar(queries.counting_unread(actor)) == 0
     conversations.note_inbound(talk, at=now + HOUR)
     session.flush()
-    assert queries.unread_count(session, actor) == 1
+    assert session.scalar(queries.counting_unread(actor)) == 1
     services.mark_seen(session, actor, conversation_id=talk.id, now=now + HOUR)
     services.mark_unread(session, actor, conversation_id=talk.id)
     assert listed(session, actor, is_unread=True)

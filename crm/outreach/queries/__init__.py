@@ -41,7 +41,6 @@ from crm.outreach.queries.conversations import (
     counting_unread,
     counts_by_state,
     others_of,
-    unread_count,
 )
 from crm.outreach.queries.files import FileLine, files_of, with_letter
 from crm.outreach.queries.gate import policy
@@ -143,7 +142,6 @@ __all__ = [
     "templates",
     "thread",
     "uncertain",
-    "unread_count",
     "verdict",
     "verdicts",
     "verdicts_at",

@@ -1,12 +1,12 @@
 """Reads conversations: the inbox by key with its filters and counts, and one of them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Select, Uuid, and_, any_, column, func, literal, or_, select, true, tuple_, values
+from sqlalchemy import ARRAY, Select, Uuid, and_, any_, column, false, func, literal, or_, select, true, tuple_, values
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.expression import ColumnElement
 
@@ -229,8 +229,13 @@ def counts_by_state(
     return dict(zip(ConversationState, session.execute(select(*numbers)).one(), strict=True))
 
 
-def counting_unread(actor: Actor) -> Select[int]:
-    """The statement that counts open conversations the actor has not read and that are theirs or nobody's."""
+def counting_unread(
+    actor: Actor, *, unless: Callable[[Any, Any], ColumnElement[bool]] = lambda _id, _heard_at: false()
+) -> Select[int]:
+    """The statement that counts open conversations the actor has not read and that are theirs or nobody's.
+
+    `unless` says of a conversation's id and of when it was last heard of that it doesn't count.
+    """
     newest = (
         select(Conversation.id, Conversation.contact_id, Conversation.assignee_id, Conversation.last_inbound_at)
         .where(Conversation.state == ConversationState.OPEN)
@@ -254,13 +259,9 @@ def counting_unread(actor: Actor) -> Select[int]:
             or_(seen.seen_at.is_(None), seen.seen_at < newest.c.last_inbound_at),
             mine,
             contacts.about_visible(actor, newest.c.contact_id),
+            ~unless(newest.c.id, newest.c.last_inbound_at),
         )
     )
-
-
-def unread_count(session: Session, actor: Actor) -> int:
-    """How many open conversations that concern the actor hold something unread."""
-    return session.execute(counting_unread(actor)).scalar_one()
 
 
 def conversation(session: Session, actor: Actor, *, conversation_id: UUID) -> ConversationLine:
