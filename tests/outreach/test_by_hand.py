@@ -98,6 +98,14 @@ def test_the_queue_of_others_is_the_teams(desk, text, elena, now):
     assert len(queries.by_hand(desk.session, elena, is_mine=False, now=now)) == 1
 
 
+@pytest.mark.parametrize("answer", list(AssistedAnswer))
+def test_what_a_sender_has_in_hand_is_not_a_persons_to_settle(desk, text, answer, now):
+    desk.session.execute(update(Message).where(Message.id == text.id).values(state="sending", is_assisted=False))
+    with pytest.raises(services.NotWaitingError):
+        settle(desk, text, answer, now)
+    assert desk.session.get_one(Message, text.id, populate_existing=True).state == "sending"
+
+
 def test_two_colleagues_never_have_the_same_text_in_hand(desk, text, elena, now):
     opened(desk, text, now)
     with pytest.raises(services.InOtherHandsError):

@@ -113,9 +113,13 @@ def open_assisted(session: Session, actor: Actor, *, message_id: UUID, now: date
 def settle_assisted(
     session: Session, actor: Actor, *, message_id: UUID, answer: AssistedAnswer, now: datetime
 ) -> Message:
-    """Done, not done (it waits again), or unsure (it joins the uncertain ones). Raises `NotWaitingError`."""
+    """Done, not done (it waits again), or unsure (it joins the uncertain ones). Raises `NotWaitingError`.
+
+    What a sender has in hand is not a person's to settle: put back, it would leave twice.
+    """
     actor.require(Permission.WRITE)
-    load(session, actor, message_id, lock=True)
+    if not load(session, actor, message_id, lock=True).is_assisted:
+        raise NotWaitingError
     if answer is AssistedAnswer.DONE:
         settled = mark_sent(session, actor, message_id, when=_S.SENDING, now=now)
     elif answer is AssistedAnswer.UNSURE:
