@@ -11,6 +11,8 @@ from crm.channels.base import ChannelKind, Outcome, OutcomeKind
 from crm.consent.models import ConsentState
 from crm.contacts.models import Contact
 from crm.db import database_now, new_id
+from crm.files.models import StoredFile
+from crm.files.services import path_of
 from crm.interactions import services as interactions
 from crm.interactions.keeping_models import Warmth
 from crm.interactions.kinds import Direction, InteractionKind
@@ -21,7 +23,7 @@ from crm.outreach import mailbox, services
 from crm.outreach.inbound_models import InboundRaw
 from crm.outreach.kinds import MailboxReach
 from crm.outreach.models import Message, SenderAccount
-from crm.outreach.services import mailbox_forgetting, mailboxes
+from crm.outreach.services import mailbox_forgetting, mailboxes, written
 from crm.outreach.services.claim import claim
 from crm.outreach.services.outcomes import Finished
 from crm.outreach.services.wave import wave
@@ -262,6 +264,34 @@ def test_an_excluded_address_is_never_kept_and_what_came_before_can_be_thrown_aw
     with box.scope() as session:
         assert session.scalar(select(func.count()).select_from(InboundRaw)) == 0
         assert session.scalar(select(Warmth.score).where(Warmth.contact_id == friend)) in {None, 0}
+
+
+def test_the_files_of_mails_that_are_thrown_away_go_with_them(box, monkeypatch, tmp_path):
+    for module in (written, mailbox_forgetting):
+        monkeypatch.setattr(module, "files_folder", lambda: tmp_path)
+    box.person("Friend", "friend@private.example")
+    box.switch_on()
+    box.read()
+    raw = letter(
+        "file",
+        at=box.now,
+        sender="friend@private.example",
+        MIME_Version="1.0",
+        Content_Type='multipart/mixed; boundary="b"',
+        text="--b\r\nContent-Type: text/plain\r\n\r\nCiao\r\n--b\r\nContent-Type: application/pdf\r\n"
+        'Content-Disposition: attachment; filename="a.pdf"\r\n\r\n%PDF-1.4 private\r\n--b--',
+    )
+    box.put((None, raw))
+    box.read()
+    with box.scope() as session:
+        (kept,) = session.scalars(select(StoredFile)).all()
+        path = path_of(tmp_path, kept.id)
+        assert path.is_file()
+        patterns = ["@private.example"]
+        mailbox_forgetting.forget_of(session, box.actor, account_id=box.account_id, patterns=patterns, now=box.now)
+    with box.scope() as session:
+        assert session.scalars(select(StoredFile)).all() == []
+    assert not path.exists()
 
 
 def test_what_was_brought_in_can_be_forgotten_and_brought_in_again(box):

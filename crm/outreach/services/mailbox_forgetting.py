@@ -11,11 +11,14 @@ from sqlalchemy.orm import Session
 from crm.accounts.rules import Actor, system_actor
 from crm.accounts.services import audit
 from crm.contacts.models import Handle
-from crm.db import among
+from crm.db import after_commit, among
+from crm.files.models import StoredFile
+from crm.files.services import path_of
 from crm.interactions.models import Interaction
 from crm.interactions.services import forgetting
 from crm.outreach.inbound_models import InboundEvent, InboundRaw
 from crm.outreach.kinds import MessageDirection
+from crm.outreach.letter_models import MessageFile
 from crm.outreach.mailbox_models import MailboxFolder, SyncedMailbox
 from crm.outreach.models import Conversation, Message
 from crm.outreach.services.mailbox_landing import SOURCE_KIND
@@ -72,11 +75,21 @@ def forget_of(session: Session, actor: Actor, *, account_id: UUID, patterns: Col
     session.execute(delete(InboundRaw).where(among(InboundRaw.event_id, events)))
     talks = select(Message.conversation_id).where(among(Message.id, messages), Message.conversation_id.is_not(None))
     held = set(session.scalars(talks))
+    files = session.scalars(select(MessageFile.file_id).where(among(MessageFile.message_id, messages))).all()
     session.execute(delete(Message).where(among(Message.id, messages)))
+    _drop_files(session, files)
     still = set(session.scalars(select(Message.conversation_id).where(among(Message.conversation_id, held))))
     session.execute(delete(Conversation).where(among(Conversation.id, [one for one in held if one not in still])))
     session.flush()
     return len(entries) + len(messages)
+
+
+def _drop_files(session: Session, file_ids: Sequence[UUID]) -> None:
+    """The rows of files whose messages are gone now, and their bytes once this is committed."""
+    session.execute(delete(StoredFile).where(among(StoredFile.id, file_ids)))
+    for file_id in file_ids:
+        path = path_of(files_folder(), file_id)
+        after_commit(session, lambda path=path: path.unlink(missing_ok=True))
 
 
 def _handles(session: Session, box: SyncedMailbox, patterns: Collection[str]) -> list[UUID]:
