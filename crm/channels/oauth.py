@@ -23,6 +23,8 @@ MAX_TOKEN: Final = 16_000
 DEFAULT_SECONDS: Final = 3_600
 _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 _TOO_MANY: Final = 429
+#: A longer number of seconds is none.
+_DIGITS: Final = 12
 _SERVER_ERROR: Final = 500
 
 
@@ -156,7 +158,7 @@ def _ask(client: HttpClient, application: Application, given: Mapping[str, str])
     if not isinstance(access, str) or not _is_token(access) or not (again == "" or _is_token(again)):
         raise OAuthError("oauth_unreadable", OutcomeKind.RETRY_LATER)
     seconds = said.get("expires_in", DEFAULT_SECONDS)
-    is_number = str(seconds).isascii() and str(seconds).isdigit()
+    is_number = len(str(seconds)) < _DIGITS and str(seconds).isascii() and str(seconds).isdigit()
     return Tokens(access=access, refresh=again, seconds=min(int(seconds), 86_400) if is_number else DEFAULT_SECONDS)
 
 

@@ -6,6 +6,7 @@ while the provider is asked.
 
 import time
 from contextlib import suppress
+from datetime import datetime
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
@@ -19,6 +20,7 @@ from crm.db import Database, database_now
 from crm.net.client import HttpClient
 from crm.net.guard import Guard
 from crm.outreach.adapters import SenderSpec, load_spec
+from crm.outreach.models import SenderAccount
 from crm.outreach.services import signin
 from crm.outreach.services.accounts import hold_account, load
 from crm.settings import current
@@ -110,12 +112,22 @@ def _fetch(database: Database, workspace_id: UUID, account_id: UUID, stale: sign
             # The claim runs out by itself: until then nobody knocks again.
             return Freshness.UNREACHABLE
         with database.scope(workspace_id) as session:
-            hold_account(session, account_id=account_id, code=error.code, now=database_now(session))
-            load(session, account_id).token_claimed_until = None
+            account, now = load(session, account_id, lock=True), database_now(session)
+            if not signin.is_as_claimed(account, stale):
+                return _of_others(account, now=now)
+            hold_account(session, account_id=account_id, code=error.code, now=now)
+            account.token_claimed_until = None
         return Freshness.REFUSED
     with database.scope(workspace_id) as session:
-        account = load(session, account_id, lock=True)
-        signin.keep(session, account, tokens, now=database_now(session))
+        account, now = load(session, account_id, lock=True), database_now(session)
+        if not signin.is_as_claimed(account, stale):
+            return _of_others(account, now=now)
+        signin.keep(session, account, tokens, now=now)
         if account.last_error_code.startswith("oauth_"):
             account.last_error_code = ""
     return Freshness.GOOD
+
+
+def _of_others(account: SenderAccount, *, now: datetime) -> Freshness:
+    """Somebody signed the account in anew meanwhile: theirs counts, and what was asked for before says nothing."""
+    return Freshness.UNREACHABLE if signin.needs_token(account, now=now) else Freshness.GOOD

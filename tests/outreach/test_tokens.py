@@ -10,6 +10,7 @@ from conftest import make_house
 from factories import outreach
 from factories.identity import identity_provider
 
+from crm.accounts.rules import system_actor
 from crm.channels.oauth import Tokens
 from crm.db import database_now
 from crm.outreach import setup as outreach_setup
@@ -96,6 +97,33 @@ def test_a_provider_that_is_away_holds_nothing_and_is_left_alone_for_a_while(fre
     assert len(identity.asked) == 1
     with database.scope(workspace_id) as session:
         assert accounts.load(session, account_id).state == AccountState.ACTIVE
+
+
+@pytest.mark.parametrize("late", [(200, {"access_token": "late", "expires_in": 60}), (400, {"error": "invalid_grant"})])
+def test_an_answer_that_comes_after_a_new_sign_in_changes_nothing(fresh_database, identity, expired, late):
+    workspace_id, account_id = expired
+    database = fresh_database.database
+    identity.script.append(late)
+    identity.gate.clear()
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(ensure_fresh, database, workspace_id=workspace_id, account_id=account_id)
+        claimed = False
+        while not claimed:
+            with database.scope(workspace_id) as session:
+                claimed = accounts.load(session, account_id).token_claimed_until is not None
+        with database.scope(workspace_id) as session:
+            given = Tokens(access="access-9", refresh="refresh-9", seconds=3600)
+            account = accounts.load(session, account_id)
+            signin.keep_first(
+                session, system_actor(workspace_id), account_id=account.id, tokens=given, now=database_now(session)
+            )
+        identity.gate.set()
+        assert running.result(20) is Freshness.GOOD
+    with database.scope(workspace_id) as session:
+        account = accounts.load(session, account_id)
+        assert account.state == AccountState.ACTIVE
+        known = spec_of(account).adapter.secret
+        assert (known["secret"], known["refresh_token"]) == ("access-9", "refresh-9")
 
 
 def test_a_claim_whose_process_died_is_taken_over(desk, identity):

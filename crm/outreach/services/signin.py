@@ -140,6 +140,11 @@ def claim_token(session: Session, account: SenderAccount, *, now: datetime) -> S
     return Stale(application, known["refresh_token"])
 
 
+def is_as_claimed(account: SenderAccount, stale: Stale) -> bool:
+    """Whether a locked account still signs in with what somebody set out with."""
+    return application_of(account) == stale.application and _opened(account).get("refresh_token") == stale.refresh_token
+
+
 def is_claimed(account: SenderAccount, *, now: datetime) -> bool:
     """Whether somebody is fetching a token just now."""
     return account.token_claimed_until is not None and account.token_claimed_until > now
