@@ -158,29 +158,32 @@ def alert_key_answer(session: Session, event: ReplyReceived) -> None:
     row = session.execute(wanted).one_or_none()
     if row is None:
         return
-    told = {user_id for user_id in (row.owner_id, row.assignee_id) if user_id is not None}
+    told = [
+        actor
+        for user_id in {row.owner_id, row.assignee_id} - {None}
+        if (actor := accounts.member_actor(session, workspace_id=event.workspace_id, user_id=user_id)) is not None
+        and contacts.contacts(session, actor, contact_ids=[event.contact_id])
+    ]
     if not told:
         return
     url = f"/inbox/{event.conversation_id}"
     notifications.notify(
         session,
         system_actor(event.workspace_id),
-        user_ids=told,
+        user_ids={actor.user_id for actor in told if actor.user_id is not None},
         kind=KEY_ANSWERED,
         params={"name": row.display_name},
         url=url,
         now=event.now,
     )
+    locales = {actor.user_id: actor.locale for actor in told}
     users = session.scalars(
         select(User)
         .join(InboxNotice, InboxNotice.user_id == User.id)
-        .where(User.id.in_(told), User.active, InboxNotice.key_answers)
+        .where(User.id.in_(locales), User.active, InboxNotice.key_answers)
     ).all()
     for user in users:
-        actor = accounts.member_actor(session, workspace_id=event.workspace_id, user_id=user.id)
-        if actor is None or not contacts.contacts(session, actor, contact_ids=[event.contact_id]):
-            continue
-        _mail_key_answer(session, user, locale=actor.locale, who=row.display_name, path=url, now=event.now)
+        _mail_key_answer(session, user, locale=locales[user.id], who=row.display_name, path=url, now=event.now)
 
 
 def _mail_key_answer(session: Session, user: User, *, locale: str, who: str, path: str, now: datetime) -> None:

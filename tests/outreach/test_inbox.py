@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
-from factories import outreach
+from factories import accounts, outreach
 from factories.contacts import contact, interaction
 from factories.waiting import conversation
 from hypothesis import given
@@ -196,6 +196,28 @@ def test_two_threads_of_a_person_become_one_and_two_again(session, actor, ann, t
     assert {line.id for line in listed(session, actor)} == {talk.id, other.id}
 
 
+def test_what_is_said_in_a_thread_that_went_up_in_another_stands_where_people_look(
+    client, session, actor, ann, talk, now
+):
+    """A page from before the merge is still open somewhere, and a mail comes in at the same moment."""
+    other = conversation(session, ann.id, words="By the way.", since=now)
+    services.merge_threads(session, actor, kept_id=talk.id, gone_id=other.id, now=now)
+    assert conversations.load_kept(session, other.id).id == talk.id
+    services.add_note(session, actor, conversation_id=other.id, body="A note.", now=now)
+    assert [line.is_note for line in queries.thread(session, actor, conversation_id=talk.id).items].count(True) == 1
+    answer = client.post(f"/inbox/{other.id}/reply", data={"body": "My long answer."})
+    assert answer.status_code == 422
+    assert "My long answer." in answer.text
+    assert queries.thread(session, actor, conversation_id=other.id).items == []
+
+
+def test_a_lock_shows_the_thread_as_the_last_one_left_it(session, talk):
+    """Whoever waited for the row must not decide by what it held before."""
+    connection = session.connection()
+    connection.execute(update(Conversation).where(Conversation.id == talk.id).values(subject="Other"))
+    assert conversations.load(session, talk.id, lock=True).subject == "Other"
+
+
 def test_threads_of_two_people_stay_two(client, session, actor, talk, now):
     bea = contact(session, actor, "Bea Ro", now=now)
     other = conversation(session, bea.id, since=now)
@@ -268,6 +290,20 @@ def test_a_key_person_who_answers_rings_for_their_owner(session, actor, ann, tal
     assert answered() == []
     session.execute(update(Contact).where(Contact.id == ann.id).values(importance="key"))
     assert answered() == ["inbox.key_answered"]
+
+
+def test_the_bell_names_nobody_whom_its_hearer_may_not_see(session, house, actor, ann, talk, now):
+    elena, _membership, _actor = accounts.member(session, house)
+    hidden = {"importance": "key", "owner_id": actor.user_id, "restricted": True}
+    session.execute(update(Contact).where(Contact.id == ann.id).values(**hidden))
+    talk.assignee_id = elena.id
+    session.flush()
+    told = ReplyReceived(
+        workspace_id=actor.workspace_id, now=now, contact_id=ann.id, conversation_id=talk.id, message_id=talk.id
+    )
+    publish(session, told)
+    heard = select(Notification.user_id).where(Notification.kind == "inbox.key_answered")
+    assert session.scalars(heard).all() == [actor.user_id]
 
 
 def test_a_digest_comes_once_a_day_and_only_when_something_waits(session, actor, talk, now):

@@ -25,11 +25,21 @@ class ConversationNotFoundError(NotFoundError):
 
 
 def load(session: Session, conversation_id: UUID, *, lock: bool = False) -> Conversation:
-    """The conversation; raises `ConversationNotFoundError`."""
+    """The conversation; raises `ConversationNotFoundError`. Locked, it is as the last one who held it left it."""
     wanted = select(Conversation).where(Conversation.id == conversation_id)
-    found = session.scalars(wanted.with_for_update() if lock else wanted).one_or_none()
+    if lock:
+        wanted = wanted.with_for_update().execution_options(populate_existing=True)
+    found = session.scalars(wanted).one_or_none()
     if found is None:
         raise ConversationNotFoundError(N_("There is no such conversation."))
+    return found
+
+
+def load_kept(session: Session, conversation_id: UUID) -> Conversation:
+    """The conversation, locked; of one that has gone up in another, the one that has its messages now."""
+    found = load(session, conversation_id, lock=True)
+    while found.merged_into_id is not None:
+        found = load(session, found.merged_into_id, lock=True)
     return found
 
 

@@ -24,7 +24,7 @@ from crm.outreach.content import MAX_TEMPLATE
 from crm.outreach.inbox_models import ConversationDraft, ConversationSeen
 from crm.outreach.kinds import ConversationState, ReplyMode
 from crm.outreach.models import Conversation
-from crm.outreach.services.conversations import load
+from crm.outreach.services.conversations import load, load_kept
 
 #: Conversations that one press of a button may change.
 MOST_AT_ONCE: Final = 200
@@ -110,7 +110,7 @@ def add_note(session: Session, actor: Actor, *, conversation_id: UUID, body: str
         raise InvalidInputError(N_("Write a text."), fields={"body": N_("Write a text.")})
     if len(body) > interactions.MAX_TEXT:
         raise InvalidInputError(N_("The text is too long."), fields={"body": N_("The text is too long.")})
-    found = load(session, conversation_id)
+    found = load_kept(session, conversation_id)
     row = interactions.log(
         session,
         actor,

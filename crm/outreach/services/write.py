@@ -143,6 +143,9 @@ def reply(
     """
     actor.require(Permission.WRITE)
     conversation = conversations.load(session, conversation_id, lock=True)
+    if conversation.merged_into_id is not None:
+        # The other may be on another channel: nobody's words go there unseen.
+        raise ConflictError(N_("This thread has gone up in another one: answer there."), code="merged_already")
     if conversation.state == ConversationState.CLOSED:
         conversation.state = ConversationState.WAITING.value
     channel = ChannelKind(conversation.channel)

@@ -148,7 +148,8 @@ def _conversation(
     contact_id = author.contact_id
     post_url = (parsed.parent_url or parsed.post_url) if isinstance(parsed, PublicPost) else ""
     if original is not None and original.conversation_id is not None and original.contact_id == contact_id:
-        joined = conversations.load(session, original.conversation_id, lock=True)
+        # Two threads may be put together at this moment: what comes in belongs where people look.
+        joined = conversations.load_kept(session, original.conversation_id)
         if contact_id is not None or joined.handle_id == author.handle.id:
             return joined
     conversation = conversations.ensure(
