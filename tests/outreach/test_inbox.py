@@ -218,6 +218,19 @@ def test_a_lock_shows_the_thread_as_the_last_one_left_it(session, talk):
     assert conversations.load(session, talk.id, lock=True).subject == "Other"
 
 
+def test_a_mail_that_joins_a_chat_opens_no_window_of_its_network(session, actor, ann, now):
+    old = now - timedelta(days=3)
+    chat = conversation(session, ann.id, since=old)
+    chat.channel = ChannelKind.WHATSAPP.value
+    account = outreach.account(session, actor, is_sandbox=True, now=now)
+    chat.account_id = account.id
+    session.flush()
+    mail = conversation(session, ann.id, since=now)
+    services.merge_threads(session, actor, kept_id=chat.id, gone_id=mail.id, now=now)
+    assert (chat.last_inbound_at, chat.last_at) == (old, now)
+    assert queries.needs_template(session, conversation_id=chat.id, now=now)
+
+
 def test_threads_of_two_people_stay_two(client, session, actor, talk, now):
     bea = contact(session, actor, "Bea Ro", now=now)
     other = conversation(session, bea.id, since=now)

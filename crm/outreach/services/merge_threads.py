@@ -17,6 +17,7 @@ from crm.interactions.queries import CONVERSATION
 from crm.outreach.inbox_models import ConversationMerge
 from crm.outreach.kinds import ConversationState
 from crm.outreach.models import Conversation, Message
+from crm.outreach.queries.networks import WINDOWS
 from crm.outreach.services.conversations import load
 
 #: What a merge changes of a conversation, and an undo brings back.
@@ -107,7 +108,11 @@ def unmerge_threads(session: Session, actor: Actor, *, kept_id: UUID, gone_id: U
 
 
 def _join(kept: Conversation, gone: Conversation) -> None:
+    is_one_line = (kept.channel, kept.account_id) == (gone.channel, gone.account_id)
     for name in ("last_inbound_at", "last_outbound_at"):
+        if name == "last_inbound_at" and kept.channel in WINDOWS and not is_one_line:
+            # What they wrote elsewhere opens no window of this network.
+            continue
         setattr(kept, name, max(filter(None, (getattr(kept, name), getattr(gone, name))), default=None))
     kept.last_at = max(kept.last_at, gone.last_at)
     waiting = [since for since in (kept.unanswered_since, gone.unanswered_since) if since is not None]
