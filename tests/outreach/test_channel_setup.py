@@ -3,10 +3,13 @@
 import pytest
 from sqlalchemy import select
 
-from crm.channels.base import CheckResult
+from crm.channels.base import ChannelKind, CheckResult, Polled
 from crm.channels.presets import PROVIDERS, is_certified, provider_of
 from crm.channels.registry import SETUPS
+from crm.outreach import services
+from crm.outreach.inbound_models import InboundCursor
 from crm.outreach.models import SenderAccount
+from crm.outreach.services.cursors import keep_polled, take_turn
 from crm.outreach.setup import keyring
 
 TOKEN = "123456789:AAaaBBbbCCccDDddEEeeFFffGGggHHhhIIi"
@@ -155,3 +158,27 @@ def test_the_domain_of_an_address_names_its_provider():
     assert provider_of("a@GMAIL.com") is PROVIDERS["gmail"]
     assert provider_of("a@lanterna.example") is None
     assert [is_certified(one) for one in ("a@pec.bo.it", "a@studio.legalmail.it", "a@bo.it")] == [True, True, False]
+
+
+def test_other_credentials_are_asked_from_the_beginning(session, actor, now):
+    """Another bot counts anew: asked with the number of the one before, Telegram would throw away what waits."""
+
+    def save(token, account_id=None):
+        return services.save_channel_account(
+            session,
+            actor,
+            channel=ChannelKind.TELEGRAM,
+            account_id=account_id,
+            name="Bot",
+            address="LanternaBot",
+            settings={"token": token},
+            now=now,
+        ).id
+
+    account_id = save(TOKEN)
+    take_turn(session, actor, account_id=account_id, now=now)
+    keep_polled(session, actor, account_id=account_id, polled=Polled(pieces=(), cursor="900"), now=now)
+    save("", account_id)
+    assert session.scalars(select(InboundCursor.cursor)).one() == "900"
+    save(TOKEN.replace("123", "321"), account_id)
+    assert session.scalars(select(InboundCursor.cursor)).one() == ""

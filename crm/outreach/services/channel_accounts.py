@@ -19,6 +19,7 @@ from crm.db import new_id
 from crm.errors import ConflictError, InvalidInputError
 from crm.outreach.models import SenderAccount
 from crm.outreach.services.accounts import load, set_secret
+from crm.outreach.services.cursors import ask_from_the_beginning
 
 MAX_NAME: Final = 80
 MAX_ADDRESS: Final = 320
@@ -77,6 +78,7 @@ def save_channel_account(
     secret = {one.name: given[one.name] for one in setup.settings if one.is_secret and given.get(one.name)}
     if secret:
         set_secret(session, actor, account_id=account.id, secret=secret)
+        ask_from_the_beginning(session, account_id=account.id, now=now)
     return account
 
 

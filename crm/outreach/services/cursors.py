@@ -43,6 +43,19 @@ def take_turn(session: Session, actor: Actor, *, account_id: UUID, now: datetime
     ).one_or_none()
 
 
+def ask_from_the_beginning(session: Session, *, account_id: UUID, now: datetime) -> None:
+    """Forget how far an account was asked: behind other credentials there may be another bot, which counts anew.
+
+    Asked with the number of the one before, the platform would throw away what waits. What comes twice is known.
+    """
+    session.execute(
+        update(InboundCursor)
+        .where(InboundCursor.account_id == account_id)
+        .values(cursor="", next_at=now, failures=0, code="")
+        .execution_options(synchronize_session=False)
+    )
+
+
 def keep_polled(session: Session, actor: Actor, *, account_id: UUID, polled: Polled, now: datetime) -> int:
     """Store what a look brought, and from where the next one asks; how many events are new."""
     stored = store_pieces(session, actor, account_id=account_id, pieces=polled.pieces, now=now)
