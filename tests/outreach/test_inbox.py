@@ -231,6 +231,21 @@ def test_a_mail_that_joins_a_chat_opens_no_window_of_its_network(session, actor,
     assert queries.needs_template(session, conversation_id=chat.id, now=now)
 
 
+def test_a_thread_holds_nothing_of_people_whom_the_reader_may_not_see(session, house, actor, ann, talk, now):
+    """Two people were one for a while, and so were their threads."""
+    _user, _membership, elena = accounts.member(session, house)
+    hidden = contact(session, actor, "Bea Ro", now=now)
+    other = conversation(session, hidden.id, words="My illness.", since=now)
+    restricted = update(Contact).where(Contact.id == hidden.id).values(restricted=True, owner_id=actor.user_id)
+    session.execute(restricted)
+    session.execute(update(Message).where(Message.conversation_id == other.id).values(conversation_id=talk.id))
+    assert [entry.body for entry in queries.thread(session, elena, conversation_id=talk.id).items] == [
+        "Is the offer still good?"
+    ]
+    assert [line.last_words for line in listed(session, elena)] == ["Is the offer still good?"]
+    assert len(queries.thread(session, actor, conversation_id=talk.id).items) == 2
+
+
 def test_threads_of_two_people_stay_two(client, session, actor, talk, now):
     bea = contact(session, actor, "Bea Ro", now=now)
     other = conversation(session, bea.id, since=now)

@@ -290,7 +290,7 @@ def _with_words(session: Session, actor: Actor, lines: list[ConversationLine]) -
     """The lines with their last words and their complaints: two statements, however many lines."""
     if not lines:
         return lines
-    words = _last_words(session, [line.id for line in lines])
+    words = _last_words(session, actor, [line.id for line in lines])
     people = {line.contact_id for line in lines if line.contact_id is not None}
     unhappy = open_complaints(session, actor, contact_ids=people) if people else {}
     found = []
@@ -315,12 +315,16 @@ def _with_words(session: Session, actor: Actor, lines: list[ConversationLine]) -
     return found
 
 
-def _last_words(session: Session, conversation_ids: Collection[UUID]) -> dict[UUID, Any]:
+def _last_words(session: Session, actor: Actor, conversation_ids: Collection[UUID]) -> dict[UUID, Any]:
     """The newest message of each conversation, each found by its index."""
     asked = values(column("id", Uuid()), name="asked").data([(key,) for key in conversation_ids])
     newest = (
         select(Message.id, Message.direction, Message.created_by_id)
-        .where(Message.conversation_id == asked.c.id, Message.state.in_([MessageState(state) for state in _SAID]))
+        .where(
+            Message.conversation_id == asked.c.id,
+            Message.state.in_([MessageState(state) for state in _SAID]),
+            contacts.about_visible(actor, Message.contact_id),
+        )
         .order_by(Message.created_at.desc())
         .limit(1)
         .lateral("newest")

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from crm.accounts.models import User
 from crm.accounts.rules import Actor
 from crm.channels.base import ChannelKind
+from crm.contacts import queries as contacts
 from crm.interactions import queries as interactions
 from crm.interactions.kinds import Sentiment
 from crm.outreach.content import write_out
@@ -73,7 +74,8 @@ def thread(
         select(Message, MessageText, User.name)
         .outerjoin(MessageText, MessageText.message_id == Message.id)
         .outerjoin(User, User.id == Message.created_by_id)
-        .where(Message.conversation_id == conversation_id)
+        # A merge of two people that was undone may leave the words of one in a thread of the other.
+        .where(Message.conversation_id == conversation_id, contacts.about_visible(actor, Message.contact_id))
         .order_by(Message.created_at.desc(), Message.id.desc())
         .limit(limit + 1)
     )
