@@ -34,8 +34,9 @@ from crm.interactions.keeping_models import Cadence
 
 #: Years that are remembered.
 MOST_YEARS: Final = 40
-#: Deals won on one day, more than which nobody congratulates.
-MOST_WON: Final = 200
+#: More of one day nobody congratulates. Day by day each is found by its moment: all days together are looked for among
+#: everybody ever met, and all that was ever won.
+MOST_A_DAY: Final = 200
 #: A new job is a reason to write for a month, and what a source found for two weeks.
 JOB_DAYS: Final = 30
 FOUND_FOR: Final = timedelta(days=14)
@@ -71,20 +72,33 @@ def _reachable(view: View) -> ColumnElement[bool]:
 def known_since(view: View) -> Select[*tuple[Any, ...]]:
     """People with a rhythm whose first contact, of both, is a full number of years ago today."""
     year = _years(view)
+    met = (
+        select(Cadence.contact_id, Cadence.met_at)
+        .where(
+            Cadence.met_at >= year.c.begin,
+            Cadence.met_at < year.c.end,
+            Cadence.days.is_not(None),
+            Cadence.paused_at.is_(None),
+        )
+        .order_by(Cadence.met_at, Cadence.contact_id)
+        .limit(MOST_A_DAY)
+        .lateral("met")
+    )
     return (
-        select(Contact, Company.name.label("company"), Cadence.met_at.label("since"))
-        .join(Cadence, Cadence.contact_id == Contact.id)
-        .join(year, and_(Cadence.met_at >= year.c.begin, Cadence.met_at < year.c.end))
-        .outerjoin(Company, Company.id == Contact.company_id)
-        .where(Cadence.days.is_not(None), Cadence.paused_at.is_(None), _reachable(view))
-        .order_by(Cadence.met_at, Contact.id)
+        select(Contact, Company.name.label("company"), met.c.met_at.label("since"))
+        .select_from(
+            join(year, met, true())
+            .join(Contact, Contact.id == met.c.contact_id)
+            .outerjoin(Company, Company.id == Contact.company_id)
+        )
+        .where(_reachable(view))
+        .order_by(met.c.met_at, Contact.id)
     )
 
 
 def customers_since(view: View) -> Select[*tuple[Any, ...]]:
     """Main people of a first won deal that is a full number of years ago today."""
     year = _years(view)
-    # Day by day, so that each is found by its moment: together they would be looked for among all that was ever won.
     won = (
         select(Deal.id, Deal.title, Deal.closed_at)
         .where(
@@ -94,7 +108,7 @@ def customers_since(view: View) -> Select[*tuple[Any, ...]]:
             Deal.closed_at < year.c.end,
         )
         .order_by(Deal.closed_at, Deal.id)
-        .limit(MOST_WON)
+        .limit(MOST_A_DAY)
         .lateral("won")
     )
     other, others = aliased(Deal), aliased(DealContact)

@@ -272,7 +272,8 @@ SEARCHES = {
     "a fragment": "moret",
     "a misspelt name": "moretit",
     "an address": "persona7@",
-    "a number": "3300000012",
+    # Every second person has one: which of them changes with the day.
+    "a number": "33000000",
     "a company": "vetreria lagorai",
 }
 

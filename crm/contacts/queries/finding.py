@@ -147,7 +147,7 @@ def search_companies(session: Session, actor: Actor, *, text: str, limit: int = 
         return Page([])
     if "@" in text:
         domain = text.rpartition("@")[2].strip().lower()
-        owner = select(Company).where(Company.domain == domain, Company.deleted_at.is_(None))
+        owner = select(Company).where(Company.domain == domain, Company.domain != "", Company.deleted_at.is_(None))
         return Page(list(session.scalars(owner)))
     ids = [row.id for row in within_time(session, _COMPANIES, {"query": text, "limit": limit}) or ()]
     rows = {row.id: row for row in session.scalars(select(Company).where(Company.id.in_(ids)))} if ids else {}
