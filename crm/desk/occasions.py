@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import (
     ColumnElement,
     DateTime,
+    Label,
     Select,
     and_,
     case,
@@ -69,6 +70,11 @@ def _reachable(view: View) -> ColumnElement[bool]:
     return and_(Contact.limited_at.is_(None), mine(view, Contact.owner_id), contacts.alive(view.actor))
 
 
+def _company_name() -> Label[Any]:
+    """Asked for each line that is shown: a join would be planned for all who may be."""
+    return select(Company.name).where(Company.id == Contact.company_id).scalar_subquery().label("company")
+
+
 def known_since(view: View) -> Select[*tuple[Any, ...]]:
     """People with a rhythm whose first contact, of both, is a full number of years ago today."""
     year = _years(view)
@@ -85,12 +91,8 @@ def known_since(view: View) -> Select[*tuple[Any, ...]]:
         .lateral("met")
     )
     return (
-        select(Contact, Company.name.label("company"), met.c.met_at.label("since"))
-        .select_from(
-            join(year, met, true())
-            .join(Contact, Contact.id == met.c.contact_id)
-            .outerjoin(Company, Company.id == Contact.company_id)
-        )
+        select(Contact, _company_name(), met.c.met_at.label("since"))
+        .select_from(join(year, met, true()).join(Contact, Contact.id == met.c.contact_id))
         .where(_reachable(view))
         .order_by(met.c.met_at, Contact.id)
     )
@@ -124,12 +126,11 @@ def customers_since(view: View) -> Select[*tuple[Any, ...]]:
         )
     )
     return (
-        select(Contact, Company.name.label("company"), won.c.closed_at.label("since"), won.c.title.label("deal"))
+        select(Contact, _company_name(), won.c.closed_at.label("since"), won.c.title.label("deal"))
         .select_from(
             join(year, won, true())
             .join(DealContact, and_(DealContact.deal_id == won.c.id, DealContact.is_main))
             .join(Contact, Contact.id == DealContact.contact_id)
-            .outerjoin(Company, Company.id == Contact.company_id)
         )
         .where(~earlier.exists(), _reachable(view))
         .order_by(won.c.closed_at, Contact.id)
