@@ -32,8 +32,12 @@ CAPABILITIES = {
     "portal.save",
 }
 """The views whose address is itself the key."""
-DESCRIBED = {"api_docs.openapi"}
-"""What programs read before they have a token."""
+SIGNED = {"hooks.challenge", "hooks.deliver"}
+"""Where networks call: the signature of each delivery is the key, and all else is refused."""
+DESCRIBED = {"api_docs.openapi", "share.manifest"}
+"""What programs and phones read before they have a token."""
+HANDED = {"share.shared"}
+"""What the share menu of a phone posts, without a token: it shows whose words they may be, and keeps nothing."""
 
 
 def rules(app, method, prefix="accounts."):
@@ -58,7 +62,7 @@ def everywhere(app, method):
 def test_only_the_listed_views_are_public(app):
     found = {name for name, view in app.view_functions.items() if getattr(view, "is_public", False)}
 
-    assert found == OPEN | CAPABILITIES | DESCRIBED
+    assert found == OPEN | CAPABILITIES | DESCRIBED | SIGNED
 
 
 def test_every_post_needs_its_token(fortress, enter):
@@ -67,7 +71,9 @@ def test_every_post_needs_its_token(fortress, enter):
     fortress.config["TESTING"] = False
 
     posts = [
-        (endpoint, path) for endpoint, path in everywhere(fortress, "POST") if not endpoint.startswith("one_click")
+        (endpoint, path)
+        for endpoint, path in everywhere(fortress, "POST")
+        if not endpoint.startswith("one_click") and endpoint not in SIGNED | HANDED
     ]
     for endpoint, path in posts:
         answer = browser.post(path, data={"x": "y"})
@@ -97,6 +103,8 @@ def test_a_stranger_is_let_through_nowhere_else(app, anonymous, house):
             answer = anonymous.open(path, method=method)
             if path.startswith(PREFIX):
                 assert answer.status_code == 401, endpoint
+            elif endpoint in SIGNED:
+                assert answer.status_code == 403, endpoint
             elif endpoint.startswith("security.") and answer.status_code == 404:
                 continue
             else:

@@ -390,6 +390,7 @@ def world(session, actor, account):
         {"w": actor.workspace_id},
     ).scalar_one()
     return {
+        "account": account,
         "third": make.contact(session, actor, "Third One"),
         "companies": [make.company(session, actor, "One"), make.company(session, actor, "Two")],
         "offer": club.offer(session, actor, limit_per_person=50),
@@ -512,6 +513,13 @@ def _furnish_rarer(session, actor, world, person, kind, number):
         session.add(
             ProcessingLimit(contact_id=person.id, ground="accuracy", asked_on=NOW.date(), since=NOW, lifted_at=NOW)
         )
+    elif kind == "start":
+        insert = (
+            "insert into start_link (id, workspace_id, digest, contact_id, account_id, expires_at)"
+            " values (gen_random_uuid(), :w, gen_random_uuid()::text, :p, :a, :until)"
+        )
+        given_ids = {"w": actor.workspace_id, "p": person.id, "a": world["account"].id}
+        session.execute(text(insert), given_ids | {"until": NOW + timedelta(days=1)})
     elif kind == "edited":
         edit = changes.open_change_set(session, actor, kind=ChangeSetKind.BULK_EDIT, title="", now=NOW)
         said = [RowChange.update("contact", person.id, before={"title": "a"}, after={"title": "b"})]
@@ -532,7 +540,7 @@ KINDS = (
     *("address", "company", "place", "link", "tags", "value", "interaction", "task", "consent", "points", "pending"),
     *("spent", "code", "message", "conversation", "segment", "campaign", "lookup", "deal", "redemption", "field"),
     *("named", "rhythm", "earlier", "mention", "budget", "aside", "change", "limit", "access", "not_same"),
-    "edited",
+    *("edited", "start"),
 )
 things = st.lists(st.tuples(st.booleans(), st.sampled_from(KINDS), st.integers(0, 5)), max_size=18)
 chosen = st.dictionaries(

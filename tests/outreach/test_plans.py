@@ -210,7 +210,7 @@ def test_the_gate_of_the_pages_reads_a_few_rows_for_each_person(place, purpose):
     assert broad(place, ask) == []
 
 
-@pytest.mark.parametrize("function", ["crm_due_accounts", "crm_lapsed_claims", "crm_held_over", "crm_stored_inbound"])
+@pytest.mark.parametrize("function", ["crm_due_accounts", "crm_lapsed_claims", "crm_held_over", "crm_inbound_waiting"])
 def test_a_sweep_of_the_clock_reads_a_few_rows(place, function):
     with place.owner.connect() as connection:
         body = connection.scalar(text("select prosrc from pg_proc where proname = :name"), {"name": function})
